@@ -39,6 +39,9 @@ flags.DEFINE_enum(
 flags.DEFINE_enum("compression", "log10_1p", ["log10_1p", "log"], "log10(1 + 10000 x) or ln(x + 1e-6) of mel energy.")
 flags.DEFINE_integer("max_epochs", None, "Instead of the recipe's.", lower_bound=1)
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu", "tpu"], "Where to train; auto takes GPUs if there are any.")
+flags.DEFINE_integer(
+    "jobs", None, "Folds trained at a time, each by a process with its share of the cores; one a core by default.", 1
+)
 flags.DEFINE_bool("shuffle_labels", False, "Deal the labels out anew among the tracks: the scores have to be chance.")
 flags.DEFINE_string("results_dir", "results", "Where results/DATASET/RUN goes.")
 flags.DEFINE_string("run", None, "Name of the run. The same name and settings go on where a run was interrupted.")
@@ -99,7 +102,9 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
     corpus = experiment.prepare(tracks, cache, FLAGS.quiet)
     groups = len({track.group for track in corpus.tracks if track.group})
     print(f"{dataset}: {len(corpus.tracks)} tracks, {len(corpus.labels)} labels, {groups} groups; results in {run_dir}")
-    predictions = experiment.cross_validate(corpus, asked, run_dir, device=FLAGS.device, quiet=FLAGS.quiet)
+    predictions = experiment.cross_validate(
+        corpus, asked, run_dir, device=FLAGS.device, processes=FLAGS.jobs, quiet=FLAGS.quiet
+    )
     write_report(run_dir, dataset)
     print((run_dir / "summary.md").read_text())
     if FLAGS.export:

@@ -6,13 +6,14 @@ that was interrupted goes on at the next unfinished fold, and further systems or
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from rich.progress import Progress
+from rich.progress import TaskID
 
-from mcc_zoo import evaluation, folds, pipeline, results, training
+from mcc_zoo import evaluation, folds, pipeline, results, training, workers
 from mcc_zoo.architectures import build, named
 from mcc_zoo.datasets import Track
 from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, SYSTEMS, FrontEnd, Recipe
@@ -31,6 +32,7 @@ from mcc_zoo.progress import progress_bar
 
 ROW = ["seed", "fold", "architecture", "path", "group"]
 RESERVED = {*ROW, "truth", "prediction", "majority_vote", "chunks", "chunks_right"}
+Job = tuple[int, int, str]  # seed, fold and architecture
 TRAINING_ORDER_SEED = 1_000  # folds of one seed get seeds of their own from here
 
 
@@ -123,6 +125,7 @@ def cross_validate(
     run_dir: str | os.PathLike[str],
     *,
     device: str = "auto",
+    processes: int | None = 1,
     quiet: bool = False,
 ) -> pd.DataFrame:
     """Train and test every system on every fold and write the run's tables.
@@ -132,6 +135,8 @@ def cross_validate(
         settings: What to compare and how.
         run_dir: Folder of the run. Where it holds finished folds of the same settings, they are kept.
         device: As for `mcc_zoo.training.strategy`.
+        processes: How many folds are trained at a time, each in a process with its share of the cores; None chooses
+            for this machine. With more than one, a script that calls this needs `if __name__ == "__main__":`.
         quiet: No progress bars and no lines.
 
     Returns:
@@ -153,33 +158,55 @@ def cross_validate(
     results.write(run_dir / "refused.csv", corpus.refused.to_csv(index=False))
     jobs = [(s, fold, a) for s in seeds for fold in range(len(splits[s])) for a in settings.architectures]
     todo = [job for job in jobs if not results.unit_dir(run_dir, *job).exists()]
-    strategy = training.strategy(device)
+    task = functools.partial(_unit, corpus, splits, settings, run_dir, device)
+    processes = processes or workers.processes_for(len(todo), device)
 
     with progress_bar(quiet) as bar:
         overall = bar.add_task("folds", total=len(jobs), completed=len(jobs) - len(todo))
-        for seed, fold, architecture in todo:
-            name = f"{architecture}, seed {seed}, fold {fold}"
-            epochs = bar.add_task(name, total=settings.recipe.max_epochs)
-            score = run_unit(
-                corpus,
-                splits[seed][fold],
-                settings,
-                (seed, fold, architecture),
-                results.unit_dir(run_dir, seed, fold, architecture),
-                strategy,
-                [_shown(bar, epochs, name)],
-            )
-            bar.remove_task(epochs)
+        shown: dict[Job, TaskID] = {}
+        finished: set[Job] = set()  # a last report may come after the result
+
+        def report(job: Job, epochs: int, logs: dict[str, float]) -> None:
+            if job not in shown and job not in finished:
+                shown[job] = bar.add_task("", total=settings.recipe.max_epochs)
+            if job in shown:
+                bar.update(shown[job], completed=epochs, description=_described(_name(job), logs))
+
+        for job, score in workers.each(task, todo, processes, report):
+            finished.add(job)
+            if job in shown:
+                bar.remove_task(shown.pop(job))
             bar.advance(overall)
-            bar.console.print(f"{name}: {score}", highlight=False, soft_wrap=True)
+            bar.console.print(f"{_name(job)}: {score}", highlight=False, soft_wrap=True)
     return results.collect(run_dir, settings.dataset)
+
+
+def _unit(
+    corpus: Corpus,
+    splits: dict[int, list[folds.Split]],
+    settings: Settings,
+    run_dir: Path,
+    device: str,
+    job: Job,
+    report: workers.Report,
+) -> str:
+    seed, fold, architecture = job
+    return run_unit(
+        corpus,
+        splits[seed][fold],
+        settings,
+        job,
+        results.unit_dir(run_dir, seed, fold, architecture),
+        training.strategy(device),
+        [_reporting(functools.partial(report, job))],
+    )
 
 
 def run_unit(
     corpus: Corpus,
     split: folds.Split,
     settings: Settings,
-    job: tuple[int, int, str],
+    job: Job,
     folder: Path,
     strategy: tf.distribute.Strategy,
     callbacks: list[keras.callbacks.Callback],
@@ -302,8 +329,9 @@ def train(
         )
     everything = training_set(corpus, np.arange(len(corpus.tracks)), settings, settings.seed, strategy)
     with progress_bar(quiet) as bar:
-        task = bar.add_task(f"{architecture} on all tracks", total=epochs)
-        shown = _shown(bar, task, f"{architecture} on all tracks")
+        name = f"{architecture} on all tracks"
+        task = bar.add_task(name, total=epochs)
+        shown = _reporting(lambda done, logs: bar.update(task, completed=done, description=_described(name, logs)))
         training.fit(model, everything, None, settings.recipe, epochs=epochs, callbacks=[shown])
     return model
 
@@ -336,11 +364,19 @@ def _splits(corpus: Corpus, settings: Settings, seed: int) -> list[folds.Split]:
     return folds.splits(fold_of, [track.label for track in corpus.tracks])
 
 
-def _shown(bar: Progress, task: Any, name: str) -> keras.callbacks.Callback:
-    def after_epoch(epoch: int, logs: dict[str, float]) -> None:
-        description = f"{name}: train {100 * logs['tags_accuracy']:.0f} %"
-        if "val_tags_accuracy" in logs:
-            description += f", validation {100 * logs['val_tags_accuracy']:.0f} %"
-        bar.update(task, completed=epoch + 1, description=description)
+def _name(job: Job) -> str:
+    seed, fold, architecture = job
+    return f"{architecture}, seed {seed}, fold {fold}"
 
-    return keras.callbacks.LambdaCallback(on_epoch_end=after_epoch)
+
+def _reporting(report: Callable[[int, dict[str, float]], None]) -> keras.callbacks.Callback:
+    return keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: report(0, {}),
+        on_epoch_end=lambda epoch, logs: report(epoch + 1, logs),
+    )
+
+
+def _described(name: str, logs: dict[str, float]) -> str:
+    shares = {"train": "tags_accuracy", "validation": "val_tags_accuracy"}
+    parts = [f"{what} {100 * logs[key]:.0f} %" for what, key in shares.items() if key in logs]
+    return f"{name}: {', '.join(parts)}" if parts else name

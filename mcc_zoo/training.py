@@ -6,6 +6,7 @@ gives the same results, and a test shows it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ class Fit:
     best_epoch: int
 
 
+@functools.cache
 def strategy(device: str = "auto") -> tf.distribute.Strategy:
     """Choose where to train.
 

@@ -135,6 +135,13 @@ def test_an_interrupted_run_goes_on_at_the_next_fold(corpus, run, tmp_path, monk
     pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)  # and the seed fixed all the rest
 
 
+def test_folds_in_two_processes_give_the_same_figures(corpus, run, tmp_path):
+    settings = dataclasses.replace(SETTINGS, architectures=("r2",))
+    found = experiment.cross_validate(corpus, settings, tmp_path / "run", device="cpu", processes=2, quiet=True)
+    expected = run[1][run[1]["architecture"] == "r2"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_systems_can_be_added_to_a_run_but_other_settings_are_refused(corpus, run, tmp_path):
     run_dir = tmp_path / "run"
     settings = dataclasses.replace(SETTINGS, architectures=("r0",))
