@@ -154,7 +154,7 @@ def test_tag_on_a_terminal_shows_a_table(
     result = run("tag", exported, *mixed, "--top", "2")
     assert result.exit_code == 1
     lines = [line.strip() for line in result.stdout.splitlines() if line.strip()]
-    assert lines[0].split() == ["file", "length", "tags"]
+    assert lines[0].split() == ["file", "read", "tags"]
     for line, found in zip(lines[2:], expected.values(), strict=True):
         path, rest = line.split("  ", 1)
         assert path == found.path
@@ -345,7 +345,7 @@ def test_a_picture_shows_the_taggram(tagger: Tagger, music: Path) -> None:
 def test_taggram_of_one_file(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:
     track = shutil.copy(music / "short.wav", tmp_path / "第一 $ong.wav")  # no font of ours has the first two
     result = run("taggram", exported, track, "--output", tmp_path / "new/picture.png")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, f"wrote {tmp_path}/new/picture.png\n")
     image = imread(tmp_path / "new/picture.png")
     assert image.shape[1] == 1_200
     assert image.std() > 0.05
@@ -363,6 +363,7 @@ def test_taggrams_of_a_folder(run: Run, exported: Path, music: Path, tmp_path: P
     assert all(imread(path).shape[1] == 1_200 for path in output.iterdir())
     lines = result.stderr.splitlines()
     assert [line.split(": ")[0] for line in lines[:2]] == [f"'{music}/corrupt.flac'", f"'{music}/sub/empty.mp3'"]
+    assert f"wrote 5 pictures into {output}" in lines
     assert lines[-1] == "2 of 7 inputs refused"
 
 

@@ -275,7 +275,7 @@ def test_refused_tracks_and_provenance_are_told(page: Page) -> None:
     assert "2 tracks could not be read" in page.text
     for fact in (
         "python -m experiments.demo --folds=3",
-        "2031-02-03T04:05:06+00:00, 2031-02-04T04:05:06+00:00",
+        "2031-02-03T04:05:06+00:00, continued 1 time, last 2031-02-04T04:05:06+00:00",
         "2:20:06 (h:min:s) of training and testing",  # 12 folds of 700.5 s are 8,406 s
         "mcc_zoo 0.1.0, keras 3.99.1",
         "name tuned, learning_rate 0.001",
@@ -463,7 +463,16 @@ def test_bold_curve_is_the_mean_while_half_of_the_folds_are_trained() -> None:
 
 def test_accuracy_figure_shows_every_fold_and_the_papers_mean(run_dir: Path) -> None:
     axes = figures.accuracy_figure(report.read_run(run_dir, "ballroom")).axes[0]
-    *folds, paper = (np.asarray(points.get_offsets()) for points in axes.collections)
+    medians, *points = axes.collections  # six folds: no box
+    assert [line[:, 1].tolist() for line in medians.get_segments()] == [[75, 75], [100, 100]]
+    *folds, paper = (np.asarray(own.get_offsets()) for own in points)
     assert [own[:, 1].tolist() for own in folds] == [[100, 75, 50] * 2, [100, 100, 75] * 2]
     assert [own[:, 0].round().tolist() for own in folds] == [[1] * 6, [2] * 6]
     assert paper.tolist() == [[1, 89.45], [2, 91.90]]
+
+
+@pytest.mark.parametrize(("seeds", "boxes"), [(2, False), (3, True)])
+def test_systems_get_boxes_from_eight_folds_on(tmp_path: Path, seeds: int, boxes: bool) -> None:
+    folder = Experiment(seeds=seeds).write(tmp_path / "run")  # three folds a seed
+    axes = figures.accuracy_figure(report.read_run(folder, "demo")).axes[0]
+    assert bool(axes.lines) == boxes  # outline, median, whiskers

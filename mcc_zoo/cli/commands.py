@@ -87,7 +87,8 @@ def tag(
     probable label), chunks that were read, the seconds that they span, windows that were averaged, and for each label
     a column probability_LABEL. A file that is named twice gets one row.
 
-    Without --output a terminal gets a table; a pipe or a file gets CSV, row by row.
+    Without --output a terminal gets a table, in which "read" is the length of the whole chunks that were read; a pipe
+    or a file gets CSV, row by row.
 
     Exit status: 0 all tagged, 1 some inputs refused, 2 the command cannot be carried out, 130 Ctrl-C.
     """
@@ -162,6 +163,9 @@ def taggram(
             save_picture(picture(result, tagger, Path(rows[-1]["path"]).name), path)
         else:
             say(result.reason)
+    drawn = sum(row["status"] == "ok" for row in rows)
+    if drawn:
+        say(f"wrote {output}" if output.is_file() else f"wrote {drawn} pictures into {output}")
     conclude(rows, tagger)
 
 

@@ -51,7 +51,7 @@ def tag_table(rows: Iterable[Row], top: int) -> Table:
     """Make a table for people: the `top` most probable tags of each file, or why it was refused."""
     table = Table(box=box.SIMPLE)
     table.add_column("file", overflow="fold")
-    table.add_column("length", justify="right", no_wrap=True)
+    table.add_column("read", justify="right", no_wrap=True)
     table.add_column("tags", overflow="fold")
     for of_file in rows:
         length, tags = "", f"refused: {of_file['reason']}"

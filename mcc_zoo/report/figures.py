@@ -17,6 +17,7 @@ from mcc_zoo.report.run import Run, short_name
 
 WIDTH = 7.0  # inches of a usual figure
 WIDEST = 40.0  # inches, room for some 90 labels; an unbounded matrix could take gigabytes
+FOLDS_OF_A_BOX = 8  # quartiles of fewer say nothing; their median is drawn alone
 LONGEST_NAME = 16  # characters of a label in a figure; the tables give it whole
 STYLE: list[Any] = [
     "default",  # whatever the user's own settings are, a page looks the same everywhere
@@ -33,12 +34,16 @@ CURVES = {"cross-entropy": "tags_cross_entropy", "accuracy": "tags_accuracy"}
 
 
 def accuracy_figure(run: Run) -> Figure:
-    """Draw a box and points of the folds' accuracies for each system, and the paper's mean where it has one."""
+    """Draw the folds' accuracies as points for each system, their median and box, and the paper's mean if any."""
     figure = _figure(WIDTH, 5.0)
     axes = figure.subplots()
     scores = evaluation.fold_scores(run.predictions).set_index("architecture")["accuracy"]
     folds = [100 * scores.loc[[name]].to_numpy() for name in run.systems]
-    axes.boxplot(folds, widths=0.6, showfliers=False, medianprops={"color": "black", "linewidth": 2})
+    median: dict[str, Any] = {"color": "black", "linewidth": 2}
+    if min(map(len, folds)) >= FOLDS_OF_A_BOX:
+        axes.boxplot(folds, widths=0.6, showfliers=False, medianprops=median)
+    else:
+        axes.hlines([np.median(own) for own in folds], *np.arange(1, len(folds) + 1) + [[-0.3], [0.3]], **median)
     for place, own in enumerate(folds, start=1):
         aside = np.linspace(-0.2, 0.2, len(own) + 2)[1:-1]  # so that equal points show
         points = axes.scatter(place + aside, own, color=BLUE, alpha=0.7, zorder=3, label="a fold")

@@ -159,7 +159,7 @@ def _refused(run: Run) -> str:
 def _origin(run: Run) -> str:
     config = run.config
     facts = {
-        "date": ", ".join(start["date"] for start in config["started"]),
+        "date": _dates([start["date"] for start in config["started"]]),
         "seeds": ", ".join(map(str, sorted(set(run.predictions["seed"])))),
         "time": f"{timedelta(seconds=round(run.seconds))} (h:min:s) of training and testing, all folds together",
         "tracks": str(config["tracks"]),
@@ -172,6 +172,14 @@ def _origin(run: Run) -> str:
     commands = dict.fromkeys(start["command"] for start in config["started"])
     blocks = "\n".join(f"<pre>{escape(command)}</pre>" for command in commands)
     return f"<h2>How it was made</h2>\n{blocks}\n<dl>\n{terms}\n</dl>"
+
+
+def _dates(starts: list[str]) -> str:
+    return (
+        starts[0]
+        if len(starts) == 1
+        else f"{starts[0]}, continued {_number(len(starts) - 1, 'time')}, last {starts[-1]}"
+    )
 
 
 SECTIONS = (_headline, _result, _cautions, _systems, _spread, _confusions, _curves, _labels, _refused, _origin)
