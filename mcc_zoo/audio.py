@@ -293,7 +293,7 @@ def _decoded(path: str | os.PathLike[str], stream: FileIO, sound: _Forward) -> I
             break
         _check_samples(path, block, frames, sound.samplerate)
         frames += len(block)
-        yield block.mean(axis=1, dtype=np.float32)
+        yield block @ np.full(sound.channels, 1 / sound.channels, np.float32)  # several times as fast as block.mean
     _check_end(path, stream, sound, frames)
 
 

@@ -8,6 +8,7 @@ number announces that many bytes of an error's text), then the samples as float3
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -23,6 +24,7 @@ import numpy as np
 
 HEAD = struct.Struct("<q")
 TIMEOUT_SECONDS = 120.0
+PIPE_BYTES = 1 << 20  # six seconds of audio, so that the decoder seldom waits for its reader
 
 
 class IsolatedDecoder:
@@ -92,6 +94,8 @@ class IsolatedDecoder:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # decoders write warnings of their own there
             )
+            with contextlib.suppress(AttributeError, OSError):  # where the system has no such call or allows no more
+                fcntl.fcntl(_stream(self._process.stdout), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         return self._process
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
@@ -103,18 +107,20 @@ class IsolatedDecoder:
         if process is self._process:  # an iterator of an earlier process does not end a later one
             self._process, self._busy = None, False
 
-    def _receive(self, process: subprocess.Popen[bytes], size: int) -> bytes:
-        data = bytearray()
+    def _receive(self, process: subprocess.Popen[bytes], size: int) -> bytearray:
+        pipe = _stream(process.stdout).fileno()
+        data = bytearray(size)
+        missing = memoryview(data)
         with selectors.DefaultSelector() as selector:
-            selector.register(_stream(process.stdout), selectors.EVENT_READ)
-            while len(data) < size:
+            selector.register(pipe, selectors.EVENT_READ)
+            while missing:
                 if not selector.select(self.timeout):
                     raise TimeoutError
-                part = os.read(_stream(process.stdout).fileno(), size - len(data))
-                if not part:
+                count = os.readv(pipe, [missing])
+                if not count:
                     raise EOFError
-                data += part
-        return bytes(data)
+                missing = missing[count:]
+        return data
 
 
 def _stream(pipe: IO[bytes] | None) -> IO[bytes]:
@@ -128,7 +134,8 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     for line in requests:
         try:
             for block in audio.read_blocks(**json.loads(line)):
-                answers.write(HEAD.pack(len(block)) + block.tobytes())
+                answers.write(HEAD.pack(len(block)))
+                answers.write(block.data)
             answers.write(HEAD.pack(0))
         except Exception as error:  # whatever it is, it is this file's row and no other's
             text = str(error).encode() or repr(error).encode()

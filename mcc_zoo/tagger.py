@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from queue import SimpleQueue
+from typing import Any, Literal, TypeVar
 
 import keras
 import numpy as np
@@ -21,6 +25,8 @@ from mcc_zoo.paper import FrontEnd
 from mcc_zoo.pipeline import BLOCK_CHUNKS, log_mel_blocks
 
 Sequence = Literal["windows", "whole"]
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,19 +98,40 @@ class Tagger:
         Returns:
             The result; a file that is refused has one too.
         """
-        return next(self.tag_files([path], sequence))
+        (result,) = self.tag_files([path], sequence, workers=1)
+        return result
 
-    def tag_files(self, paths: Iterable[str | os.PathLike[str]], sequence: Sequence = "windows") -> Iterator[Result]:
-        """Tag files one after the other, in their order; as `tag`."""
-        block = BLOCK_CHUNKS * self.front_end.chunk_hop
-        with IsolatedDecoder() as decoder:
-            for path in paths:
+    def tag_files(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        sequence: Sequence = "windows",
+        workers: int | None = None,
+    ) -> Iterator[Result]:
+        """Tag many files; as `tag`.
+
+        Args:
+            paths: The files. They are taken from the iterable a few ahead of the results.
+            sequence: As in `tag`.
+            workers: Files that are read at a time, each by a decoder process and a thread; as many as there are cores
+                by default. Memory grows with them, not with the number or length of the files.
+
+        Yields:
+            A result for each file, in the order of the files.
+        """
+        workers = workers or os.cpu_count() or 1
+        with ThreadPoolExecutor(workers) as pool, contextlib.ExitStack() as decoders:
+            idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()
+            for _ in range(workers):
+                idle.put(decoders.enter_context(IsolatedDecoder()))
+
+            def tagged(path: str | os.PathLike[str]) -> Result:
+                decoder = idle.get()
                 try:
-                    yield self._result(
-                        str(path), decoder.read_blocks(path, self.front_end.sample_rate, block), sequence
-                    )
-                except AudioError as error:
-                    yield self._refused(str(path), str(error))
+                    return self._tagged(path, decoder, sequence)
+                finally:
+                    idle.put(decoder)
+
+            yield from in_order(pool, tagged, paths, ahead=2 * workers)
 
     def tag_waveform(self, samples: np.ndarray, sample_rate: int, sequence: Sequence = "windows") -> Result:
         """Tag audio that is in memory.
@@ -127,6 +154,13 @@ class Tagger:
         if not np.isfinite(samples).all():
             raise ValueError("samples hold values that are not finite (NaN or infinite)")
         return self._result("", [samples], sequence)
+
+    def _tagged(self, path: str | os.PathLike[str], decoder: IsolatedDecoder, sequence: Sequence) -> Result:
+        block = BLOCK_CHUNKS * self.front_end.chunk_hop
+        try:
+            return self._result(str(path), decoder.read_blocks(path, self.front_end.sample_rate, block), sequence)
+        except AudioError as error:
+            return self._refused(str(path), str(error))
 
     def _result(self, path: str, blocks: Iterable[np.ndarray], sequence: Sequence) -> Result:
         if sequence not in ("windows", "whole"):
@@ -165,6 +199,23 @@ class Tagger:
         count = tf.shape(descriptors)[:1]
         inputs = {"chunk_descriptors": descriptors[tf.newaxis], "chunk_count": count}
         return {name: value[0] for name, value in self.model.get_layer("sequence_network")(inputs).items()}
+
+
+def in_order(
+    pool: Executor, function: Callable[[Input], Output], items: Iterable[Input], ahead: int
+) -> Iterator[Output]:
+    """Yield function(item) in the order of the items, with at most `ahead` items under way."""
+    waiting: deque[Future[Output]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def load(folder: str | os.PathLike[str]) -> Tagger:
