@@ -115,6 +115,16 @@ SYSTEMS = {
     "mlp": System("MLP", dense=500),
 }
 ARCHITECTURES = tuple(SYSTEMS)
+CLAIMS = (  # worse, better: what Tables 3 to 5 say of each step, and of the baselines
+    ("r0", "r2"),
+    ("r2", "r3"),
+    ("r2", "r4"),
+    ("r3", "mcclstm"),
+    ("r4", "mcclstm"),
+    ("r1", "mcclstm"),
+    ("cnns3", "mcclstm"),
+    ("mlp", "mcclstm"),
+)
 
 CNNS3_KERNELS = ((5, 5), (3, 3))  # Sec. 3
 CNNS3_POOL = (2, 2)  # Sec. 3

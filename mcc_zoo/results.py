@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from mcc_zoo import evaluation
+from mcc_zoo import comparison, evaluation
 from mcc_zoo.paper import ARCHITECTURES
 from mcc_zoo.version import __version__
 
@@ -77,7 +77,11 @@ def collect(run_dir: str | os.PathLike[str], dataset: str) -> pd.DataFrame:
     predictions["architecture"] = predictions["architecture"].astype(str)
     write(run_dir / "folds.csv", scores.to_csv(index=False))
     write(run_dir / "predictions.csv", predictions.to_csv(index=False))
-    write(run_dir / "summary.md", evaluation.as_markdown(evaluation.summary(predictions, dataset)))
+    tables = [
+        evaluation.as_markdown(evaluation.summary(predictions, dataset)),
+        comparison.as_markdown(comparison.compare(predictions)),
+    ]
+    write(run_dir / "summary.md", "\n".join(table for table in tables if table))
     return predictions
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import tensorflow as tf
 
-BYTES_PER_PROCESS = 2 << 30  # TensorFlow, a model and its batches; measured peaks are under 1.5 GiB
+BYTES_PER_PROCESS = 2 << 30  # TensorFlow, a model and its batches; measured peaks are under that
 
 Report = Callable[..., None]
 _messages: Any = None  # a worker's queue to the process that started it

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mcc_zoo import report
+from mcc_zoo import comparison, report
 from mcc_zoo.report import figures
 
 A, B, C = LABELS = ('<rock&"', "Forró", r"$\pop{$ 5")
@@ -200,7 +200,7 @@ def test_page_suits_phones_and_both_colour_schemes(page: Page) -> None:
     assert page.find("meta", name="viewport", content="width=device-width, initial-scale=1")
     assert "@media (prefers-color-scheme: dark)" in page.source
     assert "color-scheme: light dark" in page.source
-    assert page.source.count('<div class="scroll"><table') == page.source.count("<table") == 4
+    assert page.source.count('<div class="scroll"><table') == page.source.count("<table") == 5
 
 
 def test_figures_are_those_of_the_folder_and_of_sane_size(run_dir: Path, page: Page) -> None:
@@ -226,7 +226,7 @@ def test_labels_are_escaped_everywhere(page: Page) -> None:
     assert "<rock" not in page.source
     assert "&lt;rock&amp;&quot;" in page.source
     assert "Forró" in page.text
-    assert [row[0] for row in page.tables[1][1:]] == sorted(LABELS)
+    assert [row[0] for row in page.tables[2][1:]] == sorted(LABELS)
     assert 'python -m experiments.demo --note="<b>"' in page.text
     assert not page.find("b")
     assert "run tuned & grouped" in page.text
@@ -251,23 +251,32 @@ def test_table_equals_hand_arithmetic_and_the_papers_figures(page: Page) -> None
     assert "grouped; the tracks of a group (artist, album, link) stay in one fold. 3 groups known" in page.text
 
 
+def test_claims_are_those_of_summary_md(run_dir: Path, page: Page) -> None:
+    differences = np.array([0, 1, 1] * 2) / 4  # of the folds' accuracies
+    found = comparison.difference(differences, test_share=1)
+    assert page.tables[1][1][:3] == [
+        "MCCLSTM over R3", "6", f"+16.7 ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+    ]  # fmt: skip
+    assert page.tables[1][1][4:] == [f"{found.t_test:.3f}"] * 2 + [f"{found.wilcoxon:.3f}"]
+
+
 def test_scores_of_labels_equal_hand_arithmetic(page: Page) -> None:
     # r3: of 12 A 6 are right, 4 taken for B and 2 for C; all 6 B and all 6 C are right.
-    assert page.tables[1] == [
+    assert page.tables[2] == [
         ["label", "tracks", "precision %", "recall %", "F1 %"],
         [C, "6", "75.0", "100.0", "85.7"],  # 6 of 8
         [A, "12", "100.0", "50.0", "66.7"],
         [B, "6", "60.0", "100.0", "75.0"],  # 6 of 10
     ]
     # mcclstm: 2 A are taken for B.
-    assert page.tables[2][2] == [A, "12", "100.0", "83.3", "90.9"]
-    assert page.tables[2][3] == [B, "6", "75.0", "100.0", "85.7"]
+    assert page.tables[3][2] == [A, "12", "100.0", "83.3", "90.9"]
+    assert page.tables[3][3] == [B, "6", "75.0", "100.0", "85.7"]
     assert len(page.find("details")) == 2
     assert len(page.find("details", open=None)) == 1
 
 
 def test_refused_tracks_and_provenance_are_told(page: Page) -> None:
-    assert page.tables[3] == [
+    assert page.tables[4] == [
         ["track", "reason"],
         ["bad/<one>.wav", 'bad/<one>.wav: is empty: "replace" it'],
         ["bad/two.wav", "bad/two.wav: 2 bytes"],
@@ -282,7 +291,7 @@ def test_refused_tracks_and_provenance_are_told(page: Page) -> None:
         "sample_rate 44100",
     ):
         assert fact in page.text
-    assert ["h1", *["h2"] * 7] == [tag for tag, _ in page.tags if tag in ("h1", "h2")]
+    assert ["h1", *["h2"] * 8] == [tag for tag, _ in page.tags if tag in ("h1", "h2")]
 
 
 def test_sound_run_has_no_warning(page: Page) -> None:

@@ -15,7 +15,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_fscore_support
 
-from mcc_zoo import evaluation
+from mcc_zoo import comparison, evaluation
 from mcc_zoo.paper import REPORTED
 from mcc_zoo.report import figures
 from mcc_zoo.report.run import Run, groups_in_several_folds, short_name
@@ -91,6 +91,21 @@ def _systems(run: Run) -> str:
         ]
         notes.append(f"The paper's figures are of random splits by track, ten folds. It also has {', '.join(others)}.")
     return "\n".join(["<h2>Systems</h2>", _table(lines[0], lines[2:]), *(f"<p>{escape(note)}</p>" for note in notes)])
+
+
+def _claims(run: Run) -> str:
+    lines = [
+        line[2:-2].split(" | ") for line in comparison.as_markdown(comparison.compare(run.predictions)).splitlines()
+    ]
+    if not lines:
+        return ""
+    text = (
+        "What the paper claims, on the folds that both systems were tested on: difference of accuracy in points, its "
+        "mean over its standard deviation (effect), and how likely so large a difference is by luck. p is of the "
+        "corrected resampled t-test (Nadeau and Bengio 2003), which allows for folds that share training tracks; Holm "
+        "corrects it for the number of claims. Wilcoxon's test allows for neither."
+    )
+    return f"<h2>Does each step help?</h2>\n<p>{text}</p>\n{_table(lines[0], lines[2:])}"
 
 
 def _spread(run: Run) -> str:
@@ -182,7 +197,7 @@ def _dates(starts: list[str]) -> str:
     )
 
 
-SECTIONS = (_headline, _result, _cautions, _systems, _spread, _confusions, _curves, _labels, _refused, _origin)
+SECTIONS = (_headline, _result, _cautions, _systems, _claims, _spread, _confusions, _curves, _labels, _refused, _origin)
 
 
 def _gallery(title: str, text: str, images: list[str]) -> str:
