@@ -1,11 +1,19 @@
-# make demo: the whole system on music that it makes itself. make test: the tests. Both set up .venv first.
+# make demo: the whole system on music that it makes itself. make test: the tests. make bench: speed beside other
+# libraries, see benchmarks/README.md. All set up .venv first.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN = .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test check clean
+# Each file of benchmarks/requirements has an environment. PYTHON_name is its Python; FIRST_name is installed first,
+# without its dependencies.
+BENCH_REQUIREMENTS = $(wildcard benchmarks/requirements/*.txt)
+BENCH_ENVIRONMENTS = $(BENCH_REQUIREMENTS:benchmarks/requirements/%.txt=.venv-bench/%/installed)
+PYTHON_musicnn ?= python3.11
+FIRST_musicnn = musicnn==0.1.0
+
+.PHONY: demo test check bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m experiments.demo --data_dir=demo/corpus --results_dir=demo/results \
@@ -19,6 +27,15 @@ check: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: .venv/installed-test $(BENCH_ENVIRONMENTS)
+	$(BIN)/python -m benchmarks $(BENCHMARKS)
+
+.venv-bench/%/installed: benchmarks/requirements/%.txt
+	$(or $(PYTHON_$*),$(PYTHON)) -m venv $(@D)
+	$(if $(FIRST_$*),$(@D)/bin/python -m pip install --quiet --no-deps $(FIRST_$*))
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or give PYTHON=PATH"; exit 1; }
@@ -34,4 +51,4 @@ check: .venv/installed-test
 	@touch $@
 
 clean:
-	rm -rf .venv demo build *.egg-info
+	rm -rf .venv .venv-bench demo build *.egg-info

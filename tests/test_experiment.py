@@ -17,7 +17,7 @@ from mcc_zoo.paper import FRONT_ENDS, RECIPES
 FRONT_END = FRONT_ENDS["22k"]
 RECIPE = dataclasses.replace(RECIPES["tuned"], max_epochs=8, patience=8, learning_rate=2e-3, batch_tracks=2)
 SETTINGS = experiment.Settings(
-    "tones", architectures=("r2", "r4"), folds=3, split="grouped", recipe=RECIPE, front_end=FRONT_END
+    "tones", architectures=("r4", "mlp"), folds=3, split="grouped", recipe=RECIPE, front_end=FRONT_END
 )
 
 
@@ -61,7 +61,7 @@ def test_every_track_is_tested_once_by_every_system(corpus, run):
 def test_folds_are_the_same_for_every_system_and_disjoint_by_group(run):
     _, predictions = run
     fold_of = predictions.pivot(index="path", columns="architecture", values="fold")
-    assert (fold_of["r2"] == fold_of["r4"]).all()
+    assert (fold_of["mlp"] == fold_of["r4"]).all()
     assert (predictions.groupby("group")["fold"].nunique() == 1).all()
 
 
@@ -75,7 +75,7 @@ def test_columns_are_those_of_the_contract(run):
     pd.testing.assert_frame_equal(written, predictions)
     folds = pd.read_csv(run_dir / "folds.csv")
     assert folds[["architecture", "seed", "fold"]].values.tolist() == [
-        [architecture, 0, fold] for architecture in ("r2", "r4") for fold in range(3)
+        [architecture, 0, fold] for architecture in ("r4", "mlp") for fold in range(3)
     ]
     scores = evaluation.fold_scores(written)
     np.testing.assert_allclose(folds["accuracy"], scores["accuracy"])
@@ -84,9 +84,9 @@ def test_columns_are_those_of_the_contract(run):
 
 def test_tones_are_learnt_and_shuffled_labels_are_not(corpus, run, tmp_path):
     _, predictions = run
-    learnt = predictions[predictions["architecture"] == "r2"]  # five tracks are too few for R4's LSTM
+    learnt = predictions[predictions["architecture"] == "mlp"]  # five tracks are too few for R4's LSTM
     assert (learnt["truth"] == learnt["prediction"]).mean() > 0.9
-    settings = dataclasses.replace(SETTINGS, shuffle_labels=True, architectures=("r2",), split="random", seeds=2)
+    settings = dataclasses.replace(SETTINGS, shuffle_labels=True, architectures=("mlp",), split="random", seeds=2)
     shuffled = experiment.cross_validate(corpus, settings, tmp_path / "run", device="cpu", quiet=True)
     assert (shuffled["truth"] == shuffled["prediction"]).mean() < 0.8
     assert shuffled[shuffled["seed"] == 0]["truth"].value_counts().to_dict() == {"high": 9, "low": 9}
@@ -94,7 +94,7 @@ def test_tones_are_learnt_and_shuffled_labels_are_not(corpus, run, tmp_path):
 
 def test_the_mean_and_std_are_those_of_the_training_tracks(corpus, run):
     run_dir, predictions = run
-    facts = json.loads((run_dir / "units" / "seed0-fold1-r2" / "fold.json").read_text())
+    facts = json.loads((run_dir / "units" / "seed0-fold1-mlp" / "fold.json").read_text())
     fold_of = predictions.drop_duplicates("path").set_index("path")["fold"]
     training = [f for t, f in zip(corpus.tracks, corpus.features, strict=True) if fold_of[t.name] == 0]
     assert len(training) == facts["train"]
@@ -104,7 +104,7 @@ def test_the_mean_and_std_are_those_of_the_training_tracks(corpus, run):
 def test_summary_and_config_say_what_was_run(run):
     run_dir, _ = run
     summary = (run_dir / "summary.md").read_text()
-    assert "| R2: CNNs (T+P) | 3 |" in summary and "| R4: CNNs (T+P) + LSTM | 3 |" in summary
+    assert "| R4: CNNs (T+P) + LSTM | 3 |" in summary and "| MLP | 3 |" in summary
     config = json.loads((run_dir / "config.json").read_text())
     assert config["recipe"]["name"] == "tuned"
     assert config["front_end"]["sample_rate"] == 22_050
@@ -126,19 +126,19 @@ def test_an_interrupted_run_goes_on_at_the_next_fold(corpus, run, tmp_path, monk
     monkeypatch.setattr(experiment, "run_unit", interrupted)
     with pytest.raises(KeyboardInterrupt):
         experiment.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
-    assert finished == [(0, 0, "r2"), (0, 0, "r4")]
+    assert finished == [(0, 0, "r4"), (0, 0, "mlp")]
 
     again = []
     monkeypatch.setattr(experiment, "run_unit", lambda *a: again.append(a[3]) or original(*a))
     found = experiment.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
-    assert again == [(0, fold, architecture) for fold in (1, 2) for architecture in ("r2", "r4")]
+    assert again == [(0, fold, architecture) for fold in (1, 2) for architecture in ("r4", "mlp")]
     pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)  # and the seed fixed all the rest
 
 
 def test_folds_in_two_processes_give_the_same_figures(corpus, run, tmp_path):
-    settings = dataclasses.replace(SETTINGS, architectures=("r2",))
+    settings = dataclasses.replace(SETTINGS, architectures=("mlp",))
     found = experiment.cross_validate(corpus, settings, tmp_path / "run", device="cpu", processes=2, quiet=True)
-    expected = run[1][run[1]["architecture"] == "r2"].reset_index(drop=True)
+    expected = run[1][run[1]["architecture"] == "mlp"].reset_index(drop=True)
     pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)
 
 

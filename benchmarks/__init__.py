@@ -1,0 +1,1 @@
+"""Speed and memory beside other libraries: `make bench`, then read benchmarks/README.md."""

@@ -1,0 +1,54 @@
+"""Log-mel of waveforms in memory: our front end beside other libraries that compute the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.interleaved import Peer, measure, summary
+
+OURS = "mcc_zoo"
+TRACKS, SECONDS = 8, 60
+TOLERANCE = 0.02  # of log10(1 + 10000 x), which is about 2.5 at the tones
+DIFFERS = {
+    "Keras MelSpectrogram": "frames centred: two more are computed, and dropped",
+    "librosa": "mel triangles linear in Hz, not in mel",
+}
+
+
+def run(quick: bool) -> dict[str, pd.DataFrame]:
+    """Transform eight waveforms of a minute; quick: two of five seconds."""
+    tracks, seconds = (2, 5) if quick else (TRACKS, SECONDS)
+    arguments = (str(tracks), str(seconds))
+    peers = [
+        Peer(OURS, "front_end_mcc_zoo.py", arguments),
+        Peer("Keras MelSpectrogram", "front_end_keras.py", arguments),
+        Peer("librosa", "front_end_librosa.py", arguments),
+        Peer("scipy.fft", "front_end_scipy.py", arguments),
+        Peer("torch.stft", "front_end_torch.py", (*arguments, "whole"), "torch"),
+        Peer("torch.stft, in blocks", "front_end_torch.py", (*arguments, "blocks"), "torch"),
+        Peer("Essentia", "front_end_essentia.py", arguments, "essentia"),
+    ]
+    times = measure(peers, {}, rounds=2 if quick else 15, title="front end")
+    differences = _differences(times.groupby("peer")["value"].first())
+    found = summary(times, OURS, tracks * seconds)
+    table = pd.DataFrame(
+        {
+            "peer": found["peer"],
+            "times real time": found["rate"],
+            "spread": found["spread"],
+            "ratio to ours": found["ratio"],
+            "largest difference": found["peer"].map(differences),
+            "differs": found["peer"].map(DIFFERS).fillna("nothing"),
+        }
+    )
+    return {"front_end": table}
+
+
+def _differences(values: pd.Series) -> dict[str, float]:
+    """Compare each peer's mean and frame with ours; refuse times of something else."""
+    numbers = {peer: np.array([value["mean"], *value["frame"]]) for peer, value in values.items()}
+    found = {str(peer): float(np.abs(of_peer - numbers[OURS]).max()) for peer, of_peer in numbers.items()}
+    if not max(found.values()) <= TOLERANCE:
+        raise RuntimeError(f"the log-mels are further apart than {TOLERANCE}: {found}")
+    return found

@@ -1,0 +1,114 @@
+"""What the machine can do at best, what the networks ask of it, and how near training comes."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import pandas as pd
+
+import mcc_zoo
+from benchmarks.interleaved import HERE, Peer, measure
+
+SIDE, LENGTH = 2_048, 2**26  # as in peers/matrix_product.py
+PRODUCT, ADDITION = "matrix product, GFLOP/s", "addition, GB/s"
+WORK = {PRODUCT: 2 * SIDE**3 / 1e9, ADDITION: 2 * 4 * LENGTH / 1e9}  # of one repeat; an addition reads and writes
+LIBRARIES = {"TensorFlow": ("tensorflow", ""), "numpy": ("numpy", ""), "torch": ("torch", "torch")}
+
+
+def run(quick: bool) -> dict[str, pd.DataFrame]:
+    """Measure both rates, count operations, and put the two beside the measured training."""
+    machine = pd.concat(
+        [
+            rates(PRODUCT, "product", tuple(LIBRARIES), quick),
+            rates(ADDITION, "addition", ("numpy", "torch"), quick),  # TensorFlow has no addition in place
+        ],
+        ignore_index=True,
+    )
+    layers = pd.concat(map(operations, mcc_zoo.ARCHITECTURES), ignore_index=True)
+    best = machine[machine.operation == PRODUCT]["best"].max()
+    return {"matrix_product": machine, "roofline": roofline(layers, best), "operations": layers}
+
+
+def rates(operation: str, argument: str, libraries: tuple[str, ...], quick: bool) -> pd.DataFrame:
+    """Measure one operation in some libraries: the best round, which is the roof, and the median."""
+    repeats = 1 if quick else 20
+    peers = [
+        Peer(name, "matrix_product.py", (LIBRARIES[name][0], argument, str(repeats)), LIBRARIES[name][1])
+        for name in libraries
+    ]
+    times = measure(peers, {}, rounds=2 if quick else 9, title=argument)
+    if not np.allclose(times.value, times.value[0], rtol=1e-4):
+        raise RuntimeError(f"the libraries differ in their {argument}: {times.groupby('peer').value.first()}")
+    found = (repeats * WORK[operation] / times.groupby("peer").seconds.agg(["min", "median"])).reset_index()
+    found = found.rename(columns={"min": "best"}).sort_values("best", ascending=False)
+    found.insert(0, "operation", operation)
+    return found
+
+
+def operations(architecture: str) -> pd.DataFrame:
+    """Count what one chunk costs in each layer that has weights, from the shapes of the built model.
+
+    Forward multiply-adds are those of the convolution, product or LSTM step itself. Training takes three times as
+    many: for the result, for the gradient of the weights and for that of the input, which a layer that reads the
+    chunk itself does not need. Bytes are the float32 values that a layer reads and writes going forward, a
+    convolution's before pooling twice; weights are left out, as the chunks of a batch share them.
+
+    Returns:
+        A row a layer: architecture, layer, weights, multiply-adds, multiply-adds in training, bytes, FLOP a byte.
+    """
+    model = mcc_zoo.build(architecture, [str(label) for label in range(10)])
+    per_chunk, over_track = model.get_layer("chunk_network"), model.get_layer("sequence_network")
+    rows = []
+    for network, reads_chunk in ((per_chunk, True), (over_track, not per_chunk.weights)):
+        for layer in network.layers:
+            if layer.weights:
+                first = reads_chunk and not _below(layer)
+                rows.append({"architecture": architecture, "layer": layer.name, **_cost(layer, first)})
+    return pd.DataFrame(rows)
+
+
+def roofline(layers: pd.DataFrame, best: float) -> pd.DataFrame:
+    """Say how many chunks a second the machine could train on if all were matrix products, and what we measured.
+
+    Args:
+        layers: Of all architectures, as `operations` gives them.
+        best: GFLOP/s of the best matrix product.
+    """
+    sums = layers.groupby("architecture", sort=False)[["weights", "multiply-adds", "multiply-adds in training"]].sum()
+    table = sums.assign(**{"roof, chunks a second": 1e9 * best / (2 * sums["multiply-adds in training"])})
+    file = HERE / "results" / "training.csv"
+    if file.exists():
+        measured = pd.read_csv(file).query("peer == 'mcc_zoo'").set_index("architecture")["chunks a second"]
+        table["trained, chunks a second"] = measured
+        table["share of the roof"] = measured / table["roof, chunks a second"]
+    return table.reset_index()
+
+
+def _below(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """List the layers with weights that a layer's input comes through."""
+    sources = [tensor._keras_history.operation for tensor in keras.tree.flatten(layer.input)]
+    found = [source for source in sources if source.weights]
+    return found + [deeper for s in sources if not isinstance(s, keras.layers.InputLayer) for deeper in _below(s)]
+
+
+def _cost(layer: keras.layers.Layer, first: bool) -> dict[str, float]:
+    inside = layer.cell if isinstance(layer, keras.layers.LSTM) else layer
+    values = sum(math.prod(filter(None, tensor.shape)) for tensor in (layer.input, layer.output))
+    of_input, of_state = math.prod(inside.kernel.shape), 0
+    if isinstance(layer, keras.layers.Conv2D):
+        sizes = zip(layer.input.shape[1:3], layer.kernel_size, strict=True)
+        places = math.prod(size - kernel + 1 for size, kernel in sizes)
+        of_input *= places
+        values += 2 * places * layer.filters
+    elif inside is not layer:
+        of_state = math.prod(inside.recurrent_kernel.shape)
+    forward = of_input + of_state
+    return {
+        "weights": layer.count_params(),
+        "multiply-adds": forward,
+        "multiply-adds in training": 3 * forward - of_input * first,
+        "bytes": 4 * values,
+        "FLOP a byte": 2 * forward / (4 * values),
+    }

@@ -1,0 +1,43 @@
+"""One process that tags, and says what memory it and its decoders took. Linux only: it reads /proc.
+
+The high-water mark is VmHWM: getrusage's peak would hold that of the process that started this one.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from serve import serve
+
+import mcc_zoo
+
+
+def memory(field, process="self"):
+    """Bytes of a field of the process's status."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return 1024 * int(re.search(rf"{field}:\s+(\d+) kB", status)[1])
+
+
+imported = memory("VmHWM")
+tagger = mcc_zoo.load(sys.argv[1])
+list(tagger.tag_files([sys.argv[2]]))  # traces the graphs, which is not to count as time
+
+
+def children():
+    """Process numbers of what any of our threads started: the decoders."""
+    return [pid for listed in Path("/proc/self/task").glob("*/children") for pid in listed.read_text().split()]
+
+
+def work(folder):
+    """Tag every file of a folder; `resident` is the memory after each."""
+    paths = sorted(Path(folder).iterdir())
+    resident, decoders, ok = [], [], 0
+    for result in tagger.tag_files(paths):
+        resident.append(memory("VmRSS"))
+        ok += result.status == "ok"
+        if len(resident) == len(paths):  # they are about to end
+            decoders = [memory("VmHWM", pid) for pid in children()]
+    return {"ok": ok, "above_import": memory("VmHWM") - imported, "decoders": decoders, "resident": resident}
+
+
+serve(work)

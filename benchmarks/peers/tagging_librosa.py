@@ -1,0 +1,64 @@
+"""What one writes without the package: librosa's log-mel, then plain Keras layers, one file after the other.
+
+The network is the export's with the export's weights. librosa's mel triangles are linear in Hz, TensorFlow's in mel,
+so the tags agree nearly, not exactly.
+"""
+
+import sys
+
+import keras
+import librosa
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from serve import serve
+
+import mcc_zoo
+
+SHAPES = {"T": ((1, 60), (40, 1)), "P": ((32, 1), (1, 80)), "B": ((13, 9), (4, 4))}  # kernel, pool
+SCALE = (2 / librosa.filters.get_window("blackmanharris", 2048).sum()) ** 2
+
+chunk = keras.Input((40, 80, 1))
+convolved = [(layers.Conv2D(32, kernel, activation="relu")(chunk), pool) for kernel, pool in SHAPES.values()]
+channels = layers.Concatenate()([layers.Flatten()(layers.MaxPooling2D(pool)(x)) for x, pool in convolved])
+per_chunk = keras.Model(chunk, layers.Dense(400, activation="relu")(channels))
+sequence = keras.Input((None, 400))
+mean = layers.GlobalAveragePooling1D()(layers.LSTM(200, return_sequences=True)(sequence))
+over_track = keras.Model(sequence, layers.Dense(8, activation="softmax")(mean))
+tagger = mcc_zoo.load(sys.argv[1])
+per_chunk.set_weights(tagger.model.get_layer("chunk_network").get_weights())
+over_track.set_weights(tagger.model.get_layer("sequence_network").get_weights())
+
+
+@tf.function(input_signature=[tf.TensorSpec((None, 40, 80, 1))])
+def predict(chunks):
+    """Chunks of a track to its tags."""
+    return over_track(per_chunk(chunks)[tf.newaxis])[0]
+
+
+def tag(path):
+    """File to tags."""
+    samples, rate = librosa.load(path, sr=44100)
+    energy = librosa.feature.melspectrogram(
+        y=samples,
+        sr=rate,
+        n_fft=2048,
+        hop_length=1024,
+        window="blackmanharris",
+        center=False,
+        n_mels=40,
+        htk=True,
+        norm=1,
+    )
+    frames = (np.log10(1 + 10_000 * SCALE * energy).T - tagger.facts["mean"]) / tagger.facts["std"]  # (frames, bands)
+    chunks = frames[: len(frames) // 80 * 80].reshape(-1, 80, 40, 1).transpose(0, 2, 1, 3)
+    return predict(chunks.astype(np.float32)).numpy()
+
+
+def work(paths, files=int(sys.argv[2])):
+    """Tag the first `files` files."""
+    tags = np.array([tag(path) for path in paths[:files]])
+    return {"files": len(tags), "ok": int(np.isfinite(tags).all(axis=1).sum()), "first": tags[0].tolist()}
+
+
+serve(work)

@@ -1,0 +1,77 @@
+"""Our training: the zoo's model on a `tf.data` stream, compiled as `mcc_zoo.training.fit` does.
+
+Arguments: architecture, tracks, validation tracks, and a folder if the tracks are to come from the feature cache in it.
+"""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import soundfile
+import tensorflow as tf
+from serve import serve
+from tracks import BATCH, CHUNKS, LABELS, tracks
+
+import mcc_zoo
+from mcc_zoo import training
+from mcc_zoo.chunks import samples_of
+from mcc_zoo.paper import SYSTEMS
+from mcc_zoo.pipeline import Features, evaluation_batches, training_batches
+
+FRONT_END = mcc_zoo.FrontEnd()
+architecture, counts, folder = sys.argv[1], list(map(int, sys.argv[2:4])), "".join(sys.argv[4:])
+
+
+def in_memory(count: int) -> tf.data.Dataset:
+    """Stream shuffled batches of tracks that are in memory."""
+    chunks, labels = tracks(count)
+    inputs = {"chunks": chunks, "chunk_count": np.full(count, CHUNKS, np.int32)}
+    return tf.data.Dataset.from_tensor_slices((inputs, labels)).shuffle(count).batch(BATCH)
+
+
+def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
+    """Fill the feature cache from files of noise, which need not stay."""
+    cache, random, file = mcc_zoo.FeatureCache(folder, FRONT_END), np.random.default_rng(seed), Path(folder, "one.wav")
+    features = []
+    for _ in range(count):
+        samples = random.integers(-9_999, 9_999, samples_of(CHUNKS, FRONT_END), np.int16)
+        soundfile.write(file, samples, FRONT_END.sample_rate)
+        features.append(cache.features(file))
+    os.unlink(file)
+    return features, tracks(count, seed)[1]
+
+
+model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)])
+trained = training.training_model(model)
+trained.compile(
+    optimizer=training.optimizer(
+        dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None), epochs=1, steps=1
+    ),
+    loss={"steps": keras.losses.SparseCategoricalCrossentropy(from_logits=True)},
+    metrics={
+        "tags": [
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
+        ]
+    },
+)
+has_lstm = SYSTEMS[architecture].lstm is not None
+limits = {"batch_tracks": BATCH, "max_chunks": mcc_zoo.RECIPES["tuned"].max_chunks}
+if folder:
+    own = training.with_targets(training_batches(*cached(counts[0], 0), FRONT_END, seed=0, **limits), has_lstm)
+    others = training.with_targets(evaluation_batches(*cached(counts[1], 1), FRONT_END, **limits), has_lstm)
+else:
+    own = training.with_targets(in_memory(counts[0]), has_lstm)
+    others = training.with_targets(in_memory(counts[1]), has_lstm) if counts[1] else None
+
+
+def work() -> dict[str, float]:
+    """Train for an epoch."""
+    history = trained.fit(own, validation_data=others, epochs=1, shuffle=False, verbose=0).history
+    return {"parameters": sum(int(np.prod(w.shape)) for w in trained.trainable_weights), "loss": history["loss"][-1]}
+
+
+serve(work)

@@ -1,0 +1,60 @@
+"""Training steps and epochs: our layers and pipeline beside the same networks in plain Keras and in PyTorch."""
+
+from __future__ import annotations
+
+import tempfile
+
+import pandas as pd
+
+from benchmarks.interleaved import Peer, measure, summary
+
+OURS = "mcc_zoo"
+ARCHITECTURES = ("r3", "mcclstm")
+CHUNKS, BATCH = 16, 16  # as in peers/tracks.py
+
+
+def run(quick: bool) -> dict[str, pd.DataFrame]:
+    """Measure optimiser steps on tracks in memory, then whole epochs with validation."""
+    tables = {"training": [steps(name, quick) for name in ARCHITECTURES]}
+    tables["training_epoch"] = [epoch(name, quick) for name in ARCHITECTURES]
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+
+
+def steps(architecture: str, quick: bool) -> pd.DataFrame:
+    """Measure ten steps a round."""
+    tracks = BATCH * (2 if quick else 10)
+    arguments = (architecture, str(tracks))
+    peers = [
+        Peer(OURS, "training_mcc_zoo.py", (*arguments, "0")),
+        Peer("plain Keras", "training_keras.py", (*arguments, "0")),
+        Peer("PyTorch", "training_torch.py", (*arguments, "eager"), "torch"),
+        Peer("PyTorch, compiled", "training_torch.py", (*arguments, "compile"), "torch"),
+    ]
+    times = measure(peers, {}, rounds=1 if quick else 9, title=f"{architecture} steps")
+    return _table(times, architecture, tracks)
+
+
+def epoch(architecture: str, quick: bool) -> pd.DataFrame:
+    """Measure an epoch of 320 tracks and its validation on 40, ours from the feature cache."""
+    tracks, others = (32, 8) if quick else (320, 40)
+    arguments = (architecture, str(tracks), str(others))
+    with tempfile.TemporaryDirectory() as folder:
+        peers = [
+            Peer(f"{OURS}, feature cache", "training_mcc_zoo.py", (*arguments, folder)),
+            Peer(f"{OURS}, in memory", "training_mcc_zoo.py", arguments),
+            Peer("plain Keras, in memory", "training_keras.py", arguments),
+        ]
+        times = measure(peers, {}, rounds=1 if quick else 5, warm_up=1, title=f"{architecture} epoch")
+    return _table(times, architecture, tracks + others)
+
+
+def _table(times: pd.DataFrame, architecture: str, tracks: int) -> pd.DataFrame:
+    values = pd.DataFrame(times.value.tolist(), index=times.peer)
+    if values.parameters.nunique() > 1:
+        raise RuntimeError(f"{architecture}: the peers trained networks of different sizes: {values.parameters}")
+    table = summary(times, times.peer[0], CHUNKS * tracks).rename(
+        columns={"rate": "chunks a second", "ratio": "ratio to ours"}
+    )
+    last = values.groupby(level=0).last()
+    table.insert(0, "architecture", architecture)
+    return table.assign(parameters=table.peer.map(last.parameters), loss=table.peer.map(last.loss))
