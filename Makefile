@@ -21,7 +21,7 @@ demo: .venv/installed
 	$(BIN)/mcc-zoo tag demo/exported_models/mcclstm_demo demo/corpus/audio/Waltz
 
 test: .venv/installed-test
-	$(BIN)/pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 check: .venv/installed-test
 	$(BIN)/ruff check .

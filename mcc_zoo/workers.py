@@ -57,7 +57,8 @@ def each(
     listener = threading.Thread(target=_listen, args=(messages, report), daemon=True)
     listener.start()
     threads = max(1, (os.cpu_count() or 1) // processes)
-    pool = ProcessPoolExecutor(processes, context, _start, (messages, threads))
+    level = tf.get_logger().level  # spawned, a worker has heard nothing of it
+    pool = ProcessPoolExecutor(processes, context, _start, (messages, threads, level))
     try:
         futures = {pool.submit(_call, task, job): job for job in jobs}
         for future in as_completed(futures):
@@ -77,12 +78,13 @@ def each(
         listener.join()
 
 
-def _start(messages: Any, threads: int) -> None:
+def _start(messages: Any, threads: int, log_level: int) -> None:
     """Prepare a worker: its threads, its way to report, and its end with the process that started it."""
     global _messages
     _messages = messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter, which ends its workers
     threading.Thread(target=_end_with_starter, daemon=True).start()
+    tf.get_logger().setLevel(log_level)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 

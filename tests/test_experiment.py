@@ -77,8 +77,8 @@ def test_columns_are_those_of_the_contract(run):
     assert folds[["architecture", "seed", "fold"]].values.tolist() == [
         [architecture, 0, fold] for architecture in ("r4", "mlp") for fold in range(3)
     ]
-    scores = evaluation.fold_scores(written)
-    np.testing.assert_allclose(folds["accuracy"], scores["accuracy"])
+    scores = evaluation.fold_scores(written).set_index(["architecture", "seed", "fold"])
+    np.testing.assert_allclose(folds["accuracy"], scores.loc[folds.set_index(scores.index.names).index, "accuracy"])
     assert (folds["train"] + folds["validation"] + folds["test"] == 18).all()
 
 
