@@ -18,7 +18,7 @@ def quiet() -> Iterator[None]:
 
     TensorFlow writes to the file descriptor, past `sys.stderr`.
     """
-    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0":
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         yield
         return
     before = os.dup(2)

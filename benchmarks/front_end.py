@@ -12,7 +12,7 @@ TRACKS, SECONDS = 8, 60
 TOLERANCE = 0.02  # of log10(1 + 10000 x), which is about 2.5 at the tones
 DIFFERS = {
     "Keras MelSpectrogram": "frames centred: two more are computed, and dropped",
-    "librosa": "mel triangles linear in Hz, not in mel",
+    **dict.fromkeys(("librosa", "librosa, a thread a core"), "mel triangles linear in Hz, not in mel"),
 }
 
 
@@ -23,7 +23,8 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
     peers = [
         Peer(OURS, "front_end_mcc_zoo.py", arguments),
         Peer("Keras MelSpectrogram", "front_end_keras.py", arguments),
-        Peer("librosa", "front_end_librosa.py", arguments),
+        Peer("librosa", "front_end_librosa.py", (*arguments, "1")),
+        Peer("librosa, a thread a core", "front_end_librosa.py", (*arguments, "cores")),
         Peer("scipy.fft", "front_end_scipy.py", arguments),
         Peer("torch.stft", "front_end_torch.py", (*arguments, "whole"), "torch"),
         Peer("torch.stft, in blocks", "front_end_torch.py", (*arguments, "blocks"), "torch"),

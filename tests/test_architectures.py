@@ -210,6 +210,52 @@ def test_pooled_convolution_is_keras_convolution_relu_and_pooling(kernel, pool, 
         np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
+def naive_tags(model: keras.Model, chunks: np.ndarray) -> np.ndarray:
+    """What a system says of standardised chunks (batch, chunks, 40, 80), by TensorFlow alone: (batch, labels)."""
+    weights = {layer.name: layer.get_weights() for part in model.layers[1:] for layer in getattr(part, "layers", [])}
+    pools = {"P": (1, 80), "T": (40, 1), "B": (4, 4), "convolution_1": (2, 2), "convolution_2": (2, 2)}
+
+    def convolved(x, name):
+        kernel, bias = weights[name]
+        x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "VALID") + bias)
+        return tf.nn.max_pool2d(x, pools[name], pools[name], "VALID")
+
+    def flat(x):
+        return tf.reshape(x, (len(chunks) * chunks.shape[1], -1))
+
+    image = tf.reshape(chunks, (-1, 40, 80, 1))
+    if model.name == "cnns3":
+        x = flat(convolved(convolved(image, "convolution_1"), "convolution_2"))
+    elif system_channels := SYSTEMS[model.name].channels:
+        x = tf.concat([flat(convolved(image, name)) for name in system_channels], 1)
+    else:
+        x = flat(image)
+    for name in ("hidden_1", "hidden_2", "hidden_3", "fusion"):
+        if name in weights:
+            x = tf.nn.relu(x @ weights[name][0] + weights[name][1])
+    x = tf.reshape(x, (*chunks.shape[:2], -1))
+    if "lstm" in weights:
+        kernel, recurrent, bias = weights["lstm"]
+        state = memory = tf.zeros((len(chunks), recurrent.shape[0]))
+        states = []
+        for step in range(chunks.shape[1]):
+            gates = tf.split(x[:, step] @ kernel + state @ recurrent + bias, 4, axis=1)
+            keep_in, forget, out = (tf.sigmoid(gates[i]) for i in (0, 1, 3))
+            memory = forget * memory + keep_in * tf.tanh(gates[2])
+            state = out * tf.tanh(memory)
+            states.append(state)
+        x = tf.reduce_mean(tf.stack(states, 1), axis=1, keepdims=True)  # recipe tuned pools by the mean
+    steps = x @ weights["steps"][0] + weights["steps"][1]
+    return tf.reduce_mean(tf.nn.softmax(steps), axis=1).numpy()
+
+
+@every_system
+def test_fast_forms_give_the_numbers_of_the_naive_ones(models, audio, architecture):
+    chunks = models[architecture].get_layer("front_end")(audio).numpy()
+    expected = naive_tags(models[architecture], chunks)
+    np.testing.assert_allclose(models[architecture](audio)["tags"], expected, atol=1e-5)
+
+
 def test_recipes_draw_their_initial_weights():
     keras.utils.set_random_seed(5)
     literal = mcc_zoo.build("mcclstm", LABELS, recipe="paper")

@@ -133,6 +133,26 @@ def test_every_input_gets_one_result_in_its_place(tagger: Tagger, music: Path, t
     assert refused.descriptor.size == refused.taggram.size == refused.chunk_descriptors.size == 0
 
 
+def test_files_are_read_a_few_ahead_and_answered_in_their_order(tagger: Tagger, music: Path) -> None:
+    names = ["long.wav", "short.wav", "corrupt.flac", "half chunk.ogg", "short.wav"] * 4
+    taken: list[str] = []
+    paths = (taken.append(name) or music / name for name in names)  # type: ignore[func-returns-value]
+    results = tagger.tag_files(paths, workers=3)
+    first = next(results)
+    assert len(taken) <= 6  # twice the workers
+    together = [first, *results]
+    assert [Path(result.path).name for result in together] == names
+    for result, alone in zip(together, [tagger.tag(music / name) for name in names[:5]] * 4, strict=True):
+        assert (result.status, result.reason) == (alone.status, alone.reason)
+        np.testing.assert_allclose(tags_of(result), tags_of(alone), **CLOSE)
+
+
+def test_results_may_be_left_unread(tagger: Tagger, music: Path) -> None:
+    results = tagger.tag_files([music / "short.wav"] * 50, workers=2)
+    assert next(results).status == "ok"
+    results.close()  # ends the decoders, and does not wait for the other 49
+
+
 def test_unknown_sequences_are_refused(tagger: Tagger, music: Path) -> None:
     with pytest.raises(ValueError, match=r"sequence='all' is not known: choose windows or whole"):
         tagger.tag(music / "short.wav", sequence="all")  # type: ignore[arg-type]

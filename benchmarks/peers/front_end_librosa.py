@@ -1,4 +1,4 @@
-"""librosa.stft and librosa's mel filters, a thread a core."""
+"""librosa.stft and librosa's mel filters, track after track as one calls it, or a thread a core: `1`, `cores`."""
 
 import os
 import sys
@@ -9,11 +9,11 @@ import numpy as np
 from serve import serve
 from waveform import BANDS, HOP, LENGTH, RATE, value, waveforms, window
 
-audio = waveforms(*map(int, sys.argv[1:]))
+audio = waveforms(*map(int, sys.argv[1:3]))
 taper = window()
 filters = librosa.filters.mel(sr=RATE, n_fft=LENGTH, n_mels=BANDS, htk=True, norm=None)
 filters /= filters.sum(axis=1, keepdims=True)
-pool = ThreadPoolExecutor(os.cpu_count())
+pool = ThreadPoolExecutor(1 if sys.argv[3] == "1" else os.cpu_count())
 
 
 def transform(samples):
