@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
 import os
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Literal, TypeVar
 
 import keras
@@ -24,9 +25,20 @@ from mcc_zoo.isolation import IsolatedDecoder
 from mcc_zoo.paper import FrontEnd
 from mcc_zoo.pipeline import BLOCK_CHUNKS, log_mel_blocks
 
-Sequence = Literal["windows", "whole"]
+Mode = Literal["windows", "whole"]
 Input = TypeVar("Input")
 Output = TypeVar("Output")
+AHEAD = 8  # files under way for each that is read; what waits is small, and read together
+BATCH_STEPS = 512
+
+
+@dataclass(frozen=True)
+class Described:
+    """A file on its way: the fused descriptors of its chunks (chunks, F), or None and the reason why not."""
+
+    path: str
+    descriptors: np.ndarray | None
+    reason: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,11 +95,14 @@ class Tagger:
         self.has_lstm = any(
             isinstance(layer, keras.layers.LSTM) for layer in model.get_layer("sequence_network").layers
         )
+        self._idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()  # decoder processes take a while to start
+        weakref.finalize(self, _close_all, self._idle)
         self._describe = tf.function(self._chunk_descriptors, input_signature=[tf.TensorSpec((None, None), tf.float32)])
         size = model.output["chunk_descriptors"].shape[-1]
-        self._read = tf.function(self._read_sequence, input_signature=[tf.TensorSpec((None, size), tf.float32)])
+        signature = [tf.TensorSpec((None, None, size), tf.float32), tf.TensorSpec((None,), tf.int32)]
+        self._read = tf.function(self._read_sequences, input_signature=signature)
 
-    def tag(self, path: str | os.PathLike[str], sequence: Sequence = "windows") -> Result:
+    def tag(self, path: str | os.PathLike[str], sequence: Mode = "windows") -> Result:
         """Tag one file of any length, format and rate.
 
         Args:
@@ -104,7 +119,7 @@ class Tagger:
     def tag_files(
         self,
         paths: Iterable[str | os.PathLike[str]],
-        sequence: Sequence = "windows",
+        sequence: Mode = "windows",
         workers: int | None = None,
     ) -> Iterator[Result]:
         """Tag many files; as `tag`.
@@ -118,22 +133,28 @@ class Tagger:
         Yields:
             A result for each file, in the order of the files.
         """
+        _check_sequence(sequence)
         workers = workers or os.cpu_count() or 1
-        with ThreadPoolExecutor(workers) as pool, contextlib.ExitStack() as decoders:
-            idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()
-            for _ in range(workers):
-                idle.put(decoders.enter_context(IsolatedDecoder()))
+        busy: set[IsolatedDecoder] = set()
 
-            def tagged(path: str | os.PathLike[str]) -> Result:
-                decoder = idle.get()
-                try:
-                    return self._tagged(path, decoder, sequence)
-                finally:
-                    idle.put(decoder)
+        def described(path: str | os.PathLike[str]) -> Described:
+            decoder = self._decoder()
+            busy.add(decoder)
+            try:
+                return self._described(path, decoder)
+            finally:
+                busy.discard(decoder)
+                self._idle.put(decoder)
 
-            yield from in_order(pool, tagged, paths, ahead=2 * workers)
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                for group in ready_in_order(pool, described, paths, ahead=AHEAD * workers):
+                    yield from self._results(group, sequence)
+            finally:
+                for decoder in list(busy):  # whoever stopped reading does not want to wait for long files
+                    decoder.close()
 
-    def tag_waveform(self, samples: np.ndarray, sample_rate: int, sequence: Sequence = "windows") -> Result:
+    def tag_waveform(self, samples: np.ndarray, sample_rate: int, sequence: Mode = "windows") -> Result:
         """Tag audio that is in memory.
 
         Args:
@@ -153,27 +174,65 @@ class Tagger:
             raise ValueError(f"samples have shape {samples.shape}: one mono waveform (samples,) is needed")
         if not np.isfinite(samples).all():
             raise ValueError("samples hold values that are not finite (NaN or infinite)")
-        return self._result("", [samples], sequence)
+        _check_sequence(sequence)
+        (result,) = self._results([Described("", self._chunks_of([samples]), "")], sequence)
+        return result
 
-    def _tagged(self, path: str | os.PathLike[str], decoder: IsolatedDecoder, sequence: Sequence) -> Result:
-        block = BLOCK_CHUNKS * self.front_end.chunk_hop
+    def _decoder(self) -> IsolatedDecoder:
         try:
-            return self._result(str(path), decoder.read_blocks(path, self.front_end.sample_rate, block), sequence)
-        except AudioError as error:
-            return self._refused(str(path), str(error))
+            return self._idle.get_nowait()
+        except Empty:
+            return IsolatedDecoder()
 
-    def _result(self, path: str, blocks: Iterable[np.ndarray], sequence: Sequence) -> Result:
-        if sequence not in ("windows", "whole"):
-            raise ValueError(f"sequence={sequence!r} is not known: choose windows or whole")
+    def _described(self, path: str | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
+        """Read a file to the fused descriptors of its chunks."""
+        name, block = str(path), BLOCK_CHUNKS * self.front_end.chunk_hop
         try:
-            frames = log_mel_blocks(blocks, self.front_end)
-            descriptors = np.concatenate([self._describe(block).numpy() for block in frames])
+            descriptors = self._chunks_of(decoder.read_blocks(path, self.front_end.sample_rate, block))
         except AudioError as error:
-            raise error if not path or path in str(error) else AudioError(f"{path}: {error}") from None
-        length = len(descriptors) if sequence == "whole" else self.facts["training_chunks"]
-        windows = [descriptors[i : i + length] for i in range(0, len(descriptors), length)]
-        read = [{name: value.numpy() for name, value in self._read(window).items()} for window in windows]
-        weights = [len(window) for window in windows]
+            return Described(name, None, str(error) if name in str(error) else f"{name}: {error}")
+        return Described(name, descriptors, "")
+
+    def _chunks_of(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate([self._describe(frames).numpy() for frames in log_mel_blocks(blocks, self.front_end)])
+
+    def _results(self, group: Sequence[Described], mode: Mode) -> Iterator[Result]:
+        """Read the sequences of several tracks, those of like length together."""
+        windows = [
+            (place, window)
+            for place, track in enumerate(group)
+            if track.descriptors is not None
+            for window in self._windows(track.descriptors, mode)
+        ]
+        read = self._read_windows([window for _, window in windows])
+        for place, track in enumerate(group):
+            if track.descriptors is None:
+                yield self._refused(track.path, track.reason)
+            else:
+                own = [found for (owner, _), found in zip(windows, read, strict=True) if owner == place]
+                yield self._result(track.path, track.descriptors, own)
+
+    def _windows(self, descriptors: np.ndarray, mode: Mode) -> list[np.ndarray]:
+        length = len(descriptors) if mode == "whole" else self.facts["training_chunks"]
+        return [descriptors[i : i + length] for i in range(0, len(descriptors), length)]
+
+    def _read_windows(self, windows: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """Give tags, descriptor and taggram of every window; padding up to the longest of a batch changes nothing."""
+        found: list[dict[str, np.ndarray]] = [{}] * len(windows)
+        for batch in batches_by_length([len(window) for window in windows]):
+            longest = max(len(windows[i]) for i in batch)
+            padded = np.zeros((len(batch), longest, windows[batch[0]].shape[1]), np.float32)
+            for row, i in enumerate(batch):
+                padded[row, : len(windows[i])] = windows[i]
+            outputs = self._read(padded, np.array([len(windows[i]) for i in batch], np.int32))
+            values = {name: value.numpy() for name, value in outputs.items()}
+            for row, i in enumerate(batch):
+                found[i] = {name: value[row] for name, value in values.items()}
+                found[i]["taggram"] = found[i]["taggram"][: len(windows[i])]
+        return found
+
+    def _result(self, path: str, descriptors: np.ndarray, read: Sequence[dict[str, np.ndarray]]) -> Result:
+        weights = [len(found["taggram"]) for found in read]
         tags = np.average([found["tags"] for found in read], axis=0, weights=weights)
         return Result(
             path=path,
@@ -183,7 +242,7 @@ class Tagger:
             descriptor=np.average([found["descriptor"] for found in read], axis=0, weights=weights).astype(np.float32),
             taggram=np.concatenate([found["taggram"] for found in read]),
             chunk_descriptors=descriptors,
-            windows=len(windows),
+            windows=len(read),
         )
 
     def _refused(self, path: str, reason: str) -> Result:
@@ -195,27 +254,54 @@ class Tagger:
         standardised = self.model.get_layer("front_end").get_layer("standardise")(chunks)
         return self.model.get_layer("chunk_network")(standardised[0], training=False)
 
-    def _read_sequence(self, descriptors: tf.Tensor) -> dict[str, tf.Tensor]:
-        count = tf.shape(descriptors)[:1]
-        inputs = {"chunk_descriptors": descriptors[tf.newaxis], "chunk_count": count}
-        return {name: value[0] for name, value in self.model.get_layer("sequence_network")(inputs).items()}
+    def _read_sequences(self, descriptors: tf.Tensor, chunk_count: tf.Tensor) -> dict[str, tf.Tensor]:
+        inputs = {"chunk_descriptors": descriptors, "chunk_count": chunk_count}
+        return self.model.get_layer("sequence_network")(inputs, training=False)
 
 
-def in_order(
+def ready_in_order(
     pool: Executor, function: Callable[[Input], Output], items: Iterable[Input], ahead: int
-) -> Iterator[Output]:
-    """Yield function(item) in the order of the items, with at most `ahead` items under way."""
-    waiting: deque[Future[Output]] = deque()
+) -> Iterator[list[Output]]:
+    """Yield function(item) in the order of the items: lists of those that are ready, with `ahead` items under way."""
+    rest, waiting = iter(items), deque[Future[Output]]()
     try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        while True:
+            waiting.extend(pool.submit(function, item) for item in itertools.islice(rest, ahead - len(waiting)))
+            if not waiting:
+                return
+            ready = [waiting.popleft().result()]
+            while waiting and waiting[0].done():
+                ready.append(waiting.popleft().result())
+            yield ready
     finally:
         for future in waiting:
             future.cancel()
+
+
+def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group the indices of sequences of like length, so many that padded they have BATCH_STEPS steps at most.
+
+    >>> list(batches_by_length([16, 600, 15, 16]))
+    [[2, 0, 3], [1]]
+    """
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > BATCH_STEPS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _check_sequence(mode: str) -> None:
+    if mode not in ("windows", "whole"):
+        raise ValueError(f"sequence={mode!r} is not known: choose windows or whole")
+
+
+def _close_all(decoders: SimpleQueue[IsolatedDecoder]) -> None:
+    while not decoders.empty():
+        decoders.get_nowait().close()
 
 
 def load(folder: str | os.PathLike[str]) -> Tagger:

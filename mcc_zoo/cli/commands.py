@@ -16,7 +16,7 @@ from mcc_zoo.cli.rows import DESCRIPTORS, TABLES, by_suffix, descriptor_row, row
 from mcc_zoo.datasets import DATASETS
 from mcc_zoo.export import ExportError
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.tagger import Sequence, newest
+from mcc_zoo.tagger import Mode, newest
 from mcc_zoo.version import __version__
 
 ExportArgument = Annotated[
@@ -27,7 +27,7 @@ InputsArgument = Annotated[
     list[str], typer.Argument(metavar="INPUT", help="Audio files, and folders that are searched for them.")
 ]
 SequenceOption = Annotated[
-    Sequence,
+    Mode,
     typer.Option(
         help="Tracks longer than those of the training: read windows of that length and average them, or read the "
         "whole track in one sequence."

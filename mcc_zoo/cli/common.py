@@ -17,7 +17,7 @@ import typer
 from mcc_zoo import audio
 from mcc_zoo.export import ExportError
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.tagger import Result, Sequence, Tagger, load
+from mcc_zoo.tagger import Mode, Result, Tagger, load
 from mcc_zoo_start import quiet
 
 REFUSED, IMPOSSIBLE = 1, 2  # exit statuses
@@ -80,7 +80,7 @@ def listed(inputs: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def results(tagger: Tagger, files: dict[str, str], sequence: Sequence, doing: str) -> Iterator[Result]:
+def results(tagger: Tagger, files: dict[str, str], sequence: Mode, doing: str) -> Iterator[Result]:
     """Read all files of `listed` under a progress bar: exactly one result for each, in their order."""
     found = zip(tagger.tag_files(files, sequence), files.values(), strict=True)
     with progress_bar(quiet=not sys.stderr.isatty()) as bar:
