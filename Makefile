@@ -18,6 +18,7 @@ FIRST_musicnn = musicnn==0.1.0
 demo: .venv/installed
 	$(BIN)/python -m experiments.demo --data_dir=demo/corpus --results_dir=demo/results \
 		--export=mcclstm --export_dir=demo/exported_models --licence="none: synthesised"
+	@echo "The export tags a folder. These tracks are among those that it was trained on: the table above is the score."
 	$(BIN)/mcc-zoo tag demo/exported_models/mcclstm_demo demo/corpus/audio/Waltz
 
 test: .venv/installed-test

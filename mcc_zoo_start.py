@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -36,11 +37,15 @@ def quiet() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and let it look for GPUs, in silence."""
-    with quiet():
-        import tensorflow as tf
+    """Import TensorFlow and let it look for GPUs, in silence, and end quietly on Ctrl-C meanwhile."""
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    try:
+        with quiet():
+            import tensorflow as tf
 
-        tf.config.list_physical_devices()
+            tf.config.list_physical_devices()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def main() -> None:

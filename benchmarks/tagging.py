@@ -66,7 +66,7 @@ def _compared(sounds: list[np.ndarray], copies: int, suffix: str, export: Path, 
         Peer(DECODING, "tagging_decoding.py", ("mono",)),
         Peer("decoding alone, not mixed", "tagging_decoding.py", ("raw",)),
         Peer(PLAIN, "tagging_librosa.py", (str(export), "6" if quick else "40")),
-        Peer("musicnn, as published", "tagging_musicnn.py", ("2" if quick else "10",), environment="musicnn"),
+        Peer("musicnn, as published", "tagging_musicnn.py", ("2" if quick else "5",), environment="musicnn"),
     ]
     with tempfile.TemporaryDirectory() as folder:
         paths = _folder(Path(folder), sounds, copies, suffix)

@@ -107,6 +107,7 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
     )
     write_report(run_dir, dataset)
     print((run_dir / "summary.md").read_text())
+    print(f"curves, confusions and scores of the labels: {run_dir / 'report.html'}")
     if FLAGS.export:
         print(f"exported to {export_winner(corpus, asked, run_dir, predictions)}")
     return run_dir
@@ -157,7 +158,7 @@ def main(load: Callable[[], tuple[str, Sequence[Track]]]) -> None:
         except (ValueError, FloatingPointError) as error:
             sys.exit(f"error: {error}")
         except KeyboardInterrupt:
-            print("interrupted: the same command goes on after the last finished fold", file=sys.stderr)
+            print("interrupted: the same command goes on, finished folds are kept", file=sys.stderr)
             sys.exit(130)
 
     logging.set_verbosity(logging.WARNING)

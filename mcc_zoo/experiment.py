@@ -162,13 +162,15 @@ def cross_validate(
     processes = processes or workers.processes_for(len(todo), device)
 
     with progress_bar(quiet) as bar:
+        if len(todo) < len(jobs):
+            bar.console.print(f"{len(jobs) - len(todo)} of {len(jobs)} folds are there from before", highlight=False)
         overall = bar.add_task("folds", total=len(jobs), completed=len(jobs) - len(todo))
         shown: dict[Job, TaskID] = {}
         finished: set[Job] = set()  # a last report may come after the result
 
         def report(job: Job, epochs: int, logs: dict[str, float]) -> None:
             if job not in shown and job not in finished:
-                shown[job] = bar.add_task("", total=settings.recipe.max_epochs)
+                shown[job] = bar.add_task(_name(job), total=settings.recipe.max_epochs)
             if job in shown:
                 bar.update(shown[job], completed=epochs, description=_described(_name(job), logs))
 

@@ -81,6 +81,8 @@ def export_model(
         return _publish(temporary, parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it has other versions
+            parent.rmdir()
         raise
 
 

@@ -105,7 +105,7 @@ def test_tag_prints_a_row_for_each_input(run: Run, exported: Path, mixed: list[P
     assert result.stderr.splitlines() == [
         "1 of 7 tracks longer than those of the training: windows of 16 chunks (29.7 s) averaged; "
         "--sequence=whole reads a track in one sequence",
-        "3 of 7 inputs refused",
+        "3 of 7 inputs refused, see their reasons",
     ]
 
 
@@ -364,7 +364,7 @@ def test_taggrams_of_a_folder(run: Run, exported: Path, music: Path, tmp_path: P
     lines = result.stderr.splitlines()
     assert [line.split(": ")[0] for line in lines[:2]] == [f"'{music}/corrupt.flac'", f"'{music}/sub/empty.mp3'"]
     assert f"wrote 5 pictures into {output}" in lines
-    assert lines[-1] == "2 of 7 inputs refused"
+    assert lines[-1] == "2 of 7 inputs refused, see their reasons"
 
 
 def test_a_refused_file_gets_no_picture(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:

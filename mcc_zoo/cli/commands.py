@@ -121,7 +121,7 @@ def describe(
     """Write the high-level descriptor of each track: what similarity search or a classifier of your own starts from.
 
     Parquet: a row a file with the columns path, status, reason, tag, chunks, seconds and windows as of mcc-zoo tag,
-    descriptor (D float32; none for a refused file), and with --chunks chunk_descriptors (a list for each chunk).
+    descriptor (D float32; empty for a refused file), and with --chunks chunk_descriptors (a list for each chunk).
 
     npz: arrays of the same names; descriptor is (n, D), NaN for refused files, and chunk_descriptors has the chunks of
     all files one below the other.
@@ -176,7 +176,9 @@ def show(export: ExportArgument) -> None:
     Exit status: 0, or 2 when there is no whole export.
     """
     try:
-        typer.echo((newest(export) / "MODEL_CARD.md").read_text(encoding="utf-8"), nl=False)
+        folder = newest(export)
+        say(str(folder))
+        typer.echo((folder / "MODEL_CARD.md").read_text(encoding="utf-8"), nl=False)
     except (ExportError, OSError) as error:
         fail(str(error))
 

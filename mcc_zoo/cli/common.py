@@ -117,5 +117,5 @@ def conclude(rows: list[Row], tagger: Tagger) -> None:
             "sequence"
         )
     if refused := sum(row["status"] != "ok" for row in rows):
-        say(f"{refused} of {len(rows)} inputs refused")
+        say(f"{refused} of {len(rows)} inputs refused, see their reasons")
         raise typer.Exit(REFUSED)

@@ -111,7 +111,9 @@ def _claims(run: Run) -> str:
 def _spread(run: Run) -> str:
     alt = f"Box plot of the accuracies of the folds, for {', '.join(map(short_name, run.systems))}"
     image = _image(run, "accuracy", figures.accuracy_figure(run), alt)
-    text = "A point is one fold; the box spans the middle half, its line is the median."
+    text = (
+        "A point is one fold, the line the median of all. A box, where there are folds enough, spans the middle half."
+    )
     return _gallery("Accuracy of each fold", text, [image])
 
 
