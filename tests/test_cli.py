@@ -379,7 +379,7 @@ def test_a_refused_file_gets_no_picture(run: Run, exported: Path, music: Path, t
 
 def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
     result = run("show", exported.parent)
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, f"{exported}\n")
     assert result.stdout == (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -63,7 +63,12 @@ def test_an_error_of_a_job_comes_out():
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_workers_end_with_their_starter(how, tmp_path):
-    code = f"import test_workers\nif __name__ == '__main__': test_workers.sleep_twice({str(tmp_path)!r})"
+    code = (
+        "import signal, test_workers\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without it\n"
+        f"    test_workers.sleep_twice({str(tmp_path)!r})"
+    )
     script = tmp_path / "script.py"
     script.write_text(code)
     paths = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{Path(workers.__file__).parents[1]}"}
@@ -72,7 +77,10 @@ def test_workers_end_with_their_starter(how, tmp_path):
             lambda: [p for p in tmp_path.iterdir() if p.name.isdigit()], lambda found: len(found) == 2
         )
         starter.send_signal(how)
-        starter.communicate(timeout=60)
+        try:
+            starter.communicate(timeout=60)
+        finally:
+            starter.kill()
     alive = wait_for(lambda: [p.name for p in workers_of if is_running(int(p.name))], lambda found: not found)
     assert not alive
 
