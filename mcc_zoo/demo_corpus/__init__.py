@@ -5,7 +5,8 @@ tempo and the bass line tell the dances apart. Timbre, key, loudness, file forma
 drawn from pools that all dances share. Scores on this corpus say that the machinery works; they say nothing of music.
 
 The way of a track: `draw_piece` decides tempo, key and chords, `compose` turns a dance's patterns into notes, `render`
-plays them with a band's instruments. `write_corpus` puts tracks on disk, whole or not at all. Each is of use alone.
+plays them with a band's instruments. `make_structure` makes a second corpus, in which only the order of sections tells.
+`write_corpus` puts tracks on disk, whole or not at all. Each is of use alone.
 """
 
 from mcc_zoo.demo_corpus.bands import Band, Timbre, draw_band
@@ -13,11 +14,13 @@ from mcc_zoo.demo_corpus.composition import DemoCorpusError, Note, Piece, compos
 from mcc_zoo.demo_corpus.dances import DANCES, Dance
 from mcc_zoo.demo_corpus.files import Track, make, plan, write_corpus
 from mcc_zoo.demo_corpus.sounds import render, synthesise
+from mcc_zoo.demo_corpus.structure import ORDERS, make_structure
 
 __all__ = [
     "DANCES",
     "Band",
     "Dance",
+    "ORDERS",
     "DemoCorpusError",
     "Note",
     "Piece",
@@ -27,6 +30,7 @@ __all__ = [
     "draw_band",
     "draw_piece",
     "make",
+    "make_structure",
     "plan",
     "render",
     "synthesise",
