@@ -144,17 +144,22 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def main(load: Callable[[], tuple[str, Sequence[Track]]]) -> None:
-    """Parse the flags and run; a mistake of the user's is one sentence and exit status 1.
+    """Parse the flags and run an experiment.
 
     Args:
         load: Called after the flags are parsed, for the dataset's name and its tracks.
     """
+    start(lambda: run(*load()))
+
+
+def start(work: Callable[[], object]) -> None:
+    """Parse the flags and call `work`; a mistake of the user's is one sentence and exit status 1."""
 
     def body(arguments: list[str]) -> None:
         try:
             if len(arguments) > 1:
                 raise ValueError(f"{arguments[1]!r} is not a flag: flags start with --, see --help")
-            run(*load())
+            work()
         except (ValueError, FloatingPointError) as error:
             sys.exit(f"error: {error}")
         except KeyboardInterrupt:

@@ -151,6 +151,7 @@ def lstm(units: int, recipe: Recipe) -> keras.layers.LSTM:
         kernel_initializer=kernel_initializer(recipe),
         recurrent_initializer=kernel_initializer(recipe) if literal else "orthogonal",
         unit_forget_bias=not literal,
+        dropout=recipe.lstm_dropout,
         name="lstm",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -27,11 +28,12 @@ from rich.progress import TaskID
 from mcc_zoo import evaluation, folds, pipeline, results, training, workers
 from mcc_zoo.architectures import build, named
 from mcc_zoo.datasets import Track
-from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, SYSTEMS, FrontEnd, Recipe
+from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, SYSTEMS, WARM_STARTS, FrontEnd, Recipe
 from mcc_zoo.progress import progress_bar
 
 ROW = ["seed", "fold", "architecture", "path", "group"]
 RESERVED = {*ROW, "truth", "prediction", "majority_vote", "chunks", "chunks_right"}
+CHANNELS = "chunk_network.npz"  # weights for warm starts
 Job = tuple[int, int, str]  # seed, fold and architecture
 TRAINING_ORDER_SEED = 1_000  # folds of one seed get seeds of their own from here
 
@@ -50,6 +52,7 @@ class Settings:
         recipe: How to train.
         front_end: What to train on.
         shuffle_labels: Deal the labels out anew among the tracks: a control that has to score at chance.
+        on_validation: Predict the validation tracks of each fold, not its test tracks: for choices between recipes.
     """
 
     dataset: str
@@ -61,6 +64,7 @@ class Settings:
     recipe: Recipe = field(default_factory=lambda: RECIPES["tuned"])
     front_end: FrontEnd = field(default_factory=lambda: FRONT_ENDS["44k"])
     shuffle_labels: bool = False
+    on_validation: bool = False
 
     def __post_init__(self) -> None:
         """Refuse unknown systems and counts below one."""
@@ -174,7 +178,10 @@ def cross_validate(
             if job in shown:
                 bar.update(shown[job], completed=epochs, description=_described(_name(job), logs))
 
-        for job, score in workers.each(task, todo, processes, report):
+        # those that others start from come first
+        later = settings.recipe.warm_start and set(WARM_STARTS)
+        waves = ([job for job in todo if bool(later and job[2] in later) == late] for late in (False, True))
+        for job, score in itertools.chain.from_iterable(workers.each(task, w, processes, report) for w in waves):
             finished.add(job)
             if job in shown:
                 bar.remove_task(shown.pop(job))
@@ -220,31 +227,23 @@ def run_unit(
     """
     start = time.perf_counter()
     seed, fold, architecture = job
-    recipe, front_end = settings.recipe, settings.front_end
-    keras.backend.clear_session()
-    keras.utils.set_random_seed(TRAINING_ORDER_SEED * (seed + 1) + fold)
-    mean, std = pipeline.mean_and_std(pick(corpus.features, split.train), front_end)
-    with strategy.scope():
-        model = build(architecture, corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
-
     temporary = folder.with_name(folder.name + ".part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     logs = keras.callbacks.TensorBoard(temporary / "logs", write_graph=False)
-    fitted = training.fit(
-        model,
-        training_set(corpus, split.train, settings, seed, strategy),
-        evaluation_set(corpus, split.validation, settings),
-        recipe,
-        callbacks=[*callbacks, logs],
-    )
-    rows = predict_tracks(model, corpus, split.test, settings)
+    channels = _channels(corpus, split, settings, job, folder, strategy)
+    model, fitted = _fitted(corpus, split, settings, job, channels, strategy, [*callbacks, logs])
+    if settings.recipe.warm_start and architecture in WARM_STARTS.values():
+        np.savez(temporary / CHANNELS, *model.get_layer("chunk_network").get_weights())
+    tested = split.validation if settings.on_validation else split.test
+    rows = predict_tracks(model, corpus, tested, settings)
     for row in rows:
         row.update(seed=seed, fold=fold, architecture=architecture)
     table = pd.DataFrame(rows)[[*ROW, *[c for c in rows[0] if c not in ROW]]]
     table.to_csv(temporary / "predictions.csv", index=False)
     fitted.history.to_csv(temporary / "history.csv", index=False)
     best = fitted.history.iloc[fitted.best_epoch - 1]
+    standardise = model.get_layer("front_end").get_layer("standardise")
     facts: dict[str, Any] = {
         "seed": seed,
         "fold": fold,
@@ -252,8 +251,8 @@ def run_unit(
         "train": len(split.train),
         "validation": len(split.validation),
         "test": len(split.test),
-        "mean": mean,
-        "std": std,
+        "mean": float(standardise.input_mean),
+        "std": float(standardise.input_variance**0.5),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "validation_accuracy": float(best["val_tags_accuracy"]),
@@ -265,9 +264,62 @@ def run_unit(
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
     return (
-        f"accuracy {100 * facts['accuracy']:.1f} % of {facts['test']} test tracks "
+        f"accuracy {100 * facts['accuracy']:.1f} % of {len(tested)} "
+        f"{'validation' if settings.on_validation else 'test'} tracks "
         f"(epoch {facts['best_epoch']} of {facts['epochs']}, {facts['seconds']:.0f} s)"
     )
+
+
+def _fitted(
+    corpus: Corpus,
+    split: folds.Split,
+    settings: Settings,
+    job: Job,
+    channels: list[np.ndarray] | None,
+    strategy: tf.distribute.Strategy,
+    callbacks: list[keras.callbacks.Callback],
+) -> tuple[keras.Model, training.Fit]:
+    """Build and train one system on one fold, from the weights of a chunk network if there are any."""
+    seed, fold, architecture = job
+    recipe, front_end = settings.recipe, settings.front_end
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(TRAINING_ORDER_SEED * (seed + 1) + fold)
+    mean, std = pipeline.mean_and_std(pick(corpus.features, split.train), front_end)
+    with strategy.scope():
+        model = build(architecture, corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
+        if channels is not None:
+            model.get_layer("chunk_network").set_weights(channels)
+    fitted = training.fit(
+        model,
+        training_set(corpus, split.train, settings, seed, strategy),
+        evaluation_set(corpus, split.validation, settings),
+        recipe,
+        seed=seed,
+        warm=channels is not None,
+        callbacks=callbacks,
+    )
+    return model, fitted
+
+
+def _channels(
+    corpus: Corpus,
+    split: folds.Split,
+    settings: Settings,
+    job: Job,
+    folder: Path,
+    strategy: tf.distribute.Strategy,
+) -> list[np.ndarray] | None:
+    """Return the weights that a warm start takes from the system without an LSTM, trained now if no fold has them."""
+    seed, fold, architecture = job
+    if not settings.recipe.warm_start or architecture not in WARM_STARTS:
+        return None
+    source = (seed, fold, WARM_STARTS[architecture])
+    kept = results.unit_dir(folder.parents[1], *source) / CHANNELS
+    if kept.exists():
+        with np.load(kept) as arrays:
+            return list(arrays.values())
+    model, _ = _fitted(corpus, split, settings, source, None, strategy, [])
+    return model.get_layer("chunk_network").get_weights()
 
 
 def training_set(
@@ -282,6 +334,7 @@ def training_set(
         max_chunks=settings.recipe.max_chunks,
         seed=seed,
         static_shapes=isinstance(strategy, tf.distribute.TPUStrategy),
+        random_offset=settings.recipe.random_offset,
     )
 
 
@@ -310,7 +363,14 @@ def predict_tracks(model: keras.Model, corpus: Corpus, indices: np.ndarray, sett
 
 
 def train(
-    corpus: Corpus, settings: Settings, architecture: str, epochs: int, *, device: str = "auto", quiet: bool = False
+    corpus: Corpus,
+    settings: Settings,
+    architecture: str,
+    epochs: int,
+    *,
+    channel_epochs: int | None = None,
+    device: str = "auto",
+    quiet: bool = False,
 ) -> keras.Model:
     """Train a system on all tracks for a fixed number of epochs, for an export.
 
@@ -319,9 +379,14 @@ def train(
         settings: Seed, recipe and front end are used.
         architecture: The system.
         epochs: Cross-validation's median best epoch, say (`best_epochs`).
+        channel_epochs: Of the system that a warm start begins with; `epochs` by default.
         device: As for `mcc_zoo.training.strategy`.
         quiet: No progress bar.
     """
+    channels = None
+    if settings.recipe.warm_start and architecture in WARM_STARTS:
+        start = train(corpus, settings, WARM_STARTS[architecture], channel_epochs or epochs, device=device, quiet=quiet)
+        channels = start.get_layer("chunk_network").get_weights()
     keras.utils.set_random_seed(settings.seed)
     mean, std = pipeline.mean_and_std(corpus.features, settings.front_end)
     strategy = training.strategy(device)
@@ -329,12 +394,23 @@ def train(
         model = build(
             architecture, corpus.labels, front_end=settings.front_end, recipe=settings.recipe, mean=mean, std=std
         )
+        if channels is not None:
+            model.get_layer("chunk_network").set_weights(channels)
     everything = training_set(corpus, np.arange(len(corpus.tracks)), settings, settings.seed, strategy)
     with progress_bar(quiet) as bar:
         name = f"{architecture} on all tracks"
         task = bar.add_task(name, total=epochs)
         shown = _reporting(lambda done, logs: bar.update(task, completed=done, description=_described(name, logs)))
-        training.fit(model, everything, None, settings.recipe, epochs=epochs, callbacks=[shown])
+        training.fit(
+            model,
+            everything,
+            None,
+            settings.recipe,
+            epochs=epochs,
+            seed=settings.seed,
+            warm=channels is not None,
+            callbacks=[shown],
+        )
     return model
 
 

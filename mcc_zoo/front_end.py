@@ -57,6 +57,15 @@ def log_mel(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     return tf.math.log1p(LOG10_1P_SCALE * energy) / np.log(10.0).astype(np.float32)
 
 
+def loudness_changed(log_mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Return the log-mel values of the audio played louder by so many dB (a tensor that broadcasts)."""
+    gain = gain_db * np.float32(np.log(10.0) / 10.0)  # the logarithm of the change of energy
+    if front_end.compression == "log":
+        return tf.math.log((tf.exp(log_mel_values) - LOG_OFFSET) * tf.exp(gain) + LOG_OFFSET)
+    ten = np.log(10.0).astype(np.float32)
+    return tf.math.log1p(tf.math.expm1(log_mel_values * ten) * tf.exp(gain)) / ten
+
+
 def split_into_chunks(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     """Cut (batch, frames, n_mels) into (batch, chunks, n_mels, chunk_frames); frames past the last chunk go."""
     batch, count = tf.shape(frames)[0], tf.shape(frames)[1] // front_end.chunk_frames

@@ -115,6 +115,7 @@ SYSTEMS = {
     "mlp": System("MLP", dense=500),
 }
 ARCHITECTURES = tuple(SYSTEMS)
+WARM_STARTS = {"r4": "r2", "mcclstm": "r3"}  # the same channels without the LSTM
 CLAIMS = (  # worse, better: what Tables 3 to 5 say of each step, and of the baselines
     ("r0", "r2"),
     ("r2", "r3"),
@@ -191,6 +192,22 @@ class Recipe:
         patience: Epochs without a better validation loss after which training stops.
         max_chunks: Longest training sequence, in chunks. Of a longer track each epoch reads another excerpt, and
             evaluation averages windows of this length.
+        steps_loss: Which steps of an LSTM the loss reads: the `last` valid one, or `every` one.
+        chunk_loss: Weight of a further loss of systems with an LSTM: a softmax on each chunk's fused descriptor, which
+            is there in training only.
+        warm_start: Whether a system with an LSTM starts from the chunk network that the same system without one
+            (`WARM_STARTS`) learnt on the same training tracks.
+        warm_rate: Factor of the learning rate of such a second training.
+        lstm_dropout: Share of an LSTM's inputs that training drops, besides the dropout before the output.
+        weight_decay: Of AdamW; None for optimisers without it.
+        label_smoothing: Share of a target that is spread over all labels.
+        mixup: Parameter of the Beta distribution that mixes pairs of tracks (Zhang and others 2018); 0 mixes none.
+        random_offset: Whether an excerpt of a track starts at any frame, which costs a chunk, or at whole chunks.
+        shortest_excerpt: Share of a track that an excerpt has at least; its length is drawn up to the whole track.
+        gain_db: Loudness is changed by up to so many dB, up or down, track by track.
+        masked_bands: Up to so many mel bands next to each other are masked, track by track (Park and others 2019).
+        masked_frames: Up to so many frames of each chunk likewise.
+        average: Momentum of an average over the steps' weights that replaces them in the end; None keeps the weights.
     """
 
     name: str
@@ -204,6 +221,20 @@ class Recipe:
     max_epochs: int
     patience: int
     max_chunks: int = 32  # ours: covers the 30 s excerpts of the paper's datasets at either rate
+    steps_loss: Literal["last", "every"] = "last"
+    chunk_loss: float = 0.0
+    warm_start: bool = False
+    warm_rate: float = 1.0
+    lstm_dropout: float = 0.0
+    weight_decay: float | None = None
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    random_offset: bool = False
+    shortest_excerpt: float = 1.0
+    gain_db: float = 0.0
+    masked_bands: int = 0
+    masked_frames: int = 0
+    average: float | None = None
 
 
 RECIPES = {

@@ -218,6 +218,7 @@ def training_batches(
     max_chunks: int,
     seed: int,
     static_shapes: bool = False,
+    random_offset: bool = False,
 ) -> tf.data.Dataset:
     """Stream shuffled batches of chunk sequences, each epoch in another order that the seed fixes.
 
@@ -230,19 +231,23 @@ def training_batches(
         seed: Fixes order and excerpts.
         static_shapes: Make every batch (batch_tracks, max_chunks, ...), as a TPU wants; the last, smaller batch of an
             epoch is dropped.
+        random_offset: Let excerpts start at any frame, not at whole chunks alone; a track of several chunks gives one
+            chunk less then.
 
     Returns:
         A dataset of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, labels (batch,)).
     """
-    lengths = np.array([min(f.chunks, max_chunks) for f in features])
-    spare = np.array([f.chunks for f in features]) - lengths
-    rows = tf.data.Dataset.from_tensor_slices((np.arange(len(features)), lengths, spare))
+    whole = np.array([f.chunks for f in features])
+    lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
+    rows = tf.data.Dataset.from_tensor_slices((np.arange(len(features)), lengths, whole - lengths))
     rows = rows.shuffle(len(features), seed=seed, reshuffle_each_iteration=True)
     draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+    frames = front_end.chunk_frames
 
     def drawn(row: tuple[tf.Tensor, ...], draw: tf.Tensor) -> tuple[tf.Tensor, ...]:
         track, length, room = row
-        return track, draw % (room + 1), length
+        first = draw % (room * frames + 1) if random_offset else draw % (room + 1) * frames
+        return track, first, length
 
     windows = tf.data.Dataset.zip(rows, draws).map(drawn)
     loaded = _loaded(windows, features, labels, front_end)
@@ -259,7 +264,7 @@ def evaluation_batches(
         in `excerpts(features, max_chunks)`: (batch,).
     """
     rows = excerpts(features, max_chunks)
-    windows = tf.data.Dataset.from_tensor_slices((rows[:, 0], rows[:, 1], rows[:, 2]))
+    windows = tf.data.Dataset.from_tensor_slices((rows[:, 0], rows[:, 1] * front_end.chunk_frames, rows[:, 2]))
     loaded = _loaded(windows, features, labels, front_end)
     numbered = tf.data.Dataset.zip(loaded, tf.data.Dataset.range(len(rows)))
     flat = numbered.map(lambda example, row: (*example, row))
@@ -273,12 +278,12 @@ def _loaded(
     offsets = tf.constant([f.offset for f in features], tf.int64)
     classes = tf.constant(labels, tf.int32)
     frames, bands = front_end.chunk_frames, front_end.n_mels
-    chunk_bytes = 4 * frames * bands
+    frame_bytes = 4 * bands
 
     def load(track: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         data = tf.io.read_file(tf.gather(paths, track))
-        start = tf.gather(offsets, track) + first * chunk_bytes
-        values = tf.io.decode_raw(tf.strings.substr(data, start, count * chunk_bytes), tf.float32)
+        start = tf.gather(offsets, track) + first * frame_bytes
+        values = tf.io.decode_raw(tf.strings.substr(data, start, count * frames * frame_bytes), tf.float32)
         chunks = tf.transpose(tf.reshape(values, (-1, frames, bands)), (0, 2, 1))
         return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(classes, track)
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from mcc_zoo.architectures import compose
-from mcc_zoo.paper import SYSTEMS, Recipe
+from mcc_zoo.architectures import compose, front_end_of, labels_of
+from mcc_zoo.augmentation import augment
+from mcc_zoo.paper import DROPOUT, SYSTEMS, Recipe
 
 MONITOR = "val_tags_cross_entropy"
 
@@ -62,11 +64,13 @@ def strategy(device: str = "auto") -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
-def training_model(model: keras.Model) -> keras.Model:
+def training_model(model: keras.Model, chunk_loss: bool = False) -> keras.Model:
     """Share a model's layers past the log-mel: {chunks, chunk_count} to {steps, tags}.
 
     Args:
         model: As `mcc_zoo.build` gives it.
+        chunk_loss: Add an output `chunk_tags` (batch, chunks, labels): scores of each chunk's fused descriptor, by a
+            layer of its own that helps to train what comes before it and is no part of the model.
 
     Returns:
         A model of log-mel chunks (batch, chunks, n_mels, chunk_frames), not standardised, and chunk_count (batch,),
@@ -82,48 +86,107 @@ def training_model(model: keras.Model) -> keras.Model:
         "chunk_count": keras.Input((), dtype="int32", name="chunk_count"),
     }
     outputs = compose(standardise(inputs["chunks"]), inputs["chunk_count"], model.get_layer("chunk_network"), scores)
-    return keras.Model(inputs, {name: outputs[name] for name in ("steps", "tags")}, name=model.name)
+    read = {name: outputs[name] for name in ("steps", "tags")}
+    if chunk_loss:
+        x = keras.layers.Dropout(DROPOUT, name="chunk_dropout")(outputs["chunk_descriptors"])
+        read["chunk_tags"] = keras.layers.Dense(len(labels_of(model)), name="chunk_tags")(x)
+    return keras.Model(inputs, read, name=model.name)
 
 
-def step_weights(chunk_count: tf.Tensor, steps: tf.Tensor, has_lstm: bool) -> tf.Tensor:
+def step_weights(chunk_count: tf.Tensor, steps: tf.Tensor, last: bool) -> tf.Tensor:
     """Weigh the loss of every step: (batch,) counts to (batch, steps) float32.
 
-    Without an LSTM every real chunk of a track weighs the same, and every track the same; with one, its last real
-    step alone counts. The weights of a batch have mean 1, as Keras's mean over batch and steps wants.
+    Either every real chunk of a track weighs the same, and every track the same; or the last real step alone counts.
+    The weights of a batch have mean 1, as Keras's mean over batch and steps wants.
     """
     count = tf.expand_dims(chunk_count, 1)
-    if has_lstm:
+    if last:
         weights = tf.one_hot(chunk_count - 1, steps)
     else:
         weights = tf.sequence_mask(chunk_count, steps, tf.float32) / tf.cast(count, tf.float32)
     return weights * tf.cast(steps, tf.float32)
 
 
-def with_targets(batches: tf.data.Dataset, has_lstm: bool) -> tf.data.Dataset:
-    """Turn (inputs, labels, ...) batches into what `fit` takes: inputs, targets and weights of each output."""
+def with_targets(
+    batches: tf.data.Dataset, model: keras.Model, recipe: Recipe, seed: int | None = None
+) -> tf.data.Dataset:
+    """Turn (inputs, labels, ...) batches into what `fit` takes: inputs, targets and weights of each output.
 
-    def add(inputs: dict[str, tf.Tensor], labels: tf.Tensor, *_: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+    Args:
+        batches: As `mcc_zoo.pipeline` gives them.
+        model: What is trained: its labels, its front end, and whether it has an LSTM.
+        recipe: Which steps count, and with a seed what is done to the tracks.
+        seed: Fixes the augmentation; None does none, as validation wants.
+    """
+    has_lstm = SYSTEMS[model.name].lstm is not None
+    last = has_lstm and recipe.steps_loss == "last"
+    classes, front_end = len(labels_of(model)), front_end_of(model)
+
+    def add(batch: tuple[Any, ...], draw: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+        inputs, labels = batch[:2]
+        targets = tf.one_hot(labels, classes)
+        if seed is not None:
+            inputs, targets = augment(inputs, targets, draw, recipe, front_end)
         steps = tf.shape(inputs["chunks"])[1]
-        repeated = tf.tile(tf.expand_dims(labels, 1), (1, steps))
-        weights = step_weights(inputs["chunk_count"], steps, has_lstm)
-        return (
-            inputs,
-            {"steps": repeated, "tags": labels},
-            {"steps": weights, "tags": tf.ones_like(labels, tf.float32)},
-        )
+        repeated = tf.tile(tf.expand_dims(targets, 1), (1, steps, 1))
+        whole = {"steps": repeated, "tags": targets}
+        weights = {
+            "steps": step_weights(inputs["chunk_count"], steps, last),
+            "tags": tf.ones_like(labels, tf.float32),
+        }
+        if has_lstm and recipe.chunk_loss:
+            whole["chunk_tags"] = repeated
+            weights["chunk_tags"] = step_weights(inputs["chunk_count"], steps, last=False)
+        return inputs, whole, weights
 
-    return batches.map(add).prefetch(2)
+    draws = tf.data.Dataset.random(seed=seed or 0, rerandomize_each_iteration=True).batch(2)
+    return tf.data.Dataset.zip(batches, draws).map(add).prefetch(2)
 
 
-def optimizer(recipe: Recipe, epochs: int, steps: int) -> keras.optimizers.Optimizer:
-    """Make the recipe's optimiser for a training of so many epochs of so many steps."""
-    rate = recipe.learning_rate
+def optimizer(recipe: Recipe, epochs: int, steps: int, factor: float = 1.0) -> keras.optimizers.Optimizer:
+    """Make the recipe's optimiser for a training of so many epochs of so many steps, its rate times a factor."""
+    rate = factor * recipe.learning_rate
     if recipe.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(
             0.1 * rate, max(1, (epochs - 1) * steps), warmup_target=rate, warmup_steps=steps
         )
-    config = {"learning_rate": rate, "global_clipnorm": recipe.clip_norm}
+    config: dict[str, Any] = {"learning_rate": rate, "global_clipnorm": recipe.clip_norm}
+    if recipe.weight_decay is not None:
+        config["weight_decay"] = recipe.weight_decay
+    if recipe.average is not None:
+        config |= {"use_ema": True, "ema_momentum": recipe.average}
     return keras.optimizers.get({"class_name": recipe.optimizer, "config": config})
+
+
+def compiled(model: keras.Model, recipe: Recipe, epochs: int, steps: int, factor: float = 1.0) -> keras.Model:
+    """Return the `training_model` of a model, compiled for so many epochs of so many steps.
+
+    Args:
+        model: As `mcc_zoo.build` gives it.
+        recipe: Losses and optimiser.
+        epochs: For the schedule of the learning rate.
+        steps: In an epoch.
+        factor: Of the learning rate.
+    """
+    chunk_loss = recipe.chunk_loss if SYSTEMS[model.name].lstm is not None else 0.0
+    cross_entropy = functools.partial(keras.losses.CategoricalCrossentropy, from_logits=True)
+    losses = {"steps": cross_entropy(label_smoothing=recipe.label_smoothing)}
+    if chunk_loss:
+        losses["chunk_tags"] = cross_entropy(label_smoothing=recipe.label_smoothing)
+    with model.distribute_strategy.scope():  # Keras makes a model for the strategy under which it is built
+        trained = training_model(model, chunk_loss=bool(chunk_loss))
+        trained.compile(
+            optimizer=optimizer(recipe, epochs, steps, factor),
+            loss=losses,
+            loss_weights={"steps": 1.0, "chunk_tags": chunk_loss} if chunk_loss else None,
+            metrics={
+                "tags": [
+                    keras.metrics.CategoricalAccuracy(name="accuracy"),
+                    keras.metrics.CategoricalCrossentropy(name="cross_entropy"),
+                ]
+            },
+        )
+    return trained
 
 
 def fit(
@@ -133,6 +196,8 @@ def fit(
     recipe: Recipe,
     *,
     epochs: int | None = None,
+    seed: int = 0,
+    warm: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fit:
     """Train a model in place; with validation tracks it stops early and ends with its best weights.
@@ -145,6 +210,8 @@ def fit(
         validation: As `mcc_zoo.pipeline.evaluation_batches` gives it; None trains for all epochs.
         recipe: Optimiser, epochs and patience.
         epochs: Instead of the recipe's.
+        seed: Of the augmentation.
+        warm: Whether the model starts from weights that were trained before.
         callbacks: Further Keras callbacks.
 
     Returns:
@@ -153,28 +220,18 @@ def fit(
     Raises:
         FloatingPointError: The loss is not finite any more.
     """
-    has_lstm = SYSTEMS[model.name].lstm is not None
     epochs = epochs or recipe.max_epochs
-    with model.distribute_strategy.scope():  # Keras makes a model for the strategy under which it is built
-        trained = training_model(model)
-        trained.compile(
-            optimizer=optimizer(recipe, epochs, int(training.cardinality())),
-            loss={"steps": keras.losses.SparseCategoricalCrossentropy(from_logits=True)},
-            metrics={
-                "tags": [
-                    keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-                    keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
-                ]
-            },
-        )
+    trained = compiled(model, recipe, epochs, int(training.cardinality()), recipe.warm_rate if warm else 1.0)
     stopping: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+    if recipe.average is not None:
+        stopping.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if validation is not None:
         stopping.append(
             keras.callbacks.EarlyStopping(MONITOR, mode="min", patience=recipe.patience, restore_best_weights=True)
         )
     history = trained.fit(
-        with_targets(training, has_lstm),
-        validation_data=None if validation is None else with_targets(validation, has_lstm),
+        with_targets(training, model, recipe, seed),
+        validation_data=None if validation is None else with_targets(validation, model, recipe),
         epochs=epochs,
         callbacks=[*stopping, *callbacks],
         shuffle=False,  # the dataset does it

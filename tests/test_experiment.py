@@ -159,6 +159,30 @@ def test_systems_can_be_added_to_a_run_but_other_settings_are_refused(corpus, ru
         experiment.cross_validate(fewer, settings, run_dir, quiet=True)
 
 
+def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path):
+    recipe = dataclasses.replace(RECIPE, max_epochs=2, warm_start=True)
+    settings = dataclasses.replace(SETTINGS, architectures=("r2", "r4"), recipe=recipe)
+    both = experiment.cross_validate(corpus, settings, tmp_path / "both", device="cpu", quiet=True)
+    with np.load(results.unit_dir(tmp_path / "both", 0, 1, "r2") / experiment.CHANNELS) as kept:
+        shapes = [weight.shape for weight in kept.values()]
+    assert shapes == [(1, 60, 1, 32), (32,), (32, 1, 1, 32), (32,), (960, 200), (200,)]
+    alone = dataclasses.replace(settings, architectures=("r4",))  # whose channels are trained on the way
+    found = experiment.cross_validate(corpus, alone, tmp_path / "alone", device="cpu", quiet=True)
+    expected = both[both["architecture"] == "r4"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)
+    cold = dataclasses.replace(alone, recipe=dataclasses.replace(recipe, warm_start=False))
+    other = experiment.cross_validate(corpus, cold, tmp_path / "cold", device="cpu", quiet=True)
+    assert np.abs(other["high"] - expected["high"]).max() > 1e-3
+
+
+def test_choices_between_recipes_look_at_validation_tracks(corpus, run, tmp_path):
+    recipe = dataclasses.replace(RECIPE, max_epochs=1)
+    settings = dataclasses.replace(SETTINGS, architectures=("mlp",), recipe=recipe, on_validation=True)
+    found = experiment.cross_validate(corpus, settings, tmp_path / "run", device="cpu", quiet=True)
+    fold_of = run[1].drop_duplicates("path").set_index("path")["fold"]
+    assert [(fold_of[row.path] - 1) % 3 for row in found.itertuples()] == found["fold"].tolist()
+
+
 def test_best_epoch_is_the_median_over_folds(run):
     folds = pd.read_csv(run[0] / "folds.csv")
     own = sorted(folds.loc[folds["architecture"] == "r4", "best_epoch"])

@@ -13,9 +13,8 @@ import mcc_zoo
 PACKAGE = Path(mcc_zoo.__file__).parent
 ORDER = [  # the way of the data; a room imports from rooms before it only
     "version", "paper", "audio", "isolation", "chunks", "front_end", "channels", "architectures", "datasets",
-    "demo_corpus", "folds", "pipeline", "training", "evaluation", "comparison", "progress", "results", "workers",
-    "experiment", "report",
-    "model_card", "export", "tagger", "cli",
+    "demo_corpus", "folds", "pipeline", "augmentation", "training", "evaluation", "comparison", "progress", "results",
+    "workers", "experiment", "report", "model_card", "export", "tagger", "cli",
 ]  # fmt: skip
 
 

@@ -189,3 +189,19 @@ def test_static_shapes_for_accelerators(features):
     assert batches.element_spec[0]["chunks"].shape == (4, 3, 40, 80)
     assert [inputs["chunks"].shape for inputs, _ in batches] == [(4, 3, 40, 80)]  # the other two tracks wait
     assert batches.cardinality() == 1
+
+
+def test_excerpts_can_start_at_any_frame(tracks, features):
+    settings = {"batch_tracks": 1, "max_chunks": 3, "seed": 1, "random_offset": True}
+    batches = pipeline.training_batches(features, np.arange(6), FRONT_END, **settings)
+    starts = set()
+    for inputs, labels in batches.repeat(8):
+        track, count = int(labels[0]), int(inputs["chunk_count"][0])
+        assert count == {1: 1, 2: 1, 3: 2, 5: 3}[features[track].chunks]
+        frames = np.load(features[track].path)
+        excerpt = inputs["chunks"][0].numpy().transpose(0, 2, 1).reshape(-1, 40)
+        found = [i for i in range(len(frames) - 80 * count + 1) if np.array_equal(frames[i : i + 80 * count], excerpt)]
+        assert len(found) == 1
+        starts.add((track, found[0]))
+    assert len({start for track, start in starts if track == 4}) > 4
+    assert {start for track, start in starts if track == 0} == {0}

@@ -104,9 +104,9 @@ def test_loss_is_that_of_the_contract(corpus, architecture):
     batches = pipeline.evaluation_batches(
         corpus.features[:3], corpus.classes[:3], FRONT_END, batch_tracks=3, max_chunks=8
     )
-    inputs, targets, weights = next(iter(training.with_targets(batches, has_lstm)))
+    inputs, targets, weights = next(iter(training.with_targets(batches, model, RECIPES["tuned"])))
     trained = training.training_model(model)
-    trained.compile(loss={"steps": keras.losses.SparseCategoricalCrossentropy(from_logits=True)})
+    trained.compile(loss={"steps": keras.losses.CategoricalCrossentropy(from_logits=True)})
     losses = []
     for i in range(3):
         steps = trained({name: value[i : i + 1] for name, value in inputs.items()})["steps"][0].numpy()
@@ -116,6 +116,28 @@ def test_loss_is_that_of_the_contract(corpus, architecture):
     assert inputs["chunk_count"].numpy().tolist() == [2, 2, 3]
     found = trained.evaluate(inputs, {"steps": targets["steps"]}, sample_weight={"steps": weights["steps"]}, verbose=0)
     assert found == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_levers_of_the_recipe_train_and_leave_the_model_as_it_is(corpus):
+    """All at once: each alone is tested where it is made."""
+    levers = {
+        "steps_loss": "every", "chunk_loss": 0.5, "lstm_dropout": 0.2, "label_smoothing": 0.1, "mixup": 0.2,
+        "gain_db": 3.0, "masked_bands": 4, "masked_frames": 8, "shortest_excerpt": 0.7, "random_offset": True,
+        "average": 0.9, "optimizer": "adamw", "weight_decay": 0.01,
+    }  # fmt: skip
+    settings = dataclasses.replace(SETTINGS, recipe=dataclasses.replace(RECIPE, **levers))
+    model = experiment.train(corpus, settings, "r4", 12, device="cpu", quiet=True)
+    assert [tuple(w.shape) for w in model.trainable_weights] == [
+        tuple(w.shape) for w in mcc_zoo.build("r4", corpus.labels, front_end=FRONT_END).trainable_weights
+    ]
+    rows = experiment.predict_tracks(model, corpus, np.arange(16), settings)
+    assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
+
+
+def test_every_steps_loss_weighs_all_real_steps_alike():
+    weights = training.step_weights(tf.constant([2, 3]), 4, last=False)
+    np.testing.assert_allclose(weights, [[2, 2, 0, 0], [4 / 3, 4 / 3, 4 / 3, 0]], rtol=1e-6)
+    np.testing.assert_allclose(training.step_weights(tf.constant([2, 3]), 4, last=True), [[0, 4, 0, 0], [0, 0, 4, 0]])
 
 
 def test_mirrored_training_over_two_devices_learns(corpus):

@@ -8,7 +8,6 @@ import os
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import soundfile
 import tensorflow as tf
@@ -18,7 +17,6 @@ from tracks import BATCH, CHUNKS, LABELS, tracks
 import mcc_zoo
 from mcc_zoo import training
 from mcc_zoo.chunks import samples_of
-from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.pipeline import Features, evaluation_batches, training_batches
 
 FRONT_END = mcc_zoo.FrontEnd()
@@ -45,27 +43,16 @@ def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
 
 
 model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)])
-trained = training.training_model(model)
-trained.compile(
-    optimizer=training.optimizer(
-        dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None), epochs=1, steps=1
-    ),
-    loss={"steps": keras.losses.SparseCategoricalCrossentropy(from_logits=True)},
-    metrics={
-        "tags": [
-            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
-            keras.metrics.SparseCategoricalCrossentropy(name="cross_entropy"),
-        ]
-    },
-)
-has_lstm = SYSTEMS[architecture].lstm is not None
-limits = {"batch_tracks": BATCH, "max_chunks": mcc_zoo.RECIPES["tuned"].max_chunks}
+recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None)
+trained = training.compiled(model, recipe, epochs=1, steps=1)
+limits = {"batch_tracks": BATCH, "max_chunks": recipe.max_chunks}
 if folder:
-    own = training.with_targets(training_batches(*cached(counts[0], 0), FRONT_END, seed=0, **limits), has_lstm)
-    others = training.with_targets(evaluation_batches(*cached(counts[1], 1), FRONT_END, **limits), has_lstm)
+    own = training_batches(*cached(counts[0], 0), FRONT_END, seed=0, **limits)
+    others = evaluation_batches(*cached(counts[1], 1), FRONT_END, **limits)
 else:
-    own = training.with_targets(in_memory(counts[0]), has_lstm)
-    others = training.with_targets(in_memory(counts[1]), has_lstm) if counts[1] else None
+    own, others = in_memory(counts[0]), in_memory(counts[1]) if counts[1] else None
+own = training.with_targets(own, model, recipe)
+others = None if others is None else training.with_targets(others, model, recipe)
 
 
 def work() -> dict[str, float]:
