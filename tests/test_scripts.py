@@ -126,6 +126,17 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
         assert tagger.facts["scores"]["accuracy"] == pytest.approx(accuracy)
 
 
+def test_screening_compares_recipes_by_validation_tracks(tmp_path):
+    flags = manifest(tmp_path / "data")[:1]
+    trials = ["as it is", "mixup"]
+    run = run_script("screening", *flags, *QUICK, f"--trials={','.join(trials)}", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    table = pd.read_csv(tmp_path / "results" / "music-screening" / "screening.csv")
+    assert table[["trial", "architecture", "folds"]].values.tolist() == [[trial, "r0", 3] for trial in trials]
+    config = json.loads((tmp_path / "results" / "music-screening" / "mixup" / "config.json").read_text())
+    assert config["recipe"]["mixup"] > 0 and config["on_validation"]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
