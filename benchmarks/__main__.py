@@ -49,9 +49,11 @@ def write(benchmark: str, tables: dict[str, pd.DataFrame], folder: Path) -> None
     for kind in ("results", "figures"):
         (folder / kind).mkdir(exist_ok=True)
     readme = (folder / "README.md").read_text(encoding="utf-8")
+    picture = f"![{next(iter(tables))}](figures/{benchmark}.png)\n\n"
     for name, table in tables.items():
         table.to_csv(folder / "results" / f"{re.sub(r'[^a-z]+', '_', name)}.csv", index=False)
-        readme = in_section(readme, name, f"{as_markdown(table)}\n{circumstances(benchmark)}\n")
+        readme = in_section(readme, name, f"{picture}{as_markdown(table)}\n{circumstances(benchmark)}\n")
+        picture = ""  # of the first table alone
     (folder / "README.md").write_text(readme, encoding="utf-8")
     figure(next(iter(tables.values()))).savefig(folder / "figures" / f"{benchmark}.png")
 
