@@ -106,5 +106,5 @@ def test_processes_follow_cores_memory_and_jobs(monkeypatch):
     assert workers.processes_for(3) == 3
     assert workers.processes_for(0) == 1
     assert workers.processes_for(100, "gpu") == workers.processes_for(100, "tpu") == 1
-    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (5 << 30) // 4096}.__getitem__)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (7 << 30) // 4096}.__getitem__)
     assert workers.processes_for(100) == 2
