@@ -281,24 +281,37 @@ def _fitted(
 ) -> tuple[keras.Model, training.Fit]:
     """Build and train one system on one fold, from the weights of a chunk network if there are any."""
     seed, fold, architecture = job
-    recipe, front_end = settings.recipe, settings.front_end
     keras.backend.clear_session()
     keras.utils.set_random_seed(TRAINING_ORDER_SEED * (seed + 1) + fold)
-    mean, std = pipeline.mean_and_std(pick(corpus.features, split.train), front_end)
-    with strategy.scope():
-        model = build(architecture, corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
-        if channels is not None:
-            model.get_layer("chunk_network").set_weights(channels)
+    model = _built(corpus, split.train, settings, architecture, channels, strategy)
     fitted = training.fit(
         model,
         training_set(corpus, split.train, settings, seed, strategy),
         evaluation_set(corpus, split.validation, settings),
-        recipe,
+        settings.recipe,
         seed=seed,
         warm=channels is not None,
         callbacks=callbacks,
     )
     return model, fitted
+
+
+def _built(
+    corpus: Corpus,
+    indices: np.ndarray,
+    settings: Settings,
+    architecture: str,
+    channels: list[np.ndarray] | None,
+    strategy: tf.distribute.Strategy,
+) -> keras.Model:
+    """Build a system for training on the tracks with these indices, from the weights of a chunk network if any."""
+    front_end, recipe = settings.front_end, settings.recipe
+    mean, std = pipeline.mean_and_std(pick(corpus.features, indices), front_end)
+    with strategy.scope():
+        model = build(architecture, corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
+        if channels is not None:
+            model.get_layer("chunk_network").set_weights(channels)
+    return model
 
 
 def _channels(
@@ -388,15 +401,9 @@ def train(
         start = train(corpus, settings, WARM_STARTS[architecture], channel_epochs or epochs, device=device, quiet=quiet)
         channels = start.get_layer("chunk_network").get_weights()
     keras.utils.set_random_seed(settings.seed)
-    mean, std = pipeline.mean_and_std(corpus.features, settings.front_end)
-    strategy = training.strategy(device)
-    with strategy.scope():
-        model = build(
-            architecture, corpus.labels, front_end=settings.front_end, recipe=settings.recipe, mean=mean, std=std
-        )
-        if channels is not None:
-            model.get_layer("chunk_network").set_weights(channels)
-    everything = training_set(corpus, np.arange(len(corpus.tracks)), settings, settings.seed, strategy)
+    strategy, indices = training.strategy(device), np.arange(len(corpus.tracks))
+    model = _built(corpus, indices, settings, architecture, channels, strategy)
+    everything = training_set(corpus, indices, settings, settings.seed, strategy)
     with progress_bar(quiet) as bar:
         name = f"{architecture} on all tracks"
         task = bar.add_task(name, total=epochs)
