@@ -29,6 +29,8 @@ from mcc_zoo.paper import FrontEnd
 CACHE_FORMAT = 1  # raise it whenever the front end's numbers change
 BLOCK_CHUNKS = 32
 CHECKSUM_BYTES = 4
+UNTUNED = tf.data.Options()  # a stream that tf.data tunes waits for the tuning thread when it ends: up to as long again
+UNTUNED.autotune.enabled = False
 BUCKETS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # longest sequence of each batch shape, in chunks
 
 Progress = Callable[[int, int], None]
@@ -251,7 +253,7 @@ def training_batches(
 
     windows = tf.data.Dataset.zip(rows, draws).map(drawn)
     loaded = _loaded(windows, features, labels, front_end)
-    return _batched(loaded, lengths, batch_tracks, max_chunks, static_shapes).prefetch(2)
+    return _batched(loaded, lengths, batch_tracks, max_chunks, static_shapes).prefetch(2).with_options(UNTUNED)
 
 
 def evaluation_batches(
@@ -268,7 +270,7 @@ def evaluation_batches(
     loaded = _loaded(windows, features, labels, front_end)
     numbered = tf.data.Dataset.zip(loaded, tf.data.Dataset.range(len(rows)))
     flat = numbered.map(lambda example, row: (*example, row))
-    return _batched(flat, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2)
+    return _batched(flat, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
 
 
 def _loaded(

@@ -19,6 +19,7 @@ import tensorflow as tf
 from mcc_zoo.architectures import compose, front_end_of, labels_of
 from mcc_zoo.augmentation import augment
 from mcc_zoo.paper import DROPOUT, SYSTEMS, Recipe
+from mcc_zoo.pipeline import UNTUNED
 
 MONITOR = "val_tags_cross_entropy"
 
@@ -140,7 +141,7 @@ def with_targets(
         return inputs, whole, weights
 
     draws = tf.data.Dataset.random(seed=seed or 0, rerandomize_each_iteration=True).batch(2)
-    return tf.data.Dataset.zip(batches, draws).map(add).prefetch(2)
+    return tf.data.Dataset.zip(batches, draws).map(add).prefetch(2).with_options(UNTUNED)
 
 
 def optimizer(recipe: Recipe, epochs: int, steps: int, factor: float = 1.0) -> keras.optimizers.Optimizer:

@@ -1,4 +1,4 @@
-"""The same networks of Keras's own layers, as one writes them from the paper, with `fit` on arrays in memory.
+"""The same networks of Keras's own layers, as one writes them from the paper, with `fit` on tracks in memory.
 
 Arguments: architecture, tracks, validation tracks.
 """
@@ -7,6 +7,7 @@ import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 from serve import serve
 from tracks import BANDS, BATCH, CHUNKS, FRAMES, LABELS, tracks
@@ -29,20 +30,26 @@ def network() -> keras.Model:
     return keras.Model(chunks, layers.Dense(LABELS, activation="softmax")(layers.Dropout(0.5)(x)))
 
 
-def examples(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make tracks and what their scores are compared with."""
+def stream(count: int, seed: int) -> tf.data.Dataset:
+    """Make tracks and what their scores are compared with, in shuffled batches.
+
+    `fit` on the bare arrays would wait at the end of an epoch for the thread that tunes tf.data, up to as long again.
+    """
     chunks, labels = tracks(count, seed)
-    return chunks, labels if architecture == "mcclstm" else np.repeat(labels[:, np.newaxis], CHUNKS, axis=1)
+    compared = labels if architecture == "mcclstm" else np.repeat(labels[:, np.newaxis], CHUNKS, axis=1)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return tf.data.Dataset.from_tensor_slices((chunks, compared)).shuffle(count).batch(BATCH).with_options(options)
 
 
 model = network()
 model.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
-own, others = examples(counts[0], 0), examples(counts[1], 1) if counts[1] else None
+own, others = stream(counts[0], 0), stream(counts[1], 1) if counts[1] else None
 
 
 def work() -> dict[str, float]:
     """Train for an epoch."""
-    history = model.fit(*own, batch_size=BATCH, validation_data=others, epochs=1, verbose=0).history
+    history = model.fit(own, validation_data=others, epochs=1, verbose=0).history
     return {"parameters": sum(int(np.prod(w.shape)) for w in model.trainable_weights), "loss": history["loss"][-1]}
 
 
