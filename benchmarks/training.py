@@ -21,8 +21,8 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
 
 
 def steps(architecture: str, quick: bool) -> pd.DataFrame:
-    """Measure ten steps a round."""
-    tracks = BATCH * (2 if quick else 10)
+    """Measure twenty steps a round."""
+    tracks = BATCH * (2 if quick else 20)
     arguments = (architecture, str(tracks))
     peers = [
         Peer(OURS, "training_mcc_zoo.py", (*arguments, "0")),

@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from absl import app, flags, logging
 
-from mcc_zoo import evaluation, experiment, folds, pipeline, results
+from mcc_zoo import evaluation, experiment, folds, pipeline, results, training
 from mcc_zoo.architectures import named
 from mcc_zoo.datasets import Track
 from mcc_zoo.export import export_model
@@ -39,6 +39,12 @@ flags.DEFINE_enum(
 flags.DEFINE_enum("compression", "log10_1p", ["log10_1p", "log"], "log10(1 + 10000 x) or ln(x + 1e-6) of mel energy.")
 flags.DEFINE_integer("max_epochs", None, "Instead of the recipe's.", lower_bound=1)
 flags.DEFINE_enum("device", "auto", ["auto", "cpu", "gpu", "tpu"], "Where to train; auto takes GPUs if there are any.")
+flags.DEFINE_enum(
+    "precision",
+    "auto",
+    ["auto", "float32", "mixed_bfloat16", "mixed_float16"],
+    "Number type of training; auto: mixed_bfloat16 on TPUs, mixed_float16 on GPUs, float32 on CPUs.",
+)
 flags.DEFINE_integer(
     "jobs", None, "Folds trained at a time, each by a process with its share of the cores; one a core by default.", 1
 )
@@ -70,6 +76,7 @@ def settings(dataset: str) -> experiment.Settings:
         split=FLAGS.split,
         recipe=recipe,
         front_end=dataclasses.replace(named(FLAGS.front_end, FRONT_ENDS, "--front_end"), compression=FLAGS.compression),
+        precision=training.precision(FLAGS.precision, FLAGS.device),
         shuffle_labels=FLAGS.shuffle_labels,
     )
 

@@ -51,6 +51,7 @@ class Settings:
         split: As for `mcc_zoo.folds.assign`.
         recipe: How to train.
         front_end: What to train on.
+        precision: Keras dtype policy to train under; what is trained predicts, and is exported, in float32.
         shuffle_labels: Deal the labels out anew among the tracks: a control that has to score at chance.
         on_validation: Predict the validation tracks of each fold, not its test tracks: for choices between recipes.
     """
@@ -63,6 +64,7 @@ class Settings:
     split: str = "auto"
     recipe: Recipe = field(default_factory=lambda: RECIPES["tuned"])
     front_end: FrontEnd = field(default_factory=lambda: FRONT_ENDS["44k"])
+    precision: str = "float32"
     shuffle_labels: bool = False
     on_validation: bool = False
 
@@ -283,7 +285,9 @@ def _fitted(
     seed, fold, architecture = job
     keras.backend.clear_session()
     keras.utils.set_random_seed(TRAINING_ORDER_SEED * (seed + 1) + fold)
-    model = _built(corpus, split.train, settings, architecture, channels, strategy)
+    model = _built(corpus, split.train, settings, architecture, strategy, settings.precision)
+    if channels is not None:
+        model.get_layer("chunk_network").set_weights(channels)
     fitted = training.fit(
         model,
         training_set(corpus, split.train, settings, seed, strategy),
@@ -293,7 +297,7 @@ def _fitted(
         warm=channels is not None,
         callbacks=callbacks,
     )
-    return model, fitted
+    return _in_float32(model, corpus, split.train, settings, strategy), fitted
 
 
 def _built(
@@ -301,17 +305,30 @@ def _built(
     indices: np.ndarray,
     settings: Settings,
     architecture: str,
-    channels: list[np.ndarray] | None,
     strategy: tf.distribute.Strategy,
+    precision: str = "float32",
 ) -> keras.Model:
-    """Build a system for training on the tracks with these indices, from the weights of a chunk network if any."""
+    """Build a system for the tracks with these indices."""
     front_end, recipe = settings.front_end, settings.recipe
     mean, std = pipeline.mean_and_std(pick(corpus.features, indices), front_end)
-    with strategy.scope():
-        model = build(architecture, corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
-        if channels is not None:
-            model.get_layer("chunk_network").set_weights(channels)
-    return model
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        with strategy.scope():
+            return build(architecture, corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _in_float32(
+    model: keras.Model, corpus: Corpus, indices: np.ndarray, settings: Settings, strategy: tf.distribute.Strategy
+) -> keras.Model:
+    """Return the same model with all of its arithmetic in float32."""
+    if settings.precision == "float32":
+        return model
+    same = _built(corpus, indices, settings, model.name, strategy)
+    same.set_weights(model.get_weights())
+    return same
 
 
 def _channels(
@@ -402,7 +419,9 @@ def train(
         channels = start.get_layer("chunk_network").get_weights()
     keras.utils.set_random_seed(settings.seed)
     strategy, indices = training.strategy(device), np.arange(len(corpus.tracks))
-    model = _built(corpus, indices, settings, architecture, channels, strategy)
+    model = _built(corpus, indices, settings, architecture, strategy, settings.precision)
+    if channels is not None:
+        model.get_layer("chunk_network").set_weights(channels)
     everything = training_set(corpus, indices, settings, settings.seed, strategy)
     with progress_bar(quiet) as bar:
         name = f"{architecture} on all tracks"
@@ -418,7 +437,7 @@ def train(
             warm=channels is not None,
             callbacks=[shown],
         )
-    return model
+    return _in_float32(model, corpus, indices, settings, strategy)
 
 
 def with_shuffled_labels(corpus: Corpus, seed: int) -> Corpus:

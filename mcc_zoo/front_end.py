@@ -48,7 +48,12 @@ def pad_to_one_chunk(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
 
 def log_mel(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     """Turn waveforms into log-mel frames: (batch, samples) float32, full scale 1, to (batch, frames, n_mels)."""
-    frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)  # (batch, frames, window_length)
+    frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)
+    return log_mel_of_frames(frames, front_end)
+
+
+def log_mel_of_frames(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Turn frames that are cut already, (batch, frames, window_length), into log-mel (batch, frames, n_mels)."""
     spectrum = tf.signal.rfft(frames * window(front_end.window_length))  # (batch, frames, window_length / 2 + 1)
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     energy = tf.tensordot(power, mel_matrix(front_end), 1)  # (batch, frames, n_mels)

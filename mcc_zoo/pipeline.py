@@ -21,13 +21,13 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo import audio
-from mcc_zoo.chunks import too_short
+from mcc_zoo.chunks import samples_of, too_short
 from mcc_zoo.datasets import Track
-from mcc_zoo.front_end import log_mel
+from mcc_zoo.front_end import log_mel_of_frames
 from mcc_zoo.paper import FrontEnd
 
-CACHE_FORMAT = 1  # raise it whenever the front end's numbers change
-BLOCK_CHUNKS = 32
+CACHE_FORMAT = 2  # raise it whenever the front end's numbers change
+BLOCK_CHUNKS = 16
 CHECKSUM_BYTES = 4
 UNTUNED = tf.data.Options()  # a stream that tf.data tunes waits for the tuning thread when it ends: up to as long again
 UNTUNED.autotune.enabled = False
@@ -56,9 +56,30 @@ class Features:
 
 
 @functools.cache
-def _compiled_log_mel(front_end: FrontEnd) -> Callable[[np.ndarray], tf.Tensor]:
-    signature = [tf.TensorSpec((None,), tf.float32)]
-    return tf.function(lambda samples: log_mel(samples[tf.newaxis], front_end)[0], input_signature=signature)
+def _compiled_log_mel(front_end: FrontEnd) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Compile the front end of a block: (samples of BLOCK_CHUNKS,) and how many chunks count, to their frames.
+
+    Chunk after chunk, so that what lies between the steps stays in the processor's cache. A frame that is a whole
+    number of hops is put together from them, which XLA copies faster than it gathers samples.
+    """
+    hop, span = front_end.chunk_hop, front_end.chunk_samples
+    signature = [tf.TensorSpec((samples_of(BLOCK_CHUNKS, front_end),), tf.float32), tf.TensorSpec((), tf.int32)]
+
+    def frame(samples: tf.Tensor) -> tf.Tensor:
+        if front_end.window_length % front_end.hop_length:
+            return tf.signal.frame(samples, front_end.window_length, front_end.hop_length)
+        hops, count = tf.reshape(samples, (-1, front_end.hop_length)), front_end.chunk_frames
+        return tf.concat([hops[i : i + count] for i in range(front_end.window_length // front_end.hop_length)], 1)
+
+    def transform(samples: tf.Tensor, chunks: tf.Tensor) -> tf.Tensor:
+        frames = tf.TensorArray(tf.float32, BLOCK_CHUNKS, element_shape=(front_end.chunk_frames, front_end.n_mels))
+        for chunk in tf.range(chunks):
+            of_chunk = frame(tf.slice(samples, [chunk * hop], [span]))
+            frames = frames.write(chunk, log_mel_of_frames(of_chunk, front_end))
+        return tf.reshape(frames.stack(), (-1, front_end.n_mels))
+
+    # The concrete function spares a fifth of a millisecond a call, against five that a block takes.
+    return tf.function(transform, input_signature=signature, jit_compile=True).get_concrete_function()
 
 
 def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np.ndarray]:
@@ -74,20 +95,29 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
     Raises:
         mcc_zoo.audio.AudioError: The waveform is shorter than one window.
     """
-    transform = _compiled_log_mel(front_end)
+    hop, span = front_end.chunk_hop, front_end.chunk_samples
     rest = np.empty(0, np.float32)
     found = False
     for block in blocks:
-        rest = np.concatenate([rest, block])
-        chunks = (len(rest) - front_end.chunk_samples) // front_end.chunk_hop + 1
-        if chunks > 0:
+        rest = np.concatenate([rest, block]) if len(rest) else block
+        while len(rest) >= span:
             found = True
-            yield transform(rest[: (chunks - 1) * front_end.chunk_hop + front_end.chunk_samples]).numpy()
-            rest = rest[chunks * front_end.chunk_hop :]
+            chunks = min(BLOCK_CHUNKS, (len(rest) - span) // hop + 1)
+            yield _frames(rest, chunks, front_end)
+            rest = rest[chunks * hop :]
     if not found:
         if len(rest) < front_end.window_length:
             raise audio.AudioError(too_short(len(rest), front_end))
-        yield transform(np.pad(rest, (0, front_end.chunk_samples - len(rest)))).numpy()
+        yield _frames(rest, 1, front_end)
+
+
+def _frames(samples: np.ndarray, chunks: int, front_end: FrontEnd) -> np.ndarray:
+    """Compute the frames of the first chunks, BLOCK_CHUNKS at most; samples that lack are 0."""
+    block = samples[: samples_of(BLOCK_CHUNKS, front_end)]
+    if len(block) < samples_of(BLOCK_CHUNKS, front_end):
+        block = np.pad(block, (0, samples_of(BLOCK_CHUNKS, front_end) - len(block)))
+    frames = _compiled_log_mel(front_end)(tf.constant(block), tf.constant(chunks))
+    return frames.numpy()[: chunks * front_end.chunk_frames]
 
 
 def as_chunks(frames: np.ndarray, front_end: FrontEnd) -> np.ndarray:
@@ -143,7 +173,7 @@ class FeatureCache:
         return Features(entry, offset, chunks, values.sum(dtype=np.float64), np.square(values, dtype=np.float64).sum())
 
     def _write(self, entry: Path, path: str | os.PathLike[str]) -> Features:
-        blocks = audio.read_blocks(path, self.front_end.sample_rate, BLOCK_CHUNKS * self.front_end.chunk_hop)
+        blocks = audio.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
         try:
             frames = np.concatenate(list(log_mel_blocks(blocks, self.front_end)))
         except audio.AudioError as error:

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.audio import AudioError
+from mcc_zoo.chunks import samples_of
 from mcc_zoo.export import FACTS, ExportError
 from mcc_zoo.front_end import split_into_chunks
 from mcc_zoo.isolation import IsolatedDecoder
@@ -186,7 +187,7 @@ class Tagger:
 
     def _described(self, path: str | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
         """Read a file to the fused descriptors of its chunks."""
-        name, block = str(path), BLOCK_CHUNKS * self.front_end.chunk_hop
+        name, block = str(path), samples_of(BLOCK_CHUNKS, self.front_end)
         try:
             descriptors = self._chunks_of(decoder.read_blocks(path, self.front_end.sample_rate, block))
         except AudioError as error:

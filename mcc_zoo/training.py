@@ -22,6 +22,7 @@ from mcc_zoo.paper import DROPOUT, SYSTEMS, Recipe
 from mcc_zoo.pipeline import UNTUNED
 
 MONITOR = "val_tags_cross_entropy"
+STEPS_PER_EXECUTION = 16  # on accelerators
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,28 @@ def strategy(device: str = "auto") -> tf.distribute.Strategy:
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     # On one device the default: another strategy makes its iterators anew each epoch, at half a second an epoch.
     return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+
+
+def on_accelerator(strategy: tf.distribute.Strategy) -> bool:
+    """Tell whether a strategy of `strategy` trains on GPUs or TPUs."""
+    if isinstance(strategy, tf.distribute.OneDeviceStrategy):
+        return False
+    return isinstance(strategy, tf.distribute.TPUStrategy) or bool(tf.config.list_logical_devices("GPU"))
+
+
+def precision(asked: str, device: str = "auto") -> str:
+    """Choose the Keras dtype policy to train under; weights and the front end are in float32 under all of them.
+
+    Args:
+        asked: A policy's name, or `auto`: mixed_bfloat16 on TPUs, mixed_float16 on GPUs, float32 on CPUs.
+        device: As for `strategy`.
+    """
+    if asked != "auto":
+        return asked
+    if device == "tpu":
+        return "mixed_bfloat16"
+    on_gpu = device == "gpu" or (device == "auto" and tf.config.list_physical_devices("GPU"))
+    return "mixed_float16" if on_gpu else "float32"
 
 
 def training_model(model: keras.Model, chunk_loss: bool = False) -> keras.Model:
@@ -176,10 +199,15 @@ def compiled(model: keras.Model, recipe: Recipe, epochs: int, steps: int, factor
         losses["chunk_tags"] = cross_entropy(label_smoothing=recipe.label_smoothing)
     with model.distribute_strategy.scope():  # Keras makes a model for the strategy under which it is built
         trained = training_model(model, chunk_loss=bool(chunk_loss))
+        update = optimizer(recipe, epochs, steps, factor)
+        if model.dtype_policy.name == "mixed_float16":  # its gradients would underflow
+            update = keras.optimizers.LossScaleOptimizer(update)
         trained.compile(
-            optimizer=optimizer(recipe, epochs, steps, factor),
+            optimizer=update,
             loss=losses,
             loss_weights={"steps": 1.0, "chunk_tags": chunk_loss} if chunk_loss else None,
+            # An accelerator waits for Python after each execution; a CPU gains nothing.
+            steps_per_execution=min(steps, STEPS_PER_EXECUTION) if on_accelerator(model.distribute_strategy) else 1,
             metrics={
                 "tags": [
                     keras.metrics.CategoricalAccuracy(name="accuracy"),

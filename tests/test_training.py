@@ -134,6 +134,44 @@ def test_levers_of_the_recipe_train_and_leave_the_model_as_it_is(corpus):
     assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_a_model_that_computes_in_float32(corpus, precision):
+    settings = dataclasses.replace(SETTINGS, precision=precision)
+    strategy = training.strategy("cpu")
+    trained_as = experiment._built(corpus, np.arange(16), settings, "r4", strategy, precision)
+    assert trained_as.get_layer("chunk_network").compute_dtype == precision.removeprefix("mixed_")
+    assert trained_as.get_layer("front_end").get_layer("log_mel_chunks").compute_dtype == "float32"
+    model = experiment.train(corpus, settings, "r4", 12, device="cpu", quiet=True)
+    assert {layer.compute_dtype for layer in model._flatten_layers()} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    rows = experiment.predict_tracks(model, corpus, np.arange(16), settings)
+    assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "gpus", "expected"),
+    [
+        ("auto", "auto", 0, "float32"),
+        ("auto", "auto", 1, "mixed_float16"),
+        ("auto", "cpu", 1, "float32"),
+        ("auto", "gpu", 1, "mixed_float16"),
+        ("auto", "tpu", 0, "mixed_bfloat16"),
+        ("float32", "gpu", 1, "float32"),
+    ],
+)
+def test_precision_follows_the_device_unless_it_is_asked_for(asked, device, gpus, expected, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] * gpus)
+    assert training.precision(asked, device) == expected
+
+
+def test_accelerators_run_several_steps_at_once_and_a_cpu_one(corpus, monkeypatch):
+    model = mcc_zoo.build("r0", corpus.labels, front_end=FRONT_END)
+    assert training.compiled(model, RECIPE, epochs=2, steps=5).steps_per_execution == 1
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+    assert training.compiled(model, RECIPE, epochs=2, steps=5).steps_per_execution == 5
+    assert training.compiled(model, RECIPE, epochs=2, steps=50).steps_per_execution == training.STEPS_PER_EXECUTION
+
+
 def test_every_steps_loss_weighs_all_real_steps_alike():
     weights = training.step_weights(tf.constant([2, 3]), 4, last=False)
     np.testing.assert_allclose(weights, [[2, 2, 0, 0], [4 / 3, 4 / 3, 4 / 3, 0]], rtol=1e-6)

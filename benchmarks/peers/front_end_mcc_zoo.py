@@ -1,24 +1,25 @@
-"""Our front end: a compiled function of one waveform, a thread a core, as the feature cache calls it."""
+"""Our front end: blocks of chunks as the feature cache computes them, a track a core, each in one thread."""
 
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import tensorflow as tf
 from serve import serve
 from waveform import value, waveforms
 
 from mcc_zoo import FrontEnd
-from mcc_zoo.front_end import log_mel
+from mcc_zoo.pipeline import log_mel_blocks
 
+tf.config.threading.set_intra_op_parallelism_threads(1)
 audio = waveforms(*map(int, sys.argv[1:]))
 pool = ThreadPoolExecutor(os.cpu_count())
 
 
-@tf.function(input_signature=[tf.TensorSpec((None,), tf.float32)])
 def transform(samples):
     """(samples,) to (frames, bands)."""
-    return log_mel(samples[tf.newaxis], FrontEnd())[0]
+    return np.concatenate(list(log_mel_blocks([samples], FrontEnd())))
 
 
-serve(lambda: value(list(pool.map(lambda track: transform(track).numpy(), audio))))
+serve(lambda: value(list(pool.map(transform, audio))))

@@ -10,8 +10,8 @@ from serve import serve
 from torch import Tensor
 from waveform import HOP, LENGTH, mel_filters, value, waveforms, window
 
-tracks, seconds, mode = sys.argv[1:]
-audio = torch.from_numpy(waveforms(int(tracks), int(seconds)))
+tracks, samples, mode = sys.argv[1:]
+audio = torch.from_numpy(waveforms(int(tracks), int(samples)))
 taper, filters = torch.from_numpy(window()), torch.from_numpy(mel_filters())
 frames = 1 + (audio.shape[1] - LENGTH) // HOP
 block = frames if mode == "whole" else 256

@@ -11,6 +11,7 @@ import soundfile
 from serve import serve
 
 from mcc_zoo import audio
+from mcc_zoo.chunks import samples_of
 from mcc_zoo.paper import FrontEnd
 from mcc_zoo.pipeline import BLOCK_CHUNKS
 
@@ -19,7 +20,7 @@ FRONT_END = FrontEnd()
 
 def mono(path):
     """Count the samples that the tagger would get."""
-    blocks = audio.read_blocks(path, FRONT_END.sample_rate, BLOCK_CHUNKS * FRONT_END.chunk_hop)
+    blocks = audio.read_blocks(path, FRONT_END.sample_rate, samples_of(BLOCK_CHUNKS, FRONT_END))
     return sum(len(block) for block in blocks)
 
 

@@ -1,12 +1,14 @@
-"""The package's tagger on a whole folder."""
+"""The package's tagger on a whole folder, as the command `mcc-zoo tag` sets it up."""
 
 import sys
 
 import numpy as np
+import tensorflow as tf
 from serve import serve
 
 import mcc_zoo
 
+tf.config.threading.set_intra_op_parallelism_threads(1)  # as `mcc-zoo tag` does
 tagger = mcc_zoo.load(sys.argv[1])
 
 

@@ -5,10 +5,10 @@ import numpy as np
 RATE, LENGTH, HOP, BANDS = 44_100, 2_048, 1_024, 40
 
 
-def waveforms(tracks, seconds):
+def waveforms(tracks, samples):
     """Make noise with a tone of another pitch in each track: (tracks, samples) float32."""
     random = np.random.RandomState(0)  # its numbers never change from one numpy to the next
-    time = np.arange(seconds * RATE) / RATE
+    time = np.arange(samples) / RATE
     tones = [0.3 * np.sin(2 * np.pi * 110 * 2 ** (track / 2) * time) for track in range(tracks)]
     return np.float32([tone + 0.01 * random.standard_normal(len(time)) for tone in tones])
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import numpy as np
+import tensorflow as tf
 import typer
 
 from mcc_zoo import audio
@@ -47,6 +48,9 @@ def fail(message: str) -> NoReturn:
 
 def loaded(export: Path) -> Tagger:
     """Load an export, or end with the reason."""
+    with contextlib.suppress(RuntimeError):  # where TensorFlow has started already, its threads stay as they are
+        # Files go through side by side, a core each: more threads for an operation would take the others' cores.
+        tf.config.threading.set_intra_op_parallelism_threads(1)
     try:
         with quiet():
             tagger = load(export)
