@@ -142,10 +142,10 @@ def sequence_network(system: System, size: int, labels: Sequence[str], recipe: R
     return keras.Model({"chunk_descriptors": descriptors, "chunk_count": chunk_count}, outputs, name="sequence_network")
 
 
-def lstm(units: int, recipe: Recipe) -> keras.layers.LSTM:
+def lstm(units: int, recipe: Recipe) -> sequence_layers.LSTM:
     """Make the LSTM with the recipe's initial weights."""
     literal = recipe.initializer == "normal"
-    return keras.layers.LSTM(
+    return sequence_layers.LSTM(
         units,
         return_sequences=True,
         kernel_initializer=kernel_initializer(recipe),

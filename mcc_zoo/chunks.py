@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from mcc_zoo.paper import FrontEnd
@@ -166,3 +167,35 @@ class MeanSoFar(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Keep the shape."""
         return input_shape
+
+
+@keras.saving.register_keras_serializable(package="mcc_zoo")
+class LSTM(keras.layers.LSTM):
+    """`keras.layers.LSTM` that projects all steps' inputs in one product, before its loop.
+
+    Keras projects step by step, and so adds up the gradient of the input kernel step by step. Weights and numbers are
+    Keras's. On a GPU cuDNN does it all. Recurrent dropout is not for it.
+    """
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        """Run (batch, steps, F) to the last state, all states and both states, as Keras calls it."""
+        if self.use_cudnn and tf.config.list_logical_devices("GPU"):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        if training and self.dropout:
+            sequences *= ops.expand_dims(self.cell.get_dropout_mask(sequences[:, 0]), 1)
+        projected = ops.transpose(ops.matmul(sequences, self.cell.kernel) + self.cell.bias, (1, 0, 2))
+        recurrent_kernel = ops.cast(self.cell.recurrent_kernel, projected.dtype)
+        steps = tf.shape(projected)[0]
+        inputs = tf.TensorArray(projected.dtype, steps).unstack(projected)
+
+        def step(index: Any, state: Any, memory: Any, states: Any) -> tuple[Any, ...]:
+            gates = inputs.read(index) + state @ recurrent_kernel
+            let_in, forget, new, out = tf.split(gates, 4, axis=-1)
+            memory = tf.sigmoid(forget) * memory + tf.sigmoid(let_in) * tf.tanh(new)
+            state = tf.sigmoid(out) * tf.tanh(memory)
+            return index + 1, state, memory, states.write(index, state)
+
+        start = (0, *initial_state, tf.TensorArray(projected.dtype, steps))
+        # XLA, and with it a TPU, needs the limit.
+        _, state, memory, states = tf.while_loop(lambda i, *_: i < steps, step, start, maximum_iterations=steps)
+        return state, tf.transpose(states.stack(), (1, 0, 2)), [state, memory]

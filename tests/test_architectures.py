@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import mcc_zoo
 from mcc_zoo import channels, training
+from mcc_zoo import chunks as sequence_layers
 from mcc_zoo.chunks import samples_of
 from mcc_zoo.front_end import log_mel, split_into_chunks
 from mcc_zoo.paper import BASS_AS_IN_THE_TEXT, FRONT_ENDS, RECIPES, SYSTEMS
@@ -208,6 +209,26 @@ def test_pooled_convolution_is_keras_convolution_relu_and_pooling(kernel, pool, 
         gradients.append(tape.gradient(loss, layer.trainable_weights))
     for theirs, ours in zip(*gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("steps", "dropout"), [(1, 0.0), (7, 0.0), (7, 0.5)])
+def test_lstm_is_keras_lstm(steps, dropout, rng):
+    sequences = tf.constant(rng.normal(size=(3, steps, 11)), tf.float32)
+    layers = [
+        layer(5, return_sequences=True, dropout=dropout, seed=1) for layer in (keras.layers.LSTM, sequence_layers.LSTM)
+    ]
+    found = []
+    for layer in layers:
+        layer.build(sequences.shape)
+        layer.set_weights(layers[0].get_weights())
+        with tf.GradientTape() as tape:
+            tape.watch(sequences)
+            states = layer(sequences, training=True)
+            loss = tf.reduce_mean(states**2)
+        found.append([states, *tape.gradient(loss, [sequences, *layer.trainable_weights])])
+    for theirs, ours in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    np.testing.assert_allclose(layers[1](sequences), layers[0](sequences), atol=1e-6)
 
 
 def naive_tags(model: keras.Model, chunks: np.ndarray) -> np.ndarray:
