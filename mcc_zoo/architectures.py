@@ -1,4 +1,4 @@
-"""The eight systems as functional Keras models whose graph starts at the waveform.
+"""The systems as functional Keras models whose graph starts at the waveform.
 
 Each model is three models in a row, each of use alone:
 
@@ -81,6 +81,20 @@ def channels_of(chunk: Any, system: System, recipe: Recipe, kernels: dict[str, C
     return keras.layers.Dense(system.dense, activation="relu", name="fusion")(x)
 
 
+def gated_channels_of(chunk: Any, system: System, recipe: Recipe, kernels: dict[str, Channel]) -> Any:
+    """Channels that are fused one by one and added up under gates, which sum to 1 and are drawn from all of them."""
+    image = keras.layers.Reshape((*chunk.shape[1:], 1), name="image")(chunk)
+    fused = []
+    for name in system.channels:
+        x = channel(image, name, kernels[name], kernel_initializer(recipe))
+        x = keras.layers.Dropout(DROPOUT, name=f"{name}_dropout")(x)
+        fused.append(keras.layers.Dense(system.dense, activation="relu", name=f"{name}_fusion")(x))
+    together = keras.layers.Concatenate(name="channels")(fused)
+    gates = keras.layers.Dense(len(fused), activation="softmax", name="gates")(together)
+    stacked = keras.layers.Reshape((len(fused), system.dense), name="stacked")(together)
+    return keras.layers.Dot(axes=1, name="fusion")([gates, stacked])
+
+
 def spectrogram_of(chunk: Any, system: System, recipe: Recipe, kernels: dict[str, Channel]) -> Any:
     """R1: the spectrogram chunk itself."""
     return keras.layers.Flatten(name="spectrogram")(chunk)
@@ -110,6 +124,7 @@ CHUNK_NETWORKS: dict[str, Callable[[Any, System, Recipe, dict[str, Channel]], An
     "r1": spectrogram_of,
     "cnns3": small_filters_of,
     "mlp": hidden_layers_of,
+    "mcclstm_fused": gated_channels_of,
 }
 
 
@@ -129,7 +144,10 @@ def sequence_network(system: System, size: int, labels: Sequence[str], recipe: R
     chunk_count = keras.Input((), dtype="int32", name="chunk_count")
     # Padding stands at the end and an LSTM looks back only, so that no real step ever sees it.
     x = lstm(system.lstm, recipe)(descriptors) if system.lstm else descriptors
-    if system.lstm and recipe.pooling == "mean":
+    if system.attention:
+        attention = keras.layers.Dense(1, activation="tanh", name="attention")(x)
+        x = sequence_layers.AttentionSoFar(name="attention_so_far")([x, attention])
+    elif system.lstm and recipe.pooling == "mean":
         x = sequence_layers.MeanSoFar(name="mean_so_far")(x)
     steps = keras.layers.Dense(len(labels), name="steps")(keras.layers.Dropout(DROPOUT, name="output_dropout")(x))
     scores = Tags(labels, dtype="float32", name="scores")(steps)

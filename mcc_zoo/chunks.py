@@ -16,6 +16,7 @@ from keras import ops
 from mcc_zoo.paper import FrontEnd
 
 Shape = tuple[int | None, ...]
+ATTENTION_RANGE = 4.0  # natural logarithm of the most that a step weighs
 
 
 def frames_in(samples: int, front_end: FrontEnd) -> int:
@@ -199,3 +200,22 @@ class LSTM(keras.layers.LSTM):
         # XLA, and with it a TPU, needs the limit.
         _, state, memory, states = tf.while_loop(lambda i, *_: i < steps, step, start, maximum_iterations=steps)
         return state, tf.transpose(states.stack(), (1, 0, 2)), [state, memory]
+
+
+@keras.saving.register_keras_serializable(package="mcc_zoo")
+class AttentionSoFar(keras.layers.Layer):
+    """[(batch, chunks, F), scores (batch, chunks, 1)] to the weighted mean over steps 0 to t at every step t.
+
+    A step weighs exp(ATTENTION_RANGE * score). Scores are between -1 and 1, as tanh gives them, so that nothing
+    overflows and a running sum does what a softmax over the steps so far would.
+    """
+
+    def call(self, inputs: list[Any]) -> Any:
+        """Divide the running weighted sum by the running sum of the weights."""
+        sequence, scores = inputs
+        weights = ops.exp(ATTENTION_RANGE * scores)
+        return ops.cumsum(sequence * weights, axis=1) / ops.cumsum(weights, axis=1)
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        """Keep the sequence's shape."""
+        return input_shape[0]

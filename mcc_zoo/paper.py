@@ -96,12 +96,14 @@ class System:
         dense: Units of the fully connected fusion layer; None where the system has none.
         lstm: Units of the LSTM; None for the systems that average their chunks.
         title: The row's name in Tables 3 to 5.
+        attention: Whether the LSTM's steps are weighed by attention, whatever the recipe's pooling.
     """
 
     title: str
     channels: str = ""
     dense: int | None = None
     lstm: int | None = None
+    attention: bool = False
 
 
 SYSTEMS = {
@@ -113,10 +115,12 @@ SYSTEMS = {
     "mcclstm": System("MCCLSTM: CNNs (T+P+B) + LSTM", "TPB", dense=400, lstm=200),
     "cnns3": System("CNNs-3", dense=200),
     "mlp": System("MLP", dense=500),
+    # Ours: the paper leaves other ways of fusing the channels to future work
+    "mcclstm_fused": System("MCCLSTM with gates and attention", "TPB", dense=400, lstm=200, attention=True),
 }
 ARCHITECTURES = tuple(SYSTEMS)
 WARM_STARTS = {"r4": "r2", "mcclstm": "r3"}  # the same channels without the LSTM
-CLAIMS = (  # worse, better: what Tables 3 to 5 say of each step, and of the baselines
+CLAIMS = (  # worse, better: what Tables 3 to 5 say of each step, and of the baselines; the last is ours
     ("r0", "r2"),
     ("r2", "r3"),
     ("r2", "r4"),
@@ -125,6 +129,7 @@ CLAIMS = (  # worse, better: what Tables 3 to 5 say of each step, and of the bas
     ("r1", "mcclstm"),
     ("cnns3", "mcclstm"),
     ("mlp", "mcclstm"),
+    ("mcclstm", "mcclstm_fused"),
 )
 
 CNNS3_KERNELS = ((5, 5), (3, 3))  # Sec. 3

@@ -40,6 +40,12 @@ TABLE = {  # architecture: F, D, shapes of the chunk network's weights, of the s
     "mcclstm": (400, 200, T + P + B + dense(TPB, 400), lstm(400, 200)),
     "cnns3": (200, 200, [(5, 5, 1, 32), (32,), (3, 3, 32, 32), (32,), *dense(8 * 18 * 32, 200)], []),
     "mlp": (500, 500, dense(3200, 500) + dense(500, 500) + dense(500, 500), []),
+    "mcclstm_fused": (
+        400,
+        200,
+        T + P + B + dense(672, 400) + dense(288, 400) + dense(4032, 400) + dense(1200, 3),
+        lstm(400, 200) + dense(200, 1),
+    ),
 }
 every_system = pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
 every_lstm = pytest.mark.parametrize("architecture", [name for name in SYSTEMS if SYSTEMS[name].lstm])
@@ -154,12 +160,15 @@ def test_the_last_chunk_moves_the_descriptor(audio, architecture, recipe):
 
 @every_lstm
 @pytest.mark.parametrize(("recipe", "mean"), [("paper", False), ("tuned", True)])
-def test_descriptor_is_the_last_step_or_the_mean_over_steps(audio, architecture, recipe, mean):
+def test_descriptor_is_the_last_step_the_mean_over_steps_or_what_they_attend_to(audio, architecture, recipe, mean):
     model = mcc_zoo.build(architecture, LABELS, recipe=recipe)
     outputs = model(audio)
     network = model.get_layer("sequence_network")
     steps = network.get_layer("lstm")(outputs["chunk_descriptors"]).numpy()
     expected = steps.mean(axis=1) if mean else steps[:, -1]
+    if SYSTEMS[architecture].attention:  # under every recipe
+        weights = np.exp(4 * network.get_layer("attention")(steps).numpy())
+        expected = (steps * weights).sum(axis=1) / weights.sum(axis=1)
     np.testing.assert_allclose(outputs["descriptor"], expected, atol=1e-5)
 
 
@@ -245,15 +254,23 @@ def naive_tags(model: keras.Model, chunks: np.ndarray) -> np.ndarray:
         return tf.reshape(x, (len(chunks) * chunks.shape[1], -1))
 
     image = tf.reshape(chunks, (-1, 40, 80, 1))
-    if model.name == "cnns3":
+
+    def hidden(x, name):
+        return tf.nn.relu(x @ weights[name][0] + weights[name][1])
+
+    if model.name == "mcclstm_fused":
+        parts = [hidden(flat(convolved(image, name)), f"{name}_fusion") for name in "TPB"]
+        gates = tf.nn.softmax(tf.concat(parts, 1) @ weights["gates"][0] + weights["gates"][1])
+        x = sum(gates[:, i : i + 1] * part for i, part in enumerate(parts))
+    elif model.name == "cnns3":
         x = flat(convolved(convolved(image, "convolution_1"), "convolution_2"))
     elif system_channels := SYSTEMS[model.name].channels:
         x = tf.concat([flat(convolved(image, name)) for name in system_channels], 1)
     else:
         x = flat(image)
     for name in ("hidden_1", "hidden_2", "hidden_3", "fusion"):
-        if name in weights:
-            x = tf.nn.relu(x @ weights[name][0] + weights[name][1])
+        if weights.get(name):
+            x = hidden(x, name)
     x = tf.reshape(x, (*chunks.shape[:2], -1))
     if "lstm" in weights:
         kernel, recurrent, bias = weights["lstm"]
@@ -265,7 +282,11 @@ def naive_tags(model: keras.Model, chunks: np.ndarray) -> np.ndarray:
             memory = forget * memory + keep_in * tf.tanh(gates[2])
             state = out * tf.tanh(memory)
             states.append(state)
-        x = tf.reduce_mean(tf.stack(states, 1), axis=1, keepdims=True)  # recipe tuned pools by the mean
+        x = tf.stack(states, 1)
+        share = tf.ones_like(x[..., :1])  # recipe tuned pools by the mean
+        if "attention" in weights:
+            share = tf.exp(4 * tf.tanh(x @ weights["attention"][0] + weights["attention"][1]))
+        x = tf.reduce_sum(x * share, axis=1, keepdims=True) / tf.reduce_sum(share, axis=1, keepdims=True)
     steps = x @ weights["steps"][0] + weights["steps"][1]
     return tf.reduce_mean(tf.nn.softmax(steps), axis=1).numpy()
 
