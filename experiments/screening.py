@@ -21,10 +21,10 @@ from mcc_zoo import datasets, experiment, pipeline, results
 TRIALS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "warm start": {"warm_start": True},
-    "warm start, a third of the rate": {"warm_start": True, "warm_rate": 0.3},
-    "warm start, every step's loss": {"warm_start": True, "warm_rate": 0.3, "steps_loss": "every"},
-    "warm start, last step": {"warm_start": True, "warm_rate": 0.3, "pooling": "last"},
-    "warm start, chunk loss": {"warm_start": True, "warm_rate": 0.3, "chunk_loss": 0.5},
+    "warm start at a third of the rate": {"warm_start": True, "warm_rate": 0.3},
+    "warm start and every step's loss": {"warm_start": True, "warm_rate": 0.3, "steps_loss": "every"},
+    "warm start and last step": {"warm_start": True, "warm_rate": 0.3, "pooling": "last"},
+    "warm start and chunk loss": {"warm_start": True, "warm_rate": 0.3, "chunk_loss": 0.5},
     "last step": {"pooling": "last"},
     "every step's loss": {"steps_loss": "every"},
     "chunk loss": {"chunk_loss": 0.5},
@@ -62,18 +62,23 @@ def screen() -> Path:
         recipe = dataclasses.replace(asked.recipe, **TRIALS[trial])
         settings = dataclasses.replace(asked, recipe=recipe, on_validation=True)
         print(f"{trial}: {json.dumps(TRIALS[trial])}")
-        run_dir = folder / trial.replace(" ", "-").replace(",", "").replace("'", "")
+        run_dir = folder / slug(trial)
         experiment.cross_validate(corpus, settings, run_dir, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet)
         results.write(table, summary(folder).to_csv(index=False))
     print(summary(folder).to_string(index=False))
     return table
 
 
+def slug(trial: str) -> str:
+    """Name a trial's folder."""
+    return trial.replace(" ", "-").replace("'", "")
+
+
 def summary(folder: Path) -> pd.DataFrame:
     """Gather the trials that are done: means over folds, and the difference from the first trial in both measures."""
     rows = []
     for trial in TRIALS:
-        path = folder / trial.replace(" ", "-").replace(",", "").replace("'", "") / "folds.csv"
+        path = folder / slug(trial) / "folds.csv"
         if path.exists():
             for architecture, own in pd.read_csv(path).groupby("architecture"):
                 rows.append(
