@@ -10,6 +10,7 @@ import pandas as pd
 
 import mcc_zoo
 from benchmarks.interleaved import HERE, Peer, measure
+from benchmarks.training import BATCH, CHUNKS
 
 SIDE, LENGTH = 2_048, 2**26  # as in peers/matrix_product.py
 PRODUCT, ADDITION = "matrix product, GFLOP/s", "addition, GB/s"
@@ -28,7 +29,12 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
     )
     layers = pd.concat(map(operations, mcc_zoo.ARCHITECTURES), ignore_index=True)
     best = machine[machine.operation == PRODUCT]["best"].max()
-    return {"matrix_product": machine, "roofline": roofline(layers, best), "operations": layers}
+    return {
+        "matrix_product": machine,
+        "roofline": roofline(layers, best),
+        "parts of a step": parts(layers, best, quick),
+        "operations": layers,
+    }
 
 
 def rates(operation: str, argument: str, libraries: tuple[str, ...], quick: bool) -> pd.DataFrame:
@@ -84,6 +90,23 @@ def roofline(layers: pd.DataFrame, best: float) -> pd.DataFrame:
         table["trained, chunks a second"] = measured
         table["share of the roof"] = measured / table["roof, chunks a second"]
     return table.reset_index()
+
+
+def parts(layers: pd.DataFrame, best: float, quick: bool) -> pd.DataFrame:
+    """Measure the parts of a training step of MCCLSTM alone, and say what each would take at the roof.
+
+    Args:
+        layers: As `operations` gives them.
+        best: GFLOP/s of the best matrix product.
+        quick: One round instead of five.
+    """
+    times = measure([Peer("parts", "training_parts.py")], {}, rounds=1 if quick else 5, warm_up=1, title="parts")
+    found = pd.DataFrame(times.value.tolist()).median()
+    own = layers[layers.architecture == "mcclstm"].set_index("layer")["multiply-adds in training"]
+    table = pd.DataFrame({"ms": found, "ms at the roof": 2 * own * BATCH * CHUNKS / (1e6 * best)}).loc[found.index]
+    table["ms more"] = table["ms"] - table["ms at the roof"].fillna(0)
+    table.loc["sum"] = table.sum()
+    return table.rename_axis("part").reset_index()
 
 
 def _below(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
