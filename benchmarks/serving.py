@@ -1,0 +1,114 @@
+"""Requests over a socket beside the bare model call, by number of clients, with and without batching.
+
+The server is the tests' stand-in, in this process: its batching is a simple queue, and its speed is not TF Serving's.
+What carries over is the ratio of a batch of clips to as many single ones, and what JSON costs.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_serving.apis import predict_pb2
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from benchmarks.interleaved import Peer, measure, summary
+from benchmarks.tagging import fresh_export, music
+from serving import grpc_client, rest_client
+from serving.client import Request
+from serving.stand_in import Batching, StandIn
+
+CLIENTS = (1, 4, 16)
+SECONDS = 10
+BARE = "bare model call"
+TOLERANCE = 1e-4  # of tags: samples in JSON are rounded, and a batch adds in another order
+
+
+def run(quick: bool) -> dict[str, pd.DataFrame]:
+    """Ask for the tags of a clip of ten seconds 64 times a round; quick: of two seconds 16 times."""
+    seconds, requests, rounds = (2, 16, 2) if quick else (SECONDS, 64, 7)
+    with tempfile.TemporaryDirectory() as folder:
+        export = fresh_export(Path(folder))
+        audio = music(0, seconds, channels=1)[:, 0]
+        asked = Request("clip", export.parent.name, None, None, "serving_default", "audio", audio)
+        files = {"rest": rest_client.body(asked), "grpc": grpc_client.message(asked).SerializeToString()}
+        for protocol, sent in files.items():
+            (Path(folder) / protocol).write_bytes(sent)
+        config = text_format.Parse(
+            f'model_config_list {{ config {{ name: "{asked.model}" base_path: "{export.parent}" }} }}',
+            ModelServerConfig(),
+        )
+        with StandIn(config) as single, StandIn(config, Batching()) as batching:
+            peers = [Peer(BARE, "serving_bare.py", (str(export), f"{folder}/grpc"))]
+            for clients in CLIENTS:
+                rest = (rest_client.url(single.rest, asked), f"{folder}/rest", str(clients))
+                peers += [
+                    Peer(f"gRPC, {clients}", "serving_load.py", (single.grpc, f"{folder}/grpc", str(clients))),
+                    Peer(
+                        f"gRPC, batched, {clients}", "serving_load.py", (batching.grpc, f"{folder}/grpc", str(clients))
+                    ),
+                    Peer(f"REST, {clients}", "serving_load.py", rest),
+                ]
+            times = measure(peers, {"requests": requests}, rounds=rounds, warm_up=1, title="serving")
+    _check(times)
+    return {"serving": table(times, requests)}
+
+
+def table(times: pd.DataFrame, requests: int) -> pd.DataFrame:
+    """Summarise the rounds.
+
+    Args:
+        times: As `measure` gives it; a value has `latencies`, seconds of each request. A peer's name ends with
+            the number of its clients, the bare call's does not.
+        requests: In a round.
+
+    Returns:
+        A row a peer, by number of clients, the bare call first. Rates are medians over rounds, percentiles those of the
+        requests of all rounds.
+    """
+    found = summary(times, BARE, requests).set_index("peer")
+    latencies = {
+        peer: 1_000 * np.concatenate([row["latencies"] for row in values])
+        for peer, values in times.groupby("peer")["value"]
+    }
+    rows = []
+    for peer in times["peer"].unique():
+        name, _, clients = (peer, "", "1") if peer == BARE else peer.rpartition(", ")
+        middle, slow = np.percentile(latencies[peer], [50, 99])
+        rows.append(
+            {
+                "clients": clients,
+                "peer": name,
+                "requests a second": round(found["rate"][peer], 1),
+                "spread": round(found["spread"][peer], 3),
+                "times the bare call's rate": round(1 / found["ratio"][peer], 3),
+                "p50 ms": round(middle, 1),
+                "p99 ms": round(slow, 1),
+                "p50, times the bare call's": round(middle / np.percentile(latencies[BARE], 50), 2),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def tags(answer: Mapping[str, str]) -> np.ndarray:
+    """Read the tags (labels,) that a peer was given: a PredictResponse or REST's JSON, in base64."""
+    raw = base64.b64decode(answer["answer"])
+    if raw.startswith(b"{"):
+        return np.array(json.loads(raw)["outputs"]["tags"][0])
+    return tf.make_ndarray(predict_pb2.PredictResponse.FromString(raw).outputs["tags"])[0]
+
+
+def _check(times: pd.DataFrame) -> None:
+    """Refuse times of other answers than the bare call's."""
+    values = dict(zip(times["peer"], times["value"], strict=True))
+    for peer, value in values.items():
+        difference = np.max(np.abs(tags(value) - tags(values[BARE])))
+        if not difference <= TOLERANCE:
+            raise RuntimeError(f"tags of {peer} and of the {BARE} are {difference:.1e} apart")
