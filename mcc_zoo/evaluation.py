@@ -117,8 +117,8 @@ def leak(predictions: pd.DataFrame, dataset: str, split: str, on_both_sides: int
         why = "is random although groups of tracks are known" if split == "random" else "tears groups of tracks apart"
         return (
             f"the split {why}, so it is leaky. {torn} of {known:,} group{'s' * (known != 1)} (artist, album, link) "
-            "stand on both sides. Where a model is tested on a group that it was trained on, it scores higher than on new "
-            "music. The split grouped keeps each group in one fold."
+            "stand on both sides. Where a model is tested on a group that it was trained on, it scores higher than on "
+            "new music. The split grouped keeps each group in one fold."
         )
     if not known and dataset in REPORTED and split in ("auto", "grouped", "random"):
         return (
