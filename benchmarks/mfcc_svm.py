@@ -10,8 +10,8 @@ and --seed.
 
 It prints mean and standard deviation over folds, and writes predictions.csv in the columns of an experiment's, where
 chunks is 1 and a probability is 1 for the label that was chosen (an SVM has none). --against tests paired differences
-from the systems of a run. On Emotify one seed takes a bit over a minute of processor time and gives 63.4 % on genre.csv,
-42.1 % on emotion.csv.
+from the systems of a run. On Emotify one seed takes a bit over a minute of processor time and gives 63.4 % on
+genre.csv, 42.1 % on emotion.csv.
 """
 
 from __future__ import annotations
