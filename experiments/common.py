@@ -21,6 +21,7 @@ from mcc_zoo.progress import progress_bar
 from mcc_zoo.report import write_report
 
 FLAGS = flags.FLAGS
+MOST_NAMES = 10  # of missing tracks; the rest is counted
 
 flags.DEFINE_list("architectures", ["r3", "mcclstm"], f"Systems to compare, or all: {', '.join(ARCHITECTURES)}.")
 flags.DEFINE_integer("folds", 10, "Folds. Fold k tests, fold k + 1 validates, the rest trains.")
@@ -30,7 +31,9 @@ flags.DEFINE_string(
     "split",
     "auto",
     "grouped: tracks of a group (artist, album, link) stay together. random: the paper's, leaky where groups matter. "
-    "PATH: a CSV with the columns path and fold. auto: the manifest's column fold where it has one, else grouped.",
+    "PATH.csv: a table with the columns path and fold. FOLDER: one fixed split by the lists train*.txt, valid*.txt and "
+    "test*.txt there (FOLDER/train_filtered.txt if there are several). auto: the manifest's column fold where it has "
+    "one, else grouped.",
 )
 flags.DEFINE_enum("recipe", "tuned", list(RECIPES), "How to train; paper is the paper's to the letter.")
 flags.DEFINE_enum(
@@ -83,8 +86,9 @@ def settings(dataset: str) -> experiment.Settings:
 
 def default_run(asked: experiment.Settings) -> str:
     """Name a run after what distinguishes it."""
-    split = asked.split if asked.split in ("auto", "grouped", "random") else Path(asked.split).stem
-    parts = [asked.recipe.name, split, FLAGS.front_end, f"{asked.folds}folds"]
+    drawn = asked.split in folds.DRAWN
+    split = asked.split if drawn else Path(asked.split).resolve().stem
+    parts = [asked.recipe.name, split, FLAGS.front_end, *([f"{asked.folds}folds"] if drawn else [])]
     if asked.front_end.compression != "log10_1p":
         parts.append(asked.front_end.compression)
     if FLAGS.max_epochs:
@@ -103,7 +107,9 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
     asked = settings(dataset)
     if FLAGS.export and FLAGS.export not in asked.architectures:
         raise ValueError(f"--export={FLAGS.export} is not among --architectures={','.join(asked.architectures)}")
-    folds.splits(folds.assign(tracks, asked.split, asked.folds, asked.seed), [track.label for track in tracks])
+    folds.draw(tracks, asked.split, asked.folds, asked.seed)  # what is impossible is refused before hours of decoding
+    if folds.is_fixed(asked.split):
+        tracks = in_lists(tracks, Path(asked.split))
     run_dir = Path(FLAGS.results_dir) / dataset / (FLAGS.run or default_run(asked))
     cache = pipeline.FeatureCache(FLAGS.cache_dir or Path(FLAGS.results_dir) / "cache", asked.front_end)
     corpus = experiment.prepare(tracks, cache, FLAGS.quiet)
@@ -120,6 +126,23 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
     return run_dir
 
 
+def in_lists(tracks: Sequence[Track], lists: Path) -> list[Track]:
+    """Keep the tracks that the lists of a fixed split name, and say how the lists and the dataset differ."""
+    fixed = folds.from_lists(tracks, lists)
+    for path, absent in fixed.absent.items():
+        more = f" and {len(absent) - MOST_NAMES} more" if len(absent) > MOST_NAMES else ""
+        names = ", ".join(absent[:MOST_NAMES])
+        print(f"{path}: {_tracks(len(absent))} not there: {names}{more}", file=sys.stderr)
+    if fixed.left_out:
+        print(f"left out, in none of the lists of {lists}: {_tracks(len(fixed.left_out))}", file=sys.stderr)
+    left_out = set(fixed.left_out)
+    return [track for track in tracks if track.name not in left_out]
+
+
+def _tracks(count: int) -> str:
+    return f"{count} track{'s' * (count != 1)}"
+
+
 def export_winner(
     corpus: experiment.Corpus, asked: experiment.Settings, run_dir: Path, predictions: pd.DataFrame
 ) -> Path:
@@ -127,7 +150,8 @@ def export_winner(
     epochs = results.best_epochs(run_dir, FLAGS.export)
     model = experiment.train(corpus, asked, FLAGS.export, epochs, device=FLAGS.device, quiet=FLAGS.quiet)
     table = evaluation.summary(predictions, asked.dataset).set_index("architecture")
-    scores = table.loc[FLAGS.export, ["accuracy", "std", "balanced_accuracy", "macro_f1"]].to_dict()
+    found = table.loc[FLAGS.export, ["accuracy", "std", "balanced_accuracy", "macro_f1"]].to_dict()
+    scores = {name: None if pd.isna(value) else value for name, value in found.items()}  # one fold has no std
     scores["folds"] = int(table.loc[FLAGS.export, "folds"])
     provenance = {
         "recipe": dataclasses.asdict(asked.recipe),
@@ -139,6 +163,8 @@ def export_winner(
         "scores": {**scores, "split": asked.split, "seeds": asked.seeds},
         "command": results.command(),
     }
+    if leak := results.leak(run_dir, predictions, asked.dataset):
+        provenance["limits"] = [f"Its score is not one on new music: {leak}"]
     return export_model(model, FLAGS.export_dir, FLAGS.export_name or f"{FLAGS.export}_{asked.dataset}", provenance)
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mcc_zoo.evaluation import fold_scores
-from mcc_zoo.paper import CLAIMS, SYSTEMS
+from mcc_zoo.evaluation import fold_scores, short_name
+from mcc_zoo.paper import CLAIMS
 
 CONFIDENCE = 0.95
 
@@ -97,7 +97,7 @@ def compare(
 
     Returns:
         A row a claim: worse, better, folds, what `Difference` holds, and holm, the corrected p of the t-test over
-        these claims. Empty where no claim can be tested.
+        these claims. Empty where no claim can be tested: without three folds of a seed, so for fixed lists.
     """
     scores = fold_scores(predictions).pivot(index=["seed", "fold"], columns="architecture", values=score)
     rows = []
@@ -105,7 +105,7 @@ def compare(
         if not {worse, better} <= set(scores.columns):
             continue
         paired = (scores[better] - scores[worse]).dropna()
-        if len(paired) < 2:
+        if not (paired.groupby("seed").size() >= 3).any():  # a fixed split: its seeds do not draw other test tracks
             continue
         found = difference(paired.to_numpy(), share_of_test_tracks(predictions[predictions["architecture"] == better]))
         rows.append({"worse": worse, "better": better, "folds": len(paired), **found.__dict__})
@@ -140,7 +140,7 @@ def as_markdown(table: pd.DataFrame) -> str:
     heads = ["claim", "folds", "difference, 95 % interval", "effect", "p", "p, Holm", "p, Wilcoxon"]
     lines = [heads, ["---"] * len(heads)]
     for row in table.to_dict("records"):
-        better, worse = (SYSTEMS[row[name]].title.split(":")[0] for name in ("better", "worse"))
+        better, worse = (short_name(row[name]) for name in ("better", "worse"))
         low, mean, high = (100 * row[name] for name in ("low", "mean", "high"))
         lines.append(
             [

@@ -14,9 +14,8 @@ import pandas as pd
 from mcc_zoo.paper import REPORTED, SYSTEMS
 
 KEYS = ["architecture", "seed", "fold"]
-
-
 TEXT = ["architecture", "path", "group", "truth", "prediction", "majority_vote"]
+PAPERS_SPLIT = "The paper's figures are of random splits by track, ten folds, and so leaky."
 
 
 def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -88,6 +87,60 @@ def _class_scores(rows: pd.DataFrame) -> pd.Series:
     return pd.Series({"balanced_accuracy": recall.mean(), "macro_f1": (2 * right / (true + predicted)).mean()})
 
 
+def groups_in_several_folds(predictions: pd.DataFrame) -> tuple[int, int]:
+    """Count the groups that one seed's folds tear apart, and all groups that are known.
+
+    A group that stands in several folds is trained on and tested: its artist or album can be what is recognised.
+
+    >>> rows = {"seed": [0, 0, 0, 0], "fold": [0, 1, 0, 0], "group": ["torn", "torn", "whole", ""]}
+    >>> groups_in_several_folds(pd.DataFrame(rows))
+    (1, 2)
+    """
+    known = predictions[predictions["group"] != ""]
+    folds_of_each = known.groupby(["group", "seed"])["fold"].nunique()
+    torn = folds_of_each[folds_of_each > 1].index.get_level_values("group")
+    return torn.nunique(), known["group"].nunique()
+
+
+def leak(predictions: pd.DataFrame, dataset: str, split: str, on_both_sides: int = 0) -> str:
+    """Say that a split is leaky, and why, in a sentence or more; "" where nothing says so.
+
+    Args:
+        predictions: The rows of predictions.csv.
+        dataset: Its name; those of the paper all have groups, whether or not a copy tells them.
+        split: As for `mcc_zoo.folds.draw`.
+        on_both_sides: Groups that are tested and trained or validated on, where folds do not show it: of fixed lists.
+    """
+    torn, known = groups_in_several_folds(predictions)
+    torn = max(torn, on_both_sides)
+    if torn or (known and split == "random"):
+        why = "is random although groups of tracks are known" if split == "random" else "tears groups of tracks apart"
+        return (
+            f"the split {why}, so it is leaky. {torn} of {known:,} group{'s' * (known != 1)} (artist, album, link) "
+            "stand on both sides. Where a model is tested on a group that it was trained on, it scores higher than on "
+            "new music. The split grouped keeps each group in one fold."
+        )
+    if not known and dataset in REPORTED and split in ("auto", "grouped", "random"):
+        return (
+            f"the split is leaky. {dataset} has groups of tracks (artists, albums, copies of a recording), but none is "
+            "known here, so that they stand on both sides, which gives higher scores than new music would."
+        )
+    return ""
+
+
+def same_tracks(predictions: pd.DataFrame) -> str:
+    """Say that seeds do not draw other test tracks, where there is one fixed split; "" where they do."""
+    seeds = predictions["seed"].nunique()
+    if seeds == 1 or predictions["fold"].nunique() > 1:
+        return ""
+    return f"The split is fixed: its {seeds} folds are one, learnt from {seeds} draws of the initial weights."
+
+
+def short_name(system: str) -> str:
+    """Return a system's title up to its colon; what is none of `SYSTEMS` keeps its name."""
+    return SYSTEMS[system].title.split(":")[0] if system in SYSTEMS else system
+
+
 def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
     """Count tracks by truth (rows) and prediction (columns), over the labels that occur in either."""
     labels = sorted(set(predictions["truth"]) | set(predictions["prediction"]))
@@ -98,18 +151,20 @@ def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
 def summary(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
     """Summarise the folds: a row an architecture, in percent, mean and std over folds (ddof 1), and the paper's.
 
+    Systems come in the order of `SYSTEMS`; what is none of them, a reference say, comes last under its own name.
     Columns: system, folds, accuracy, std, majority_vote, balanced_accuracy, macro_f1, paper, paper_std.
     """
     scores = fold_scores(predictions)
     reported = REPORTED.get(dataset, {})
     rows = []
-    for architecture in [name for name in SYSTEMS if name in set(scores["architecture"])]:
+    found = set(scores["architecture"])
+    for architecture in [name for name in SYSTEMS if name in found] + sorted(found - set(SYSTEMS)):
         own = scores[scores["architecture"] == architecture]
         paper = reported.get(architecture)
         rows.append(
             {
                 "architecture": architecture,
-                "system": SYSTEMS[architecture].title,
+                "system": SYSTEMS[architecture].title if architecture in SYSTEMS else architecture,
                 "folds": len(own),
                 "accuracy": 100 * own["accuracy"].mean(),
                 "std": 100 * own["accuracy"].std(ddof=1),

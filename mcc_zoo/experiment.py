@@ -48,7 +48,7 @@ class Settings:
         folds: Number of folds.
         seeds: How many times the folds and the weights are drawn anew.
         seed: The first of these seeds.
-        split: As for `mcc_zoo.folds.assign`.
+        split: As for `mcc_zoo.folds.draw`.
         recipe: How to train.
         front_end: What to train on.
         precision: Keras dtype policy to train under; what is trained predicts, and is exported, in float32.
@@ -155,11 +155,16 @@ def cross_validate(
     if settings.shuffle_labels:
         corpus = with_shuffled_labels(corpus, settings.seed)
     seeds = range(settings.seed, settings.seed + settings.seeds)
-    splits = {seed: _splits(corpus, settings, seed) for seed in seeds}
+    splits = {seed: folds.draw(corpus.tracks, settings.split, settings.folds, seed) for seed in seeds}
     results.write_config(
         run_dir,
-        settings.fixed() | fingerprint(corpus),
-        {"labels": corpus.labels, "architectures": settings.architectures, "seeds": settings.seeds},
+        settings.fixed() | fingerprint(corpus) | _path_fingerprint(settings, splits[settings.seed]),
+        {
+            "labels": corpus.labels,
+            "architectures": settings.architectures,
+            "seeds": settings.seeds,
+            "groups_on_both_sides": folds.groups_on_both_sides(corpus.tracks, list(itertools.chain(*splits.values()))),
+        },
     )
     results.write(run_dir / "refused.csv", corpus.refused.to_csv(index=False))
     jobs = [(s, fold, a) for s in seeds for fold in range(len(splits[s])) for a in settings.architectures]
@@ -463,9 +468,12 @@ def fingerprint(corpus: Corpus) -> dict[str, Any]:
     return {"tracks": len(listing), "tracks_sha256": hashlib.sha256(json.dumps(listing).encode()).hexdigest()}
 
 
-def _splits(corpus: Corpus, settings: Settings, seed: int) -> list[folds.Split]:
-    fold_of = folds.assign(corpus.tracks, settings.split, settings.folds, seed)
-    return folds.splits(fold_of, [track.label for track in corpus.tracks])
+def _path_fingerprint(settings: Settings, splits: Sequence[folds.Split]) -> dict[str, str]:
+    """Tell what a split's file or lists said: they may change, which finished folds must not outlive."""
+    if settings.split in folds.DRAWN:
+        return {}
+    indices = [[part.tolist() for part in (split.train, split.validation, split.test)] for split in splits]
+    return {"split_sha256": hashlib.sha256(json.dumps(indices).encode()).hexdigest()}
 
 
 def _name(job: Job) -> str:

@@ -1,13 +1,14 @@
-"""Who is in which fold: random, grouped, or from a file; by track, never by chunk.
+"""Who is in which fold: random, grouped, from a file, or fixed by three lists; by track, never by chunk.
 
 Test fold k, validation fold k + 1 (cyclic), the rest trains: 80-10-10 % at ten folds, as the paper splits (Sec. 3).
+Lists fix one split, so that there is one fold: `train*.txt` trains, `valid*.txt` validates, `test*.txt` tests.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,11 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from mcc_zoo.datasets import Track
-from mcc_zoo.datasets.tables import rows
+from mcc_zoo.datasets.tables import rows, text
 from mcc_zoo.datasets.track import without_suffix
+
+PARTS = ("train", "valid", "test")  # how the lists of a fixed split begin
+DRAWN = ("auto", "tracks", "random", "grouped")  # the splits that are no path
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,94 @@ class Split:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What the lists of a fixed split make of a dataset.
+
+    Attributes:
+        split: Which tracks train, validate and test.
+        left_out: Names of the tracks that stand in none of the lists.
+        absent: For each list that names tracks that the dataset lacks, those names.
+    """
+
+    split: Split
+    left_out: list[str]
+    absent: dict[Path, list[str]]
+
+
+def draw(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: int = 0) -> list[Split]:
+    """Divide the tracks into training, validation and test tracks: one `Split` a test fold.
+
+    Args:
+        tracks: The dataset.
+        split: As for `assign`; or a folder of lists or a train list, as for `from_lists`, which make one fold.
+        folds: As for `assign`.
+        seed: As for `assign`.
+
+    Raises:
+        ValueError: The split is impossible; the message says why and what would do.
+    """
+    if is_fixed(split):
+        return [from_lists(tracks, Path(split)).split]
+    return splits(assign(tracks, split, folds, seed), [track.label for track in tracks])
+
+
+def is_fixed(split: str) -> bool:
+    """Say whether a split is a folder of lists or one of them."""
+    return split not in DRAWN and (split.endswith(".txt") or Path(split).is_dir())
+
+
+def from_lists(tracks: Sequence[Track], path: Path) -> Fixed:
+    """Read the lists of a fixed split: a track's name a line, such as `blues/blues.00029.wav`.
+
+    The suffixes of the names do not matter where each name leaves one track without them.
+
+    Args:
+        tracks: The dataset.
+        path: The folder that holds `train*.txt`, `valid*.txt` and `test*.txt`. Where it holds several of each, the
+            train list: the others are called like it.
+
+    Raises:
+        ValueError: A list is missing, two lists name one track, none of a list's tracks is there, or a label has no
+            track to train on.
+    """
+    if not tracks:
+        raise ValueError("there are no tracks to split")
+    lists = _lists(path)
+    part_of = _read_lists(lists)
+    named = _listed_names(tracks, part_of)
+    parts = np.array([part_of[name] if name is not None else "" for name in named])
+    for part, file in lists.items():
+        if part not in parts:
+            raise ValueError(
+                f"{file}: names {list(part_of.values()).count(part)} tracks and none is there; lists name tracks as "
+                f"the dataset does, such as {tracks[0].name!r}"
+            )
+    split = Split(*(np.flatnonzero(parts == part) for part in PARTS))
+    labels = np.array([track.label for track in tracks])
+    if missing := sorted(set(labels[parts != ""]) - set(labels[split.train])):
+        raise ValueError(f"{lists['train']}: no track to train on is labelled {', '.join(missing)}")
+    absent = {
+        file: [name for name, own in part_of.items() if own == part and name not in named]
+        for part, file in lists.items()
+    }
+    return Fixed(
+        split,
+        [track.name for track, name in zip(tracks, named, strict=True) if name is None],
+        {file: names for file, names in absent.items() if names},
+    )
+
+
+def groups_on_both_sides(tracks: Sequence[Track], splits: Sequence[Split]) -> int:
+    """Count the known groups that some split tests and trains or validates on as well."""
+    found: set[str] = set()
+    for split in splits:
+        tested = {tracks[i].group for i in split.test.tolist()}
+        learnt = {tracks[i].group for i in np.concatenate([split.train, split.validation]).tolist()}
+        found |= tested & learnt
+    return len(found - {""})
 
 
 def assign(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: int = 0) -> np.ndarray:
@@ -119,23 +211,65 @@ def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> No
 
 def _from_file(tracks: Sequence[Track], path: Path) -> np.ndarray:
     if not path.is_file():
-        raise ValueError(f"--split={path}: no such file: give random, grouped or a CSV with the columns path, fold")
+        raise ValueError(
+            f"--split={path}: no such file: give random, grouped or a CSV with the columns path, fold, or a folder "
+            f"with lists ({', '.join(f'{part}*.txt' for part in PARTS)})"
+        )
     listed: dict[str, int] = {}
     for row in rows(path, ("path", "fold")):
         if row.text("path") in listed:
             raise ValueError(f"{row}: {row.text('path')!r} stands there twice")
         listed[row.text("path")] = row.whole("fold")
-    # Split files name one edition, users have another: without suffix, where that leaves no doubt.
-    stems = Counter(map(without_suffix, listed))
-    tracks_of = Counter(without_suffix(track.name) for track in tracks)
-    by_stem = {
-        stem: fold for name, fold in listed.items() if stems[stem := without_suffix(name)] == 1 and tracks_of[stem] == 1
-    }
-    folds = [listed.get(track.name, by_stem.get(without_suffix(track.name))) for track in tracks]
+    folds = [None if name is None else listed[name] for name in _listed_names(tracks, listed)]
     absent = [track.name for track, fold in zip(tracks, folds, strict=True) if fold is None]
     if absent:
         raise ValueError(f"{path}: {len(absent)} tracks of the dataset have no fold there, such as {absent[0]!r}")
     return _renumbered(folds, str(path))
+
+
+def _listed_names(tracks: Sequence[Track], listed: Mapping[str, object]) -> list[str | None]:
+    """The name under which a file lists each track; None where it does not, or leaves doubt."""
+    # Split files name one edition, users have another: without suffix, where that leaves no doubt.
+    stems = Counter(map(without_suffix, listed))
+    tracks_of = Counter(without_suffix(track.name) for track in tracks)
+    by_stem = {stem: name for name in listed if stems[stem := without_suffix(name)] == 1 and tracks_of[stem] == 1}
+    return [track.name if track.name in listed else by_stem.get(without_suffix(track.name)) for track in tracks]
+
+
+def _lists(split: Path) -> dict[str, Path]:
+    """The three lists of a folder, or those that are called like a train list, by part."""
+    if split.is_dir():
+        found = sorted(split.glob("train*.txt"))
+        if len(found) != 1:
+            names = f" ({', '.join(path.name for path in found)})" if found else ""
+            raise ValueError(
+                f"--split={split}: holds {len(found)} lists train*.txt{names}; give a folder with the lists "
+                "train*.txt, valid*.txt and test*.txt, or one of several train lists: --split=FOLDER/train_filtered.txt"
+            )
+        split = found[0]
+    if not split.name.startswith("train"):
+        raise ValueError(f"--split={split}: give the folder of the lists, or the list whose name starts with train")
+    lists = {part: split.with_name(part + split.name.removeprefix("train")) for part in PARTS}
+    for path in lists.values():
+        if not path.is_file():
+            raise ValueError(f"{path}: no such list; {', '.join(own.name for own in lists.values())} lie in one folder")
+    return lists
+
+
+def _read_lists(lists: Mapping[str, Path]) -> dict[str, str]:
+    """The part of each name that the lists hold."""
+    part_of: dict[str, str] = {}
+    first: dict[str, str] = {}  # part of a name without suffix
+    for part, file in lists.items():
+        for number, line in enumerate(text(file).splitlines(), start=1):
+            if not (name := line.strip()):
+                continue
+            part_of[name] = part
+            if (other := first.setdefault(without_suffix(name), part)) != part:
+                raise ValueError(
+                    f"{file}: line {number}: {name!r} stands in {lists[other].name} too; a track belongs in one list"
+                )
+    return part_of
 
 
 def _renumbered(values: Sequence[str | int | None], source: str) -> np.ndarray:

@@ -53,9 +53,12 @@ def _scores(facts: dict[str, Any]) -> list[str]:
     scores = facts.get("scores")
     if not scores:
         return ["Not measured: no cross-validation was given."]
+    if scores["folds"] > 1:
+        spread = f"± {scores['std']:.1f} %** (mean and standard deviation over {scores['folds']} folds; "
+    else:
+        spread = "%** (on the test tracks of one fixed split; "
     return [
-        f"Cross-validated accuracy **{scores['accuracy']:.1f} ± {scores['std']:.1f} %** "
-        f"(mean and standard deviation over {scores['folds']} folds; split: {scores['split']}), "
+        f"Cross-validated accuracy **{scores['accuracy']:.1f} {spread}split: {scores['split']}), "
         f"balanced accuracy {scores['balanced_accuracy']:.1f} %, macro F1 {scores['macro_f1']:.1f} %. "
         "These are figures of models trained on the folds; the exported weights are a refit on all tracks.",
         "",

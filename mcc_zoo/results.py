@@ -18,7 +18,7 @@ import pandas as pd
 import tensorflow as tf
 
 from mcc_zoo import comparison, evaluation
-from mcc_zoo.paper import ARCHITECTURES
+from mcc_zoo.paper import ARCHITECTURES, REPORTED
 from mcc_zoo.version import __version__
 
 
@@ -80,9 +80,24 @@ def collect(run_dir: str | os.PathLike[str], dataset: str) -> pd.DataFrame:
     tables = [
         evaluation.as_markdown(evaluation.summary(predictions, dataset)),
         comparison.as_markdown(comparison.compare(predictions)),
+        *_notes(run_dir, predictions, dataset),
     ]
     write(run_dir / "summary.md", "\n".join(table for table in tables if table))
     return predictions
+
+
+def leak(run_dir: str | os.PathLike[str], predictions: pd.DataFrame, dataset: str) -> str:
+    """Say that a run's split is leaky, as `mcc_zoo.evaluation.leak` does; "" where nothing says so."""
+    config = json.loads((Path(run_dir) / "config.json").read_text(encoding="utf-8"))
+    return evaluation.leak(predictions, dataset, config["split"], config.get("groups_on_both_sides", 0))
+
+
+def _notes(run_dir: Path, predictions: pd.DataFrame, dataset: str) -> list[str]:
+    """What a reader has to know before believing the tables, a paragraph each."""
+    leaky = leak(run_dir, predictions, dataset)
+    papers = evaluation.PAPERS_SPLIT if dataset in REPORTED else ""
+    notes = (leaky and f"Warning: {leaky}", evaluation.same_tracks(predictions), papers)
+    return [f"{note}\n" for note in notes if note]
 
 
 def best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> int:

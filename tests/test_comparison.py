@@ -102,3 +102,13 @@ def test_the_table_says_points_and_small_p_in_words():
     assert comparison.as_markdown(pd.DataFrame()) == ""
     assert comparison.probability(0.00004) == "< 0.001"
     assert comparison.probability(0.0449) == "0.045"
+
+
+def test_a_fixed_split_is_not_tested_since_its_seeds_share_their_test_tracks():
+    assert comparison.compare(predictions({"r2": [[5], [6], [5], [4]], "r3": [[7], [8], [7], [9]]})).empty
+
+
+def test_what_is_no_system_keeps_its_name_in_the_table():
+    rows = predictions({"a reference": [[5, 6, 7, 5]], "r3": [[7, 7, 7, 6]]})
+    table = comparison.as_markdown(comparison.compare(rows, [("a reference", "r3")]))
+    assert table.splitlines()[2].startswith("| R3 over a reference | 4 | +10.0 (")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import numpy as np
@@ -204,3 +205,42 @@ def test_as_markdown_leaves_blank_what_the_paper_lacks_and_the_std_of_one_fold()
         "| R0: CNNs (T) | 1 | 100.0 | 100.0 | 100.0 | 100.0 | 81.8 ± 4.7 |",
         "| MLP | 1 | 100.0 | 100.0 | 100.0 | 100.0 |  |",
     ]
+
+
+def test_what_is_no_system_comes_last_under_its_own_name() -> None:
+    predictions = predictions_of(**{"a reference": [[True], [False]], "mlp": [[True], [True]]})
+    assert evaluation.summary(predictions, "ballroom")["system"].tolist() == ["MLP", "a reference"]
+
+
+def rows_of(folds: list[int], groups: list[str], seeds: int = 1) -> pd.DataFrame:
+    """What `leak` and `same_tracks` read of predictions.csv."""
+    return pd.concat([pd.DataFrame({"seed": seed, "fold": folds, "group": groups}) for seed in range(seeds)])
+
+
+@pytest.mark.parametrize(
+    ("rows", "dataset", "split", "on_both_sides", "words"),
+    [
+        (rows_of([0, 1, 1], ["A", "A", "B"]), "mine", "random", 1, "is random although groups .* leaky. 1 of 2 groups"),
+        (rows_of([0, 1, 1], ["A", "A", ""]), "mine", "mine.csv", 1, "tears groups of tracks apart, .* 1 of 1 group "),
+        (rows_of([0, 1, 1], ["A", "B", ""]), "mine", "random", 0, "is random although .* 0 of 2 groups"),
+        (rows_of([0, 0, 0], ["A", "B", "C"]), "gtzan", "lists", 2, "tears groups of tracks apart, .* 2 of 3 groups"),
+        (rows_of([0, 1, 2], ["", "", ""]), "gtzan", "grouped", 0, "^the split is leaky. gtzan has groups of tracks"),
+        (rows_of([0, 1, 2], ["", "", ""]), "gtzan", "random", 0, "^the split is leaky. gtzan has groups of tracks"),
+        (rows_of([0, 0, 0], ["", "", ""]), "gtzan", "lists", 0, "^$"),  # nothing is known of them
+        (rows_of([0, 1, 2], ["", "", ""]), "mine", "random", 0, "^$"),
+        (rows_of([0, 1, 1], ["A", "B", "B"]), "gtzan", "grouped", 0, "^$"),
+    ],
+)
+def test_a_leaky_split_is_called_so(
+    rows: pd.DataFrame, dataset: str, split: str, on_both_sides: int, words: str
+) -> None:
+    found = evaluation.leak(rows, dataset, split, on_both_sides)
+    assert re.search(words, found)
+
+
+def test_seeds_of_a_fixed_split_are_said_to_share_their_tracks() -> None:
+    words = "The split is fixed: its 3 folds are one, learnt from 3 draws of the initial weights."
+    assert evaluation.same_tracks(rows_of([0, 0], ["", ""], seeds=3)) == words
+    assert (
+        evaluation.same_tracks(rows_of([0, 0], ["", ""])) == evaluation.same_tracks(rows_of([0, 1], ["", ""], 3)) == ""
+    )

@@ -183,6 +183,29 @@ def test_choices_between_recipes_look_at_validation_tracks(corpus, run, tmp_path
     assert [(fold_of[row.path] - 1) % 3 for row in found.itertuples()] == found["fold"].tolist()
 
 
+def test_lists_fix_one_split_for_every_seed(corpus, tmp_path):
+    names = [track.name for track in corpus.tracks]
+    lists = {"train": names[2:10], "valid": names[10:12], "test": names[:2] + names[14:16]}
+    for part, own in lists.items():
+        (tmp_path / f"{part}_filtered.txt").write_text("\n".join(own))
+    recipe = dataclasses.replace(RECIPE, max_epochs=1)
+    settings = dataclasses.replace(SETTINGS, architectures=("mlp",), recipe=recipe, split=str(tmp_path), seeds=2)
+    found = experiment.cross_validate(corpus, settings, tmp_path / "run", device="cpu", quiet=True)
+    assert found["path"].tolist() == sorted(lists["test"]) * 2
+    assert found[["seed", "fold"]].drop_duplicates().values.tolist() == [[0, 0], [1, 0]]
+    tables = pd.read_csv(tmp_path / "run" / "folds.csv")[["train", "validation", "test"]]
+    assert tables.drop_duplicates().values.tolist() == [[8, 2, 4]]
+    group_of = {track.name: track.group for track in corpus.tracks}
+    tested, learnt = ({group_of[name] for name in own} for own in (lists["test"], lists["train"] + lists["valid"]))
+    summary = (tmp_path / "run" / "summary.md").read_text()
+    assert f"so it is leaky. {len(tested & learnt)} of {len(tested)} groups" in summary and tested & learnt
+    assert "The split is fixed: its 2 folds are one" in summary
+
+    (tmp_path / "train_filtered.txt").write_text("\n".join(names[2:9]))
+    with pytest.raises(ValueError, match=r"holds a run with other settings \(split_sha256 was"):
+        experiment.cross_validate(corpus, settings, tmp_path / "run", quiet=True)
+
+
 def test_best_epoch_is_the_median_over_folds(run):
     folds = pd.read_csv(run[0] / "folds.csv")
     own = sorted(folds.loc[folds["architecture"] == "r4", "best_epoch"])

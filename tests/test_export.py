@@ -18,6 +18,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 import mcc_zoo
 from mcc_zoo import export as exporting
 from mcc_zoo.chunks import samples_of
+from mcc_zoo.model_card import model_card
 from mcc_zoo.paper import FRONT_ENDS
 
 LABELS = ["blues", "hip hop", "schlager ü"]
@@ -98,6 +99,28 @@ def test_card_says_what_a_user_has_to_know(exports):
     card = (exports[1]["mcclstm"] / "MODEL_CARD.md").read_text(encoding="utf-8")
     for words in ("44100 Hz", "blues, hip hop, schlager ü", "CC0", "noise, 4 tracks, 2 epochs", "Not measured"):
         assert words in card
+
+
+@pytest.mark.parametrize(
+    ("folds", "std", "words"),
+    [
+        (10, 2.04, "**71.2 ± 2.0 %** (mean and standard deviation over 10 folds; split: grouped)"),
+        (1, None, "**71.2 %** (on the test tracks of one fixed split; split: grouped)"),
+    ],
+)
+def test_card_gives_the_score_and_the_limits(exports, folds, std, words):
+    facts = json.loads((exports[1]["mcclstm"] / "mcc_zoo.json").read_text(encoding="utf-8"))
+    scores = {
+        "accuracy": 71.24,
+        "std": std,
+        "balanced_accuracy": 70,
+        "macro_f1": 69,
+        "folds": folds,
+        "split": "grouped",
+    }
+    card = model_card({**facts, "scores": scores, "limits": ["the split is leaky."]})
+    assert f"Cross-validated accuracy {words}, balanced accuracy 70.0 %" in card
+    assert "- the split is leaky." in card
 
 
 @pytest.mark.parametrize("architecture", ["r3", "mcclstm"])

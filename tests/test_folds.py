@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mcc_zoo.datasets import DatasetError, Track
-from mcc_zoo.folds import assign, group_numbers, splits
+from mcc_zoo.folds import assign, draw, from_lists, group_numbers, groups_on_both_sides, splits
 
 
 def make(label: str, count: int, *, per_group: int = 0, start: int = 0, suffix: str = ".wav") -> list[Track]:
@@ -140,6 +140,108 @@ def test_names_in_doubt_have_no_fold(names: list[str], rows: list[str], absent: 
     file = fold_file(tmp_path / "f.csv", *rows)
     with pytest.raises(ValueError, match=rf"f\.csv: {absent}"):
         assign([Track(Path(name), name, "a") for name in names], file)
+
+
+# Lists
+
+LISTS = {"train": ["a/a.00001", "b/b.00000"], "valid": ["a/a.00003", "b/b.00002"], "test": ["b/b.00004", "a/a.00000"]}
+TWO_LABELS = [*make("a", 5, suffix=".au"), *make("b", 5, suffix=".au")]
+
+
+def write_lists(folder: Path, suffix: str = ".wav", name: str = "_filtered", **changes: list[str]) -> Path:
+    """Lists of a fixed split, a name a line, with an empty line at the end."""
+    folder.mkdir(exist_ok=True)
+    for part, names in {**LISTS, **changes}.items():
+        lines = [*(f"{own}{suffix}" for own in names), "", ""]
+        (folder / f"{part}{name}.txt").write_bytes("\r\n".join(lines).encode())
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".au", ""])
+def test_lists_fix_one_split_and_tell_who_is_left_out_or_absent(suffix: str, tmp_path: Path) -> None:
+    absent = ["a/a.00077", "c/c.00000"]
+    lists = write_lists(tmp_path / "lists", suffix, valid=[*LISTS["valid"], *absent])
+    fixed = from_lists(TWO_LABELS, lists)
+    names = np.array([track.name.removesuffix(".au") for track in TWO_LABELS])
+    for part, indices in zip(LISTS, (fixed.split.train, fixed.split.validation, fixed.split.test), strict=True):
+        assert names[indices].tolist() == sorted(LISTS[part])
+    assert fixed.left_out == ["a/a.00002.au", "a/a.00004.au", "b/b.00001.au", "b/b.00003.au"]
+    assert fixed.absent == {lists / "valid_filtered.txt": [f"{name}{suffix}" for name in absent]}
+
+
+def test_lists_are_one_fold_whatever_the_seed(tmp_path: Path) -> None:
+    lists = write_lists(tmp_path / "lists")
+    for seed in (0, 5):
+        (split,) = draw(TWO_LABELS, str(lists), folds=10, seed=seed)
+        assert (split.train.tolist(), split.validation.tolist(), split.test.tolist()) == ([1, 5], [3, 7], [0, 9])
+    drawn = draw(GROUPED, "grouped", 3, seed=4)
+    expected = splits(assign(GROUPED, "grouped", 3, seed=4), labels_of(GROUPED))
+    assert [own.test.tolist() for own in drawn] == [own.test.tolist() for own in expected]
+
+
+def test_of_several_lists_in_a_folder_the_train_list_tells_which(tmp_path: Path) -> None:
+    lists = write_lists(tmp_path / "lists")
+    write_lists(lists, name="_random", train=["a/a.00002", "b/b.00001"])
+    with pytest.raises(ValueError, match=r"holds 2 lists train\*\.txt \(train_filtered\.txt, train_random\.txt\)"):
+        draw(TWO_LABELS, str(lists))
+    (split,) = draw(TWO_LABELS, str(lists / "train_random.txt"))
+    assert split.train.tolist() == [2, 6]
+
+
+def test_a_folder_may_be_called_like_a_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "random").mkdir()
+    assert len(draw(GROUPED, "random", 3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test": ["a/a.00000", "b/b.00002"]}, r"test_x\.txt: line 2: 'b/b\.00002' stands in valid_x\.txt too"),
+        ({"train": ["b/b.00000"]}, r"train_x\.txt: no track to train on is labelled a"),
+        (
+            {"valid": ["blues.00000", "blues.00001"]},
+            r"valid_x\.txt: names 2 tracks and none is there; lists name tracks as .* such as 'a/a\.00000\.au'",
+        ),
+        ({"valid": []}, r"valid_x\.txt: names 0 tracks and none is there"),
+    ],
+)
+def test_lists_that_cannot_be_used_are_refused(changes: dict[str, list[str]], message: str, tmp_path: Path) -> None:
+    lists = write_lists(tmp_path / "lists", "", "_x", **changes)
+    with pytest.raises(ValueError, match=message):
+        draw(TWO_LABELS, str(lists))
+
+
+def test_one_track_under_two_suffixes_is_in_two_lists(tmp_path: Path) -> None:
+    lists = write_lists(tmp_path / "lists")
+    (lists / "test_filtered.txt").write_text("b/b.00004.wav\na/a.00003.au\n")
+    with pytest.raises(ValueError, match=r"'a/a\.00003\.au' stands in valid_filtered\.txt too"):
+        draw(TWO_LABELS, str(lists))
+
+
+def test_missing_lists_are_refused(tmp_path: Path) -> None:
+    lists = write_lists(tmp_path / "lists")
+    with pytest.raises(
+        ValueError, match=r"--split=.*test_filtered\.txt: give the folder of the lists, or the list whose"
+    ):
+        draw(TWO_LABELS, str(lists / "test_filtered.txt"))
+    with pytest.raises(ValueError, match=r"train_none\.txt: no such list; train_none\.txt, valid_none\.txt, test_none"):
+        draw(TWO_LABELS, str(lists / "train_none.txt"))
+    (lists / "valid_filtered.txt").unlink()
+    with pytest.raises(ValueError, match=r"valid_filtered\.txt: no such list; train_filtered\.txt, valid_filtered"):
+        draw(TWO_LABELS, str(lists))
+    with pytest.raises(ValueError, match=r"--split=.*: holds 0 lists train\*\.txt; give a folder with the lists train"):
+        draw(TWO_LABELS, str(tmp_path))
+    with pytest.raises(ValueError, match="there are no tracks to split"):
+        draw([], str(lists))
+
+
+def test_groups_on_both_sides_are_counted(tmp_path: Path) -> None:
+    bands = ["X", "Y", "", "X", "Z", "Y", "", "Z", "", "W"]  # 0 and 9 are tested; 1, 3, 5 and 7 are not
+    tracks = [Track(own.path, own.name, own.label, band) for own, band in zip(TWO_LABELS, bands, strict=True)]
+    assert groups_on_both_sides(tracks, draw(tracks, str(write_lists(tmp_path / "lists")))) == 1
+    assert groups_on_both_sides(GROUPED, draw(GROUPED, "grouped", 3)) == 0
+    assert groups_on_both_sides(TWO_LABELS, draw(TWO_LABELS, "random", 3)) == 0  # none is known
 
 
 # Train, validation and test

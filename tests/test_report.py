@@ -312,6 +312,10 @@ def test_sound_run_has_no_warning(page: Page) -> None:
             "is random although groups of tracks are known, so it is leaky. 0 of 3",
         ),
         ({"split": "folds.csv", "groups": "torn"}, "the split tears groups of tracks apart, so it is leaky. 4 of 4"),
+        (
+            {"split": "lists", "mistakes": {"r3": (1,)}, "config": {"groups_on_both_sides": 1}},
+            "the split tears groups of tracks apart, so it is leaky. 1 of 1 group ",
+        ),
         ({"config": {"shuffle_labels": True}}, "this is a control, and has to be at chance"),
         ({"mistakes": {"r0": (0, 1, 1), "r3": (0, 1)}}, "not tested on the same folds (R0 6, R3 4)"),
     ],
@@ -327,13 +331,27 @@ def test_warnings_are_there_where_they_should_be(tmp_path: Path, settings: dict[
     ("split", "groups", "words"),
     [
         ("random", "unknown", "Split: random, by track. No groups are known."),
-        ("folds.csv", "kept", "Split: folds of the file folds.csv. 3 groups known."),
+        ("folds.csv", "kept", "Split: from folds.csv. 3 groups known."),
     ],
 )
 def test_warnings_are_absent_where_they_should_be(tmp_path: Path, split: str, groups: str, words: str) -> None:
     page = page_of(small(split=split, groups=groups).write(tmp_path / "run"))
     assert "Warning" not in page.text
     assert words in page.text
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("dataset", ["gtzan", "ballroom", "soundtracks"])
+def test_datasets_of_the_paper_are_leaky_where_no_groups_are_known(tmp_path: Path, dataset: str) -> None:
+    page = page_of(small(split="random", groups="unknown").write(tmp_path / "run"), dataset)
+    assert f"Warning: the split is leaky. {dataset} has groups of tracks" in page.text
+    assert "The paper's figures are of random splits by track, ten folds, and so leaky." in page.text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_seeds_of_a_fixed_split_share_their_tracks(tmp_path: Path) -> None:
+    page = page_of(small(split="lists", mistakes={"r3": (1,)}).write(tmp_path / "run"))
+    assert "The split is fixed: its 2 folds are one, learnt from 2 draws of the initial weights." in page.text
 
 
 def test_one_fold_of_one_system_with_one_epoch(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 
 from mcc_zoo.report.page import render
-from mcc_zoo.report.run import Run, groups_in_several_folds, read_run
+from mcc_zoo.report.run import Run, read_run
 
-__all__ = ["Run", "groups_in_several_folds", "read_run", "write_report"]
+__all__ = ["Run", "read_run", "write_report"]
 
 
 def write_report(run_dir: str | os.PathLike[str], dataset: str) -> Path:

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from mcc_zoo import evaluation
-from mcc_zoo.report.run import Run, short_name
+from mcc_zoo.evaluation import short_name
+from mcc_zoo.report.run import Run
 
 WIDTH = 7.0  # inches of a usual figure
 WIDEST = 40.0  # inches, room for some 90 labels; an unbounded matrix could take gigabytes

@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_fscore_support
 
 from mcc_zoo import comparison, evaluation
+from mcc_zoo.evaluation import short_name
 from mcc_zoo.paper import REPORTED
 from mcc_zoo.report import figures
-from mcc_zoo.report.run import Run, groups_in_several_folds, short_name
+from mcc_zoo.report.run import Run
 from mcc_zoo.report.template import PAGE
 
 
@@ -47,16 +48,8 @@ def _result(run: Run) -> str:
 
 
 def _cautions(run: Run) -> str:
-    cautions = []
-    torn, known = groups_in_several_folds(run.predictions)
-    is_random = run.config["split"] == "random"
-    if torn or (known and is_random):
-        why = "is random although groups of tracks are known" if is_random else "tears groups of tracks apart"
-        cautions.append(
-            f"the split {why}, so it is leaky. {torn} of {_number(known, 'group')} (artist, album, link) stand in "
-            "several folds. Where a model is tested on a group that it was trained on, it scores higher than on new "
-            "music. The split grouped keeps each group in one fold."
-        )
+    leak = evaluation.leak(run.predictions, run.dataset, run.config["split"], run.config.get("groups_on_both_sides", 0))
+    cautions = [leak] if leak else []
     if (run.summary["folds"] < run.folds).any():
         pairs = zip(run.systems, run.summary["folds"], strict=True)
         counts = ", ".join(f"{short_name(name)} {folds}" for name, folds in pairs)
@@ -73,8 +66,8 @@ def _systems(run: Run) -> str:
         "random": "random, by track",
         "grouped": "grouped; the tracks of a group (artist, album, link) stay in one fold",
         "auto": "auto; the tracks' own folds where each has one, else the tracks of a group stay in one fold",
-    }.get(run.config["split"], f"folds of the file {run.config['split']}")
-    known = groups_in_several_folds(run.predictions)[1]
+    }.get(run.config["split"], f"from {run.config['split']}")
+    known = evaluation.groups_in_several_folds(run.predictions)[1]
     truths = run.rows(next(iter(run.systems)))["truth"].value_counts(normalize=True)
     notes = [
         "Accuracies are mean ± standard deviation over folds (divisor n − 1), in percent of test tracks. "
@@ -83,13 +76,15 @@ def _systems(run: Run) -> str:
         f"Always naming the most frequent label ({truths.index[0]}) would be right for "
         f"{100 * truths.iloc[0]:.1f} % of the tracks.",
     ]
+    if same_tracks := evaluation.same_tracks(run.predictions):
+        notes.append(same_tracks)
     if reported := REPORTED.get(run.dataset):
         others = [
             f"{short_name(name)} {_accuracy(own.mean, own.std)}"
             for name, own in reported.items()
             if name not in run.systems
         ]
-        notes.append(f"The paper's figures are of random splits by track, ten folds. It also has {', '.join(others)}.")
+        notes.append(f"{evaluation.PAPERS_SPLIT} It also has {', '.join(others)}.")
     return "\n".join(["<h2>Systems</h2>", _table(lines[0], lines[2:]), *(f"<p>{escape(note)}</p>" for note in notes)])
 
 

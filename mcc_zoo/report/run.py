@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from mcc_zoo import evaluation
-from mcc_zoo.paper import SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -98,26 +97,6 @@ def read_run(run_dir: str | os.PathLike[str], dataset: str) -> Run:
         predictions=_read(folder / "predictions.csv", evaluation.read_predictions),
         refused=_read(folder / "refused.csv", lambda path: pd.read_csv(path, dtype=str, keep_default_na=False)),
     )
-
-
-def groups_in_several_folds(predictions: pd.DataFrame) -> tuple[int, int]:
-    """Count the groups that one seed's folds tear apart, and all groups that are known.
-
-    A group that stands in several folds is trained on and tested: its artist or album can be what is recognised.
-
-    >>> rows = {"seed": [0, 0, 0, 0], "fold": [0, 1, 0, 0], "group": ["torn", "torn", "whole", ""]}
-    >>> groups_in_several_folds(pd.DataFrame(rows))
-    (1, 2)
-    """
-    known = predictions[predictions["group"] != ""]
-    folds_of_each = known.groupby(["group", "seed"])["fold"].nunique()
-    torn = folds_of_each[folds_of_each > 1].index.get_level_values("group")
-    return torn.nunique(), known["group"].nunique()
-
-
-def short_name(system: str) -> str:
-    """Return a system's title up to its colon; what only the paper has keeps its name."""
-    return SYSTEMS[system].title.split(":")[0] if system in SYSTEMS else system
 
 
 def _read(path: Path, read: Callable[[Path], Any]) -> Any:
