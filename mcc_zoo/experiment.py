@@ -243,7 +243,10 @@ def run_unit(
     if settings.recipe.warm_start and architecture in WARM_STARTS.values():
         np.savez(temporary / CHANNELS, *model.get_layer("chunk_network").get_weights())
     tested = split.validation if settings.on_validation else split.test
-    rows = predict_tracks(model, corpus, tested, settings)
+    taggrams = track_taggrams(model, corpus, tested, settings)
+    rows = prediction_rows(taggrams, corpus, tested, model.name)
+    results.write_taggrams(temporary, rows, taggrams, corpus.labels)
+    results.write_filters(temporary, model.get_layer("chunk_network"))
     for row in rows:
         row.update(seed=seed, fold=fold, architecture=architecture)
     table = pd.DataFrame(rows)[[*ROW, *[c for c in rows[0] if c not in ROW]]]
@@ -386,12 +389,25 @@ def evaluation_set(corpus: Corpus, indices: np.ndarray, settings: Settings) -> t
 
 def predict_tracks(model: keras.Model, corpus: Corpus, indices: np.ndarray, settings: Settings) -> list[dict]:
     """Predict the tracks with these indices: for each the columns of predictions.csv without seed and fold."""
+    return prediction_rows(track_taggrams(model, corpus, indices, settings), corpus, indices, model.name)
+
+
+def track_taggrams(
+    model: keras.Model, corpus: Corpus, indices: np.ndarray, settings: Settings
+) -> list[list[np.ndarray]]:
+    """Predict the tracks with these indices: for each its windows, (chunks, labels) probabilities."""
     windows = pipeline.excerpts(pick(corpus.features, indices), settings.recipe.max_chunks)
     taggrams = training.predict(model, evaluation_set(corpus, indices, settings), len(windows))
-    has_lstm = SYSTEMS[model.name].lstm is not None
+    return [[taggrams[i] for i in np.flatnonzero(windows[:, 0] == position)] for position in range(len(indices))]
+
+
+def prediction_rows(
+    taggrams: Sequence[Sequence[np.ndarray]], corpus: Corpus, indices: np.ndarray, architecture: str
+) -> list[dict]:
+    """Make the rows of `predict_tracks` from what `track_taggrams` gives."""
+    has_lstm = SYSTEMS[architecture].lstm is not None
     rows = []
-    for position, index in enumerate(indices):
-        own = [taggrams[i] for i in np.flatnonzero(windows[:, 0] == position)]
+    for index, own in zip(indices, taggrams, strict=True):
         row = evaluation.prediction_row(own, int(corpus.classes[index]), corpus.labels, has_lstm)
         rows.append({"path": corpus.tracks[index].name, "group": corpus.tracks[index].group, **row})
     return rows

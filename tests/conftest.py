@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -11,6 +15,11 @@ import soundfile
 import tensorflow as tf
 
 import mcc_zoo
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 # Two logical CPUs, so that mirrored training can be tested without GPUs; has to come before TensorFlow's first use.
 tf.config.set_logical_device_configuration(
@@ -30,6 +39,27 @@ def write_tone(path: Path, hertz: float, seconds: float, sample_rate: int = 22_0
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, 0.4 * np.sin(2 * np.pi * hertz * time) + noise, sample_rate)
     return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium: that of MCC_ZOO_BROWSER, of the system, or Playwright's own."""
+    from playwright.sync_api import sync_playwright  # the other tests do without
+
+    with sync_playwright() as playwright:
+        usual = (path for path in map(shutil.which, BROWSERS) if path)
+        path = os.environ.get("MCC_ZOO_BROWSER") or next(usual, playwright.chromium.executable_path)
+        if not os.path.exists(path):
+            reason = (
+                f"no browser: {path} is not there. Install Chromium, or run `python -m playwright install chromium`, "
+                "or give a path in MCC_ZOO_BROWSER"
+            )
+            if os.environ.get("MCC_ZOO_REQUIRE_BROWSER"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        opened = playwright.chromium.launch(executable_path=path)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -101,6 +101,33 @@ def test_the_mean_and_std_are_those_of_the_training_tracks(corpus, run):
     assert (facts["mean"], facts["std"]) == pytest.approx(pipeline.mean_and_std(training, FRONT_END))
 
 
+def test_a_fold_keeps_the_taggrams_of_the_surest_right_and_wrong_track(run):
+    run_dir, predictions = run
+    for (fold, architecture), rows in predictions.groupby(["fold", "architecture"]):
+        unit = results.unit_dir(run_dir, 0, fold, architecture)
+        assert (unit / results.FILTERS).exists() == (architecture == "r4")  # an MLP has no channels
+        kept = results.read_taggrams(unit / results.TAGGRAMS)
+        surest = rows.assign(sure=rows[["high", "low"]].max(axis=1), right=rows["truth"] == rows["prediction"])
+        expected = surest.sort_values("sure", ascending=False).drop_duplicates("right").set_index("right")
+        assert [track.is_right for track in kept] == sorted(expected.index, reverse=True)
+        for track in kept:
+            row = expected.loc[track.is_right]
+            assert (track.path, track.truth, track.prediction) == (row["path"], row["truth"], row["prediction"])
+            assert track.probability == pytest.approx(row["sure"])
+            tags = evaluation.track_probabilities(track.windows, architecture == "r4")
+            np.testing.assert_allclose(tags, row[track.labels].to_numpy(float), atol=1e-4)
+
+
+def test_a_track_of_several_windows_is_kept_whole_and_so_are_all_wrong_tracks(tmp_path):
+    wrong = {"truth": "a", "prediction": "b"}
+    rows = [{"path": name, **wrong, "a": 1 - sure, "b": sure} for name, sure in (("x", 0.6), ("y", 0.9))]
+    windows = [np.full((2, 2), 0.5, np.float32), np.array([[0.1, 0.9]], np.float32)]
+    results.write_taggrams(tmp_path, rows, [windows[:1], windows], ["a", "b"])
+    (track,) = results.read_taggrams(tmp_path / results.TAGGRAMS)
+    assert (track.path, track.is_right, track.probability) == ("y", False, 0.9)
+    assert [window.tolist() for window in track.windows] == [[[0.5, 0.5]] * 2, [[0.1, 0.9]]]
+
+
 def test_summary_and_config_say_what_was_run(run):
     run_dir, _ = run
     summary = (run_dir / "summary.md").read_text()
@@ -164,8 +191,13 @@ def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path
     settings = dataclasses.replace(SETTINGS, architectures=("r2", "r4"), recipe=recipe)
     both = experiment.cross_validate(corpus, settings, tmp_path / "both", device="cpu", quiet=True)
     with np.load(results.unit_dir(tmp_path / "both", 0, 1, "r2") / experiment.CHANNELS) as kept:
-        shapes = [weight.shape for weight in kept.values()]
+        weights = list(kept.values())
+    shapes = [weight.shape for weight in weights]
     assert shapes == [(1, 60, 1, 32), (32,), (32, 1, 1, 32), (32,), (960, 200), (200,)]
+    filters = results.read_filters(results.unit_dir(tmp_path / "both", 0, 1, "r2") / results.FILTERS)
+    assert list(filters) == ["P", "T"]
+    np.testing.assert_allclose(filters["T"], weights[0][:, :, 0], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(filters["P"], weights[2][:, :, 0], rtol=1e-3, atol=1e-6)
     alone = dataclasses.replace(settings, architectures=("r4",))  # whose channels are trained on the way
     found = experiment.cross_validate(corpus, alone, tmp_path / "alone", device="cpu", quiet=True)
     expected = both[both["architecture"] == "r4"].reset_index(drop=True)

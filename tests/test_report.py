@@ -6,11 +6,11 @@ import base64
 import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,12 +18,19 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mcc_zoo import comparison, report
+from mcc_zoo import comparison, report, results
+from mcc_zoo.paper import CHANNELS, FILTERS, FrontEnd
 from mcc_zoo.report import figures
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as Tab
 
 A, B, C = LABELS = ('<rock&"', "Forró", r"$\pop{$ 5")
 MISTAKES = {"r3": (0, 1, 2), "mcclstm": (0, 0, 1)}  # by fold: that many of the first tracks are labelled wrongly
+NORM, BANDS = "largest norm first", "mel band of the filter, low to high"
 VOID = {"meta", "link", "img"}
+PICTURES = ("taggram-right", "taggram-wrong", "filters-P", "filters-T", "filters-B")
 
 
 class Page(HTMLParser):
@@ -81,6 +88,7 @@ class Experiment:
     split: str = "grouped"
     groups: str = "kept"
     epochs: Sequence[int] = (3, 5, 4)
+    pictures: bool = True
     labels: Sequence[str] = LABELS
     config: dict[str, Any] = field(default_factory=dict)
     refused: Sequence[tuple[str, str]] = ()
@@ -93,7 +101,7 @@ class Experiment:
         """The rows of predictions.csv, four tracks a fold; the majority vote is always the first label's."""
         first, second, third = self.labels
         truths, wrong = (first, first, second, third), {0: second, 1: third}
-        return [
+        rows: list[dict[str, Any]] = [
             {
                 "seed": seed,
                 "fold": fold,
@@ -105,13 +113,16 @@ class Experiment:
                 "majority_vote": first,
                 "chunks": 8,
                 "chunks_right": 8 if place >= mistakes else 3,
-                **dict.fromkeys(self.labels, 1 / 3),
+                **dict.fromkeys(self.labels, 0.2),
             }
             for architecture, folds in self.mistakes.items()
             for seed in range(self.seeds)
             for fold, mistakes in enumerate(folds)
             for place, truth in enumerate(truths)
         ]
+        for row in rows:  # later folds and tracks are surer
+            row[row["prediction"]] = 0.4 + 0.05 * sum(map(int, row["path"].removesuffix(".wav").split("/")))
+        return rows
 
     def write(self, folder: Path) -> Path:
         """Write the run's files as an experiment leaves them."""
@@ -124,6 +135,11 @@ class Experiment:
             own = folder / "units" / f"seed{seed}-fold{fold}-{architecture}"
             own.mkdir(parents=True)
             history(self.epochs[fold]).to_csv(own / "history.csv", index=False)
+            if self.pictures:
+                rows = predictions.query("seed == @seed and fold == @fold and architecture == @architecture")
+                windows = [taggrams(len(self.labels))] * len(rows)
+                results.write_taggrams(own, rows.to_dict("records"), windows, self.labels)
+                np.savez_compressed(own / results.FILTERS, **filters())
         pd.DataFrame(self.refused, columns=["path", "reason"]).to_csv(folder / "refused.csv", index=False)
         config = {
             "split": self.split,
@@ -154,6 +170,18 @@ def history(epochs: int) -> pd.DataFrame:
             "val_tags_cross_entropy": 1.5 / steps,
         }
     )
+
+
+def taggrams(labels: int) -> list[np.ndarray]:
+    """Two windows of a track, of eight chunks in all."""
+    chunks = np.random.default_rng(0).dirichlet(np.ones(labels), size=8)
+    return [chunks[:5], chunks[5:]]
+
+
+def filters() -> dict[str, np.ndarray]:
+    """The filters of Table 1's channels."""
+    draw = np.random.default_rng(0).normal
+    return {name: draw(size=(*channel.kernel, FILTERS)).astype(np.float16) for name, channel in CHANNELS.items()}
 
 
 @pytest.fixture
@@ -209,7 +237,7 @@ def test_figures_are_those_of_the_folder_and_of_sane_size(run_dir: Path, page: P
     systems = ("r3", "mcclstm")
     assert set(files) == {
         "accuracy.png",
-        *(f"{kind}-{name}.png" for kind in ("confusion", "curves") for name in systems),
+        *(f"{kind}-{name}.png" for kind in ("confusion", "curves", *PICTURES) for name in systems),
     }
     pictures = page.pictures()
     assert sorted(pictures) == sorted(files.values())
@@ -271,8 +299,8 @@ def test_scores_of_labels_equal_hand_arithmetic(page: Page) -> None:
     # mcclstm: 2 A are taken for B.
     assert page.tables[3][2] == [A, "12", "100.0", "83.3", "90.9"]
     assert page.tables[3][3] == [B, "6", "75.0", "100.0", "85.7"]
-    assert len(page.find("details")) == 2
-    assert len(page.find("details", open=None)) == 1
+    assert len(page.find("details")) == 2 * 3  # taggrams, filters, labels
+    assert len(page.find("details", open=None)) == 3
 
 
 def test_refused_tracks_and_provenance_are_told(page: Page) -> None:
@@ -291,7 +319,7 @@ def test_refused_tracks_and_provenance_are_told(page: Page) -> None:
         "sample_rate 44100",
     ):
         assert fact in page.text
-    assert ["h1", *["h2"] * 8] == [tag for tag, _ in page.tags if tag in ("h1", "h2")]
+    assert ["h1", *["h2"] * 10] == [tag for tag, _ in page.tags if tag in ("h1", "h2")]
 
 
 def test_sound_run_has_no_warning(page: Page) -> None:
@@ -355,7 +383,7 @@ def test_seeds_of_a_fixed_split_share_their_tracks(tmp_path: Path) -> None:
 
 
 def test_one_fold_of_one_system_with_one_epoch(tmp_path: Path) -> None:
-    folder = small(mistakes={"r0": (1,)}, seeds=1, epochs=(1,)).write(tmp_path / "run")
+    folder = small(mistakes={"r0": (1,)}, seeds=1, epochs=(1,), pictures=False).write(tmp_path / "run")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         page = page_of(folder)
@@ -365,6 +393,7 @@ def test_one_fold_of_one_system_with_one_epoch(tmp_path: Path) -> None:
     assert "0:11:40 (h:min:s)" in page.text
     assert len(page.pictures()) == 3
     assert "set aside" not in page.text
+    assert "Taggrams" not in page.text and "filters" not in page.text  # folds of an older version have none
     assert "paper" not in page.text
 
 
@@ -446,6 +475,10 @@ def test_a_folder_without_its_files_is_refused_with_a_sentence(tmp_path: Path, n
         ("folds.csv", b"", r"folds\.csv: No columns to parse from file"),
         ("predictions.csv", b"path\n\xff\n", r"predictions\.csv: 'utf-8' codec can't decode"),
         ("refused.csv", b'path,reason\n"x', r"refused\.csv: .*EOF inside string"),
+        ("units/seed0-fold1-r3/taggrams.json", b"[{}]", r"taggrams\.json: does not hold tracks \(KeyError"),
+        ("units/seed0-fold1-r3/taggrams.json", b"[", r"taggrams\.json: Expecting value"),
+        ("units/seed0-fold0-r3/filters.npz", b"PK\3\4", r"filters\.npz: does not hold filters \(BadZipFile"),
+        ("units/seed0-fold0-r3/filters.npz", b"", r"filters\.npz: does not hold filters \(EOFError"),
         ("units/seed0-fold0-r3/history.csv", b"", r"fold0-r3/history\.csv: No columns to parse from file"),
     ],
 )
@@ -503,3 +536,103 @@ def test_systems_get_boxes_from_eight_folds_on(tmp_path: Path, seeds: int, boxes
     folder = Experiment(seeds=seeds).write(tmp_path / "run")  # three folds a seed
     axes = figures.accuracy_figure(report.read_run(folder, "demo")).axes[0]
     assert bool(axes.lines) == boxes  # outline, median, whiskers
+
+
+def test_taggrams_are_those_of_the_surest_right_and_wrong_track_of_all_folds(run_dir: Path) -> None:
+    (right_fold, right), (wrong_fold, wrong) = report.read_run(run_dir, "demo").taggrams("r3")
+    assert (right_fold, right.path, right.truth, right.prediction) == ("seed 0, fold 2", "2/3.wav", C, C)
+    assert (wrong_fold, wrong.path, wrong.truth, wrong.prediction) == ("seed 0, fold 2", "2/1.wav", A, C)
+    assert (right.probability, wrong.probability) == pytest.approx((0.65, 0.55))
+    assert wrong.labels == list(LABELS)
+    for found, expected in zip(wrong.windows, taggrams(3), strict=True):
+        np.testing.assert_allclose(found, expected, atol=5e-5)
+
+
+def test_taggram_figure_shows_seconds_labels_and_windows() -> None:
+    label = "a label of many words"
+    track = results.TrackTaggram("x" * 60 + "/end.wav", label, "b", 0.876, [label, "b"], taggrams(2))
+    figure = figures.taggram_figure(track, 1.5, so_far=True)
+    axes = figure.axes[0]
+    np.testing.assert_array_equal(axes.images[0].get_array(), np.concatenate(taggrams(2)).T)
+    assert axes.images[0].get_clim() == (0, 1)
+    assert axes.images[0].get_extent() == [0, 12, 1.5, -0.5]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a label of many…", "b"]
+    assert [line.get_xdata() for line in axes.lines] == [[7.5, 7.5]]
+    name, labels = figure.get_suptitle().split("\n")
+    assert name.startswith("…xxx") and name.endswith("x/end.wav") and len(name) == 50
+    assert labels == "true: a label of many…, given: b (88 %)"
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels"),
+    [
+        ((3, 1, 4), (f"filter, {NORM}", BANDS, "R3, channel T")),
+        ((1, 5, 4), ("time in ms (5 frames)", f"filter, {NORM}", "R3, channel T")),
+        ((3, 2, 9), ("time in ms (2 frames a filter)", BANDS, f"R3, channel T: row by row, {NORM}")),
+    ],
+)
+def test_filters_figure_sorts_by_norm_on_a_symmetric_scale(shape: tuple[int, ...], labels: tuple[str, ...]) -> None:
+    strengths = np.arange(1.0, shape[2] + 1)  # the last is the largest
+    kernels = np.ones(shape) * strengths * np.where(np.arange(shape[2]) % 2, -1, 1)
+    axes = figures.filters_figure(kernels, FrontEnd(), "R3, channel T").axes[0]
+    picture = axes.images[0].get_array()
+    assert axes.images[0].get_clim() == (-shape[2], shape[2])
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == labels
+    if shape[0] == 1:  # a row a filter, and 5 frames of 1,024 samples at 44,100 Hz
+        assert picture[:, 0].tolist() == [-4, 3, -2, 1]
+        assert axes.images[0].get_extent() == pytest.approx((0, 116.1, 4.5, 0.5), abs=0.01)
+    elif shape[1] == 1:
+        assert picture[0].tolist() == [-4, 3, -2, 1]
+    else:  # eight in the upper row, one below
+        assert picture.shape == (7, 23)
+        assert picture[4:, :2].tolist() == [[9, 9]] * 3 and picture[:3, :2].tolist() == [[1, 1]] * 3
+        assert picture[4:, -2:].tolist() == [[-2, -2]] * 3
+        assert np.ma.getmaskarray(picture)[:, 2].all() and np.ma.getmaskarray(picture)[:3, 3:].all()
+
+
+def test_filters_of_nothing_but_zeros_are_drawn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert figures.png(figures.filters_figure(np.zeros((1, 60, 32)), FrontEnd(), "dead")).startswith(b"\x89PNG")
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, run_dir: Path, page: Page) -> Iterator[tuple[Tab, list[str]]]:
+    """The page on a phone with all that can be opened open, and what it complained of or asked of others."""
+    trouble: list[str] = []
+    tab = browser.new_page(viewport={"width": 390, "height": 844})
+    address = (run_dir / "report.html").as_uri()
+    tab.on("console", lambda message: trouble.append(f"{message.type}: {message.text}"))
+    tab.on("pageerror", lambda error: trouble.append(str(error)))
+    tab.on("request", lambda asked: None if asked.url.startswith((address, "data:")) else trouble.append(asked.url))
+    tab.goto(address)
+    tab.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    yield tab, trouble
+    tab.close()
+
+
+def test_browser_shows_every_picture_and_asks_nobody(opened: tuple[Tab, list[str]], page: Page) -> None:
+    tab, trouble = opened
+    images = tab.eval_on_selector_all("img", "all => all.map(image => [image.alt, image.naturalWidth])")
+    assert len(images) == len(page.pictures())
+    assert all(width > 700 for _, width in images)
+    for alt in ("Taggram of a track of ", "Filters of channel P of R3", "Filters of channel B of MCCLSTM"):
+        assert [name for name, _ in images if name.startswith(alt)]
+    assert trouble == []
+
+
+@pytest.mark.parametrize("width", [390, 1_200])
+def test_page_is_no_wider_than_its_screen_and_what_scrolls_says_so(opened: tuple[Tab, list[str]], width: int) -> None:
+    tab, _ = opened
+    tab.set_viewport_size({"width": width, "height": 844})
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    boxes = tab.eval_on_selector_all(
+        ".scroll",
+        """all => all.map(box => {
+            const note = box.nextElementSibling
+            const says = Boolean(note?.checkVisibility() && note.textContent.includes("sideways"))
+            return [box.scrollWidth > box.clientWidth, says]
+        })""",
+    )
+    assert all(scrolls == says for scrolls, says in boxes)
+    assert [width == 390, width == 390] in boxes

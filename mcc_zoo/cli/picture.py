@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from mcc_zoo.cli.common import fail, written_whole
+from mcc_zoo.report.figures import draw_taggram
 from mcc_zoo.tagger import Result, Tagger
 
 
@@ -44,17 +46,10 @@ def picture(result: Result, tagger: Tagger, title: str) -> Figure:
         A figure: seconds from left to right, the first label on top, probability from 0 to 1 as colour.
     """
     seconds = tagger.front_end.chunk_seconds
-    chunks, labels = result.taggram.shape
-    figure = Figure(figsize=(10.0, 2.0 + 0.35 * labels), layout="constrained")  # inches
-    axes = figure.add_subplot()
-    extent = (0.0, chunks * seconds, labels - 0.5, -0.5)
-    image = axes.imshow(result.taggram.T, cmap="cividis", vmin=0, vmax=1, aspect="auto", extent=extent)
-    axes.set_yticks(range(labels), tagger.labels, parse_math=False)  # a dollar sign is a dollar sign
+    figure = Figure(figsize=(10.0, 2.0 + 0.35 * len(tagger.labels)), layout="constrained")  # inches
+    starts = np.arange(1, result.windows) * tagger.facts["training_chunks"]
+    axes = draw_taggram(figure, result.taggram, tagger.labels, seconds, starts, tagger.has_lstm)
     axes.set_title(title, parse_math=False)
-    axes.set_xlabel("time (s)" + ("; each column: the tags so far" if tagger.has_lstm else ""))
-    for window in range(1, result.windows):
-        axes.axvline(window * tagger.facts["training_chunks"] * seconds, color="white")
-    figure.colorbar(image, ax=axes, label="probability")
     return figure
 
 

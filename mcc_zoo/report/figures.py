@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from mcc_zoo import evaluation
 from mcc_zoo.evaluation import short_name
+from mcc_zoo.paper import FrontEnd
 from mcc_zoo.report.run import Run
+from mcc_zoo.results import TrackTaggram
 
 WIDTH = 7.0  # inches of a usual figure
 WIDEST = 40.0  # inches, room for some 90 labels; an unbounded matrix could take gigabytes
 FOLDS_OF_A_BOX = 8  # quartiles of fewer say nothing; their median is drawn alone
 LONGEST_NAME = 16  # characters of a label in a figure; the tables give it whole
+LONGEST_TITLE = 50  # characters of a line above a figure
+HIGHEST = 20.0  # inches, room for some 50 labels of a taggram
+FILTERS_IN_A_ROW = 8
 STYLE: list[Any] = [
     "default",  # whatever the user's own settings are, a page looks the same everywhere
     {
@@ -72,7 +79,7 @@ def confusion_figure(run: Run, architecture: str) -> Figure:
     for (row, column), count in np.ndenumerate(table):
         colour = "white" if shares[row, column] > 0.7 else "black" if count else "gray"
         axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    names = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in counts.index]
+    names = [_shortened(name) for name in counts.index]
     axes.set_xticks(range(len(names)), names, **{"rotation": 90} if len(names) > 6 else TILTED)
     axes.set_yticks(range(len(names)), names)
     axes.set(title=short_name(architecture), xlabel="prediction", ylabel="truth")
@@ -105,6 +112,98 @@ def curves_figure(histories: Sequence[pd.DataFrame], title: str) -> Figure:
     return figure
 
 
+def taggram_figure(track: TrackTaggram, seconds: float, so_far: bool) -> Figure:
+    """Draw a track's taggram under its name, its label and the label that it was given.
+
+    Args:
+        track: Its windows are drawn one after the other.
+        seconds: Of a chunk.
+        so_far: As for `draw_taggram`.
+    """
+    figure = _figure(WIDTH, min(HIGHEST, 2.6 + 0.42 * len(track.labels)))
+    starts = np.cumsum([len(window) for window in track.windows])[:-1]
+    labels = [_shortened(label) for label in track.labels]
+    draw_taggram(figure, np.concatenate(track.windows), labels, seconds, starts, so_far)
+    # of a path its end tells more than its beginning
+    name = track.path if len(track.path) <= LONGEST_TITLE else "…" + track.path[1 - LONGEST_TITLE :]
+    given = f"given: {_shortened(track.prediction)} ({100 * track.probability:.0f} %)"
+    figure.suptitle(f"{name}\ntrue: {_shortened(track.truth)}, {given}")
+    return figure
+
+
+def draw_taggram(
+    figure: Figure, taggram: np.ndarray, labels: Sequence[str], seconds: float, starts: Iterable[int], so_far: bool
+) -> Axes:
+    """Draw a taggram: time from left to right, the first label on top, probability from 0 to 1 as colour.
+
+    Args:
+        figure: Still empty.
+        taggram: (chunks, labels) probabilities.
+        labels: Names of its columns.
+        seconds: Of a chunk.
+        starts: Chunks with which a further window begins.
+        so_far: Whether a step is of all chunks up to it, as with an LSTM, or of its own chunk.
+
+    Returns:
+        The axes drawn into.
+    """
+    axes = figure.subplots()
+    extent = (0.0, len(taggram) * seconds, len(labels) - 0.5, -0.5)
+    image = axes.imshow(taggram.T, cmap="cividis", vmin=0, vmax=1, aspect="auto", extent=extent)
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)  # a dollar sign is a dollar sign
+    axes.set_xlabel("time (s)" + ("; each column: the tags so far" if so_far else ""))
+    for start in starts:
+        axes.axvline(start * seconds, color="white")
+    figure.colorbar(image, ax=axes, label="probability")
+    return axes
+
+
+def filters_figure(kernels: np.ndarray, front_end: FrontEnd, title: str) -> Figure:
+    """Draw the filters of a channel, that of the largest norm first: red raises its output, blue lowers it.
+
+    Filters of one frame, or of one band, are lines of one picture; others are small pictures in rows.
+
+    Args:
+        kernels: (bands, frames, filters) weights.
+        front_end: Of the chunks that they run over.
+        title: Stands above.
+    """
+    kernels = kernels[:, :, np.argsort(-np.linalg.norm(kernels, axis=(0, 1)), kind="stable")]
+    bands, frames, filters = kernels.shape
+    span = 1_000 * front_end.hop_length / front_end.sample_rate  # ms of a frame
+    figure = _figure(WIDTH, 7.0)
+    axes = figure.subplots()
+    largest = np.abs(kernels).max() or 1.0
+    look: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
+    bands_axis, order = "mel band of the filter, low to high", "largest norm first"
+    if frames == 1:
+        image = axes.imshow(kernels[:, 0], origin="lower", extent=(0.5, filters + 0.5, 0.5, bands + 0.5), **look)
+        axes.set(title=title, xlabel=f"filter, {order}", ylabel=bands_axis)
+    elif bands == 1:
+        image = axes.imshow(kernels[0].T, extent=(0, frames * span, filters + 0.5, 0.5), **look)
+        axes.set(title=title, xlabel=f"time in ms ({frames} frames)", ylabel=f"filter, {order}")
+    else:
+        image = axes.imshow(_side_by_side(kernels), origin="lower", interpolation="nearest", **look)
+        axes.set_xticks([-0.5, frames - 0.5], ["0", f"{frames * span:.0f}"])
+        axes.set_yticks([-0.5, bands - 0.5], ["1", str(bands)])
+        axes.set(title=f"{title}: row by row, {order}", ylabel=bands_axis)
+        axes.set_xlabel(f"time in ms ({frames} frames a filter)")
+    figure.colorbar(image, ax=axes, location="bottom", aspect=30, ticks=MaxNLocator(5), label="weight")
+    return figure
+
+
+def _side_by_side(kernels: np.ndarray) -> np.ndarray:
+    """Lay (bands, frames, filters) out in rows, the first filter top left in a picture whose origin is bottom left."""
+    bands, frames, filters = kernels.shape
+    rows = -(-filters // FILTERS_IN_A_ROW)
+    sheet = np.full((rows * (bands + 1) - 1, FILTERS_IN_A_ROW * (frames + 1) - 1), np.nan)  # gaps of one stay white
+    for place in range(filters):
+        row, column = divmod(place, FILTERS_IN_A_ROW)
+        bottom, left = (rows - 1 - row) * (bands + 1), column * (frames + 1)
+        sheet[bottom : bottom + bands, left : left + frames] = kernels[:, :, place]
+    return sheet
+
+
 def png(figure: Figure) -> bytes:
     """Draw a figure as PNG."""
     buffer = io.BytesIO()
@@ -112,6 +211,10 @@ def png(figure: Figure) -> bytes:
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the tables of the page have every script
         figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def _figure(width: float, height: float) -> Figure:

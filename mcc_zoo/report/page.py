@@ -17,10 +17,13 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from mcc_zoo import comparison, evaluation
 from mcc_zoo.evaluation import short_name
-from mcc_zoo.paper import REPORTED
+from mcc_zoo.paper import REPORTED, SYSTEMS
 from mcc_zoo.report import figures
 from mcc_zoo.report.run import Run
 from mcc_zoo.report.template import PAGE
+
+LISTENS_TO = {"P": "pitch and timbre", "T": "tempo and rhythm", "B": "bass and kick"}  # Sec. 2.2
+COLUMNS_OF_A_PHONE = 5  # of a table of figures
 
 
 def render(run: Run) -> str:
@@ -138,15 +141,47 @@ def _curves(run: Run) -> str:
     return _gallery("Learning curves", text, images) if images else ""
 
 
+def _taggrams(run: Run) -> str:
+    seconds = run.front_end.chunk_seconds
+    parts: dict[str, list[str]] = {}
+    for name in run.systems:
+        parts[name] = []
+        for fold, track in run.taggrams(name):
+            kind = "right" if track.is_right else "wrong"
+            figure = figures.taggram_figure(track, seconds, SYSTEMS[name].lstm is not None)
+            alt = f"Taggram of a track of {track.truth} that {short_name(name)} labels {track.prediction}"
+            caption = f"The {kind} label that {short_name(name)} is surest of ({fold}): {track.path}"
+            parts[name].append(_image(run, f"taggram-{kind}-{name}", figure, alt, caption))
+    text = (
+        f"What a system says of a track, a column each {seconds:.2f} s. Without an LSTM a column is of that piece of "
+        "music alone; with one it is of all that was heard so far, and begins anew at a white line. Shown are, of all "
+        "tested tracks, the one that is labelled rightly with the highest probability and the one that is labelled "
+        "wrongly with the highest."
+    )
+    return _of_each_system(run, "Taggrams", text, parts)
+
+
+def _filters(run: Run) -> str:
+    parts: dict[str, list[str]] = {}
+    for name in run.systems:
+        fold, channels = run.filters(name)
+        parts[name] = []
+        for channel, kernels in channels.items():
+            figure = figures.filters_figure(kernels, run.front_end, f"{short_name(name)}, channel {channel}")
+            alt = f"Filters of channel {channel} of {short_name(name)} as pictures"
+            caption = f"Channel {channel} ({LISTENS_TO[channel]}) of {short_name(name)}, trained for {fold}"
+            parts[name].append(_image(run, f"filters-{channel}-{name}", figure, alt, caption))
+    text = (
+        "What the channels of one fold learnt to listen for. Where a filter is red, more energy than the mean raises "
+        "its output; where it is blue, it lowers it. Each picture has its own scale of colours. What differs from fold "
+        "to fold is chance."
+    )
+    return _of_each_system(run, "Learnt filters", text, parts)
+
+
 def _labels(run: Run) -> str:
-    parts = [
-        "<h2>Labels</h2>",
-        "<p>Of all folds and seeds together. Precision: how many of the tracks that got the label have it. "
-        "Recall: how many of the tracks that have it got it. F1: their harmonic mean. "
-        "A dash: nothing to divide by.</p>",
-    ]
-    best = run.summary["accuracy"].idxmax()
-    for place, (name, title) in enumerate(run.systems.items()):
+    tables = {}
+    for name in run.systems:
         own = run.rows(name)
         scores = precision_recall_fscore_support(
             own["truth"], own["prediction"], labels=run.labels, average=None, zero_division=np.nan
@@ -155,10 +190,13 @@ def _labels(run: Run) -> str:
             [label, str(tracks), *("–" if np.isnan(share) else f"{100 * share:.1f}" for share in shares)]
             for label, *shares, tracks in zip(run.labels, *scores, strict=True)
         ]
-        table = _table(["label", "tracks", "precision %", "recall %", "F1 %"], rows)
-        opened = " open" if place == best else ""
-        parts.append(f"<details{opened}><summary>{title}</summary>\n{table}\n</details>")
-    return "\n".join(parts)
+        tables[name] = [_table(["label", "tracks", "precision %", "recall %", "F1 %"], rows)]
+    text = (
+        "Of all folds and seeds together. Precision: how many of the tracks that got the label have it. "
+        "Recall: how many of the tracks that have it got it. F1: their harmonic mean. "
+        "A dash: nothing to divide by."
+    )
+    return _of_each_system(run, "Labels", text, tables)
 
 
 def _refused(run: Run) -> str:
@@ -182,8 +220,12 @@ def _origin(run: Run) -> str:
     }
     terms = "\n".join(f"<dt>{name}</dt><dd>{escape(fact)}</dd>" for name, fact in facts.items())
     commands = dict.fromkeys(start["command"] for start in config["started"])
-    blocks = "\n".join(f"<pre>{escape(command)}</pre>" for command in commands)
+    blocks = "\n".join(f"<pre>{_words(command)}</pre>" for command in commands)
     return f"<h2>How it was made</h2>\n{blocks}\n<dl>\n{terms}\n</dl>"
+
+
+def _words(command: str) -> str:
+    return " ".join(f"<span>{escape(word)}</span>" for word in command.split(" "))
 
 
 def _dates(starts: list[str]) -> str:
@@ -194,22 +236,57 @@ def _dates(starts: list[str]) -> str:
     )
 
 
-SECTIONS = (_headline, _result, _cautions, _systems, _claims, _spread, _confusions, _curves, _labels, _refused, _origin)
+SECTIONS = (
+    _headline,
+    _result,
+    _cautions,
+    _systems,
+    _claims,
+    _spread,
+    _confusions,
+    _curves,
+    _taggrams,
+    _filters,
+    _labels,
+    _refused,
+    _origin,
+)
+
+
+def _of_each_system(run: Run, title: str, text: str, parts: dict[str, list[str]]) -> str:
+    """Lay out what each system has, to be opened; that of the best system is open. Systems may have nothing."""
+    parts = {name: own for name, own in parts.items() if own}
+    if not parts:
+        return ""
+    best = run.summary.set_index("architecture").loc[list(parts), "accuracy"].idxmax()
+    folds = [
+        f"<details{' open' if name == best else ''}><summary>{run.systems[name]}</summary>\n{_grid(own)}\n</details>"
+        for name, own in parts.items()
+    ]
+    return "\n".join([f"<h2>{title}</h2>\n<p>{text}</p>", *folds])
 
 
 def _gallery(title: str, text: str, images: list[str]) -> str:
-    grid = "\n".join(images)
-    return f'<h2>{title}</h2>\n<p>{text}</p>\n<div class="grid">\n{grid}\n</div>'
+    return f"<h2>{title}</h2>\n<p>{text}</p>\n{_grid(images)}"
 
 
-def _image(run: Run, name: str, figure: Figure, alt: str) -> str:
-    """Write a figure into the run's folder and return it as HTML, in a box that scrolls."""
+def _grid(boxes: list[str]) -> str:
+    joined = "\n".join(boxes)
+    return f'<div class="grid">\n{joined}\n</div>'
+
+
+def _image(run: Run, name: str, figure: Figure, alt: str, caption: str = "") -> str:
+    """Write a figure into the run's folder and return it as HTML, in a box that scrolls if it is wide."""
     picture = figures.png(figure)
     run.write(f"figures/{name}.png", picture)
     percent = 100 * figure.get_figwidth() / figures.WIDTH
-    wide = f' style="width:{percent:.0f}%;max-width:none"' if percent > 100 else ""  # keeps its print legible
+    wide = ""
+    if percent > 100:  # keeps its print legible
+        wide = f' style="width:{percent:.0f}%;max-width:none"'
+        caption = f"{caption} The picture scrolls sideways.".strip()
     data = base64.b64encode(picture).decode()
-    return f'<figure class="scroll"><img src="data:image/png;base64,{data}" alt="{escape(alt)}"{wide}></figure>'
+    image = f'<div class="scroll"><img src="data:image/png;base64,{data}" alt="{escape(alt)}"{wide}></div>'
+    return f"<figure>{image}{f'<figcaption>{escape(caption)}</figcaption>' if caption else ''}</figure>"
 
 
 def _table(head: list[str], rows: list[list[str]], kind: str = "numbers") -> str:
@@ -219,9 +296,10 @@ def _table(head: list[str], rows: list[list[str]], kind: str = "numbers") -> str
         f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
         for first, *rest in rows
     )
+    hint = '\n<p class="hint">Swipe the table sideways to see all of it.</p>' if len(head) > COLUMNS_OF_A_PHONE else ""
     return (
         f'<div class="scroll"><table class="{kind}">\n<thead><tr>{heads}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n</table></div>"
+        f"<tbody>\n{body}\n</tbody>\n</table></div>{hint}"
     )
 
 

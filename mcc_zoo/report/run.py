@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mcc_zoo import evaluation
+from mcc_zoo.paper import FrontEnd
+from mcc_zoo.results import FILTERS, TAGGRAMS, TrackTaggram, read_filters, read_taggrams
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Run:
         return dict(zip(self.summary["architecture"], self.summary["system"], strict=True))
 
     @property
+    def front_end(self) -> FrontEnd:
+        """What the systems were trained on."""
+        return FrontEnd(**self.config["front_end"])
+
+    @property
     def folds(self) -> int:
         """How many folds were tested, over all seeds, by at least one system."""
         return len(self.predictions[["seed", "fold"]].drop_duplicates())
@@ -66,8 +75,27 @@ class Run:
 
     def histories(self, architecture: str) -> list[pd.DataFrame]:
         """Return a system's training histories, epochs as rows, of the folds whose folders are still there."""
-        paths = sorted(self.folder.glob(f"units/*-{architecture}/history.csv"))
-        return [_read(path, pd.read_csv) for path in paths]
+        return [_read(path, pd.read_csv) for path in self._of_units(architecture, "history.csv")]
+
+    def taggrams(self, architecture: str) -> list[tuple[str, TrackTaggram]]:
+        """Return the surest right and the surest wrong track of a system, of all folds that kept theirs.
+
+        Each stands behind the name of its fold, as "seed 0, fold 3"; what no fold has is left out.
+        """
+        paths = self._of_units(architecture, TAGGRAMS)
+        kept = [(_fold_name(path), track) for path in paths for track in _read(path, read_taggrams)]
+        sides = ([named for named in kept if named[1].is_right == right] for right in (True, False))
+        return [max(side, key=lambda named: named[1].probability) for side in sides if side]
+
+    def filters(self, architecture: str) -> tuple[str, dict[str, np.ndarray]]:
+        """Return the name of a system's first fold that kept its filters, and the filters; none, where none did."""
+        for path in self._of_units(architecture, FILTERS):
+            return _fold_name(path), _read(path, read_filters)
+        return "", {}
+
+    def _of_units(self, architecture: str, name: str) -> list[Path]:
+        """List a file of the system's folds, of those whose folders are still there and hold it."""
+        return sorted(self.folder.glob(f"units/*-{architecture}/{name}"))
 
     def write(self, name: str, content: bytes) -> Path:
         """Replace a file of the folder, whole or not at all, and return its path."""
@@ -97,6 +125,11 @@ def read_run(run_dir: str | os.PathLike[str], dataset: str) -> Run:
         predictions=_read(folder / "predictions.csv", evaluation.read_predictions),
         refused=_read(folder / "refused.csv", lambda path: pd.read_csv(path, dtype=str, keep_default_na=False)),
     )
+
+
+def _fold_name(path: Path) -> str:
+    """Tell a fold by the name of its folder: seed0-fold3-r0 is "seed 0, fold 3"."""
+    return re.sub(r"seed(.+)-fold(.+)-.+", r"seed \1, fold \2", path.parent.name)
 
 
 def _read(path: Path, read: Callable[[Path], Any]) -> Any:
