@@ -42,6 +42,16 @@ def chunks_in(samples: int, front_end: FrontEnd) -> int:
     return max(1, frames_in(samples, front_end) // front_end.chunk_frames)
 
 
+def chunk_counts(lengths: Any, front_end: FrontEnd) -> Any:
+    """Count as `chunks_in` does, for a tensor of lengths that are at least one window each; the same shape.
+
+    >>> chunk_counts([2_048, 82_943 + 81_920, 82_944 + 81_920], FrontEnd()).numpy().tolist()
+    [1, 1, 2]
+    """
+    frames = 1 + (ops.convert_to_tensor(lengths) - front_end.window_length) // front_end.hop_length
+    return ops.maximum(1, frames // front_end.chunk_frames)
+
+
 def samples_of(chunks: int, front_end: FrontEnd) -> int:
     """Count the samples that `chunks` consecutive chunks span.
 

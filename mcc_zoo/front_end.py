@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.signal.windows import blackmanharris
 
+from mcc_zoo.audio import MAX_AMPLITUDE
 from mcc_zoo.chunks import Shape, too_short
 from mcc_zoo.paper import LOG10_1P_SCALE, LOG_OFFSET, FrontEnd
 
@@ -80,7 +81,7 @@ def split_into_chunks(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
 
 
 def check_audio(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Refuse waveforms that have no answer, in the graph too: under one window, or not finite.
+    """Refuse waveforms that have no answer, in the graph too: under one window, not finite, or far above full scale.
 
     Raises:
         tf.errors.InvalidArgumentError: With a sentence that says which.
@@ -89,10 +90,16 @@ def check_audio(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     enough = tf.debugging.Assert(
         samples >= front_end.window_length, [too_short("too few", front_end) + "; it has", samples]
     )
-    finite = tf.debugging.Assert(
-        tf.reduce_all(tf.math.is_finite(audio)), ["audio has samples that are not finite (NaN or infinite)"]
+    is_finite = tf.math.is_finite(audio)
+    finite = tf.debugging.Assert(tf.reduce_all(is_finite), ["audio has samples that are not finite (NaN or infinite)"])
+    scaled = tf.debugging.Assert(
+        tf.reduce_all(~is_finite | (tf.abs(audio) <= MAX_AMPLITUDE)),
+        [
+            "audio has samples far above full scale, which is 1: divide 16-bit integers by 32768; the largest is",
+            tf.reduce_max(tf.abs(audio)),
+        ],
     )
-    with tf.control_dependencies([op for op in (enough, finite) if op is not None]):
+    with tf.control_dependencies([op for op in (enough, finite, scaled) if op is not None]):
         return tf.identity(audio)
 
 

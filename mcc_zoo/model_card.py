@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcc_zoo.audio import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from mcc_zoo.paper import SYSTEMS
 
 
@@ -32,7 +33,10 @@ def model_card(facts: dict[str, Any]) -> str:
         + ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
         + " |",
         "",
+        *_contract(facts),
         "## How well it does",
+        "",
+        f"Chance is {100 / len(facts['labels']):.1f} %, one of {len(facts['labels'])} labels.",
         "",
         *_scores(facts),
         "",
@@ -41,12 +45,37 @@ def model_card(facts: dict[str, Any]) -> str:
         "- It gives every track one of its labels, silence and speech included: it has no way to say 'none of these'.",
         f"- It was trained on sequences of up to {facts['training_chunks']} chunks. Of longer files `mcc_zoo.load` "
         "averages windows of that length; a server gets the whole sequence at once.",
-        "- Audio at another sample rate gets plausible, wrong tags through the signatures: resample first. "
-        "`mcc_zoo.load` and `mcc-zoo` resample by themselves.",
+        "- Audio at another sample rate gets plausible, wrong tags through the signatures that take samples: resample "
+        "first. `tag_wav`, `mcc_zoo.load` and `mcc-zoo` resample by themselves.",
         *[f"- {limit}" for limit in facts.get("limits", [])],
         "",
     ]
     return "\n".join(lines)
+
+
+def _contract(facts: dict[str, Any]) -> list[str]:
+    def listed(tensors: dict[str, str]) -> str:
+        return ", ".join(f"`{name}` {kind}" for name, kind in tensors.items())
+
+    front_end = facts["front_end"]
+    rows = [
+        f"| {name} | {listed(of['inputs'])} | {listed(of['outputs'])} |" for name, of in facts["signatures"].items()
+    ]
+    return [
+        "## What a server is asked",
+        "",
+        "| signature | in | out |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+        f"`audio` is mono at {front_end['sample_rate']} Hz; `length` counts the samples of each clip before its "
+        f"padding; `wav_bytes` are WAV files of 16-bit PCM at {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz with 1 to "
+        f"{MAX_CHANNELS} channels. A clip has {front_end['window_length']} samples at least and lasts "
+        f"{facts['max_seconds']:g} s at most. Its `chunks` are the whole groups of {front_end['chunk_frames']} among "
+        f"its 1 + (samples - {front_end['window_length']}) // {front_end['hop_length']} frames, at least 1. "
+        "What is refused gets a sentence.",
+        "",
+    ]
 
 
 def _scores(facts: dict[str, Any]) -> list[str]:

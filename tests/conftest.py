@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ import soundfile
 import tensorflow as tf
 
 import mcc_zoo
+from mcc_zoo.chunks import samples_of
+from mcc_zoo.paper import FRONT_ENDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -79,6 +83,54 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "command": "python -m experiments.manifest",
     }
     return mcc_zoo.export_model(model, tmp_path_factory.mktemp("exports"), "tones", provenance)
+
+
+TRAINED_LABELS = ["blues", "hip hop", "schlager ü"]
+TRAINED_SECONDS = 40.0  # the longest clip that the exports of all systems take
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All systems, trained a little, and their exports, by architecture."""
+
+    models: dict[str, keras.Model]
+    folders: dict[str, Path]
+
+
+def built(architecture: str) -> keras.Model:
+    return mcc_zoo.build(architecture, TRAINED_LABELS, mean=0.5, std=0.8)
+
+
+def trained_on_noise(architecture: str) -> keras.Model:
+    """Train a system for a few steps on noise, so that no weight is as it was made."""
+    keras.utils.set_random_seed(7)
+    model = built(architecture)
+    model.compile("sgd", loss={"tags": "sparse_categorical_crossentropy"}, jit_compile=False)
+    audio = np.random.default_rng(0).normal(scale=0.2, size=(4, samples_of(2, FRONT_ENDS["44k"]))).astype(np.float32)
+    model.fit(audio, {"tags": np.array([0, 1, 2, 0])}, epochs=2, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Exports of all systems, made once: the first worker that needs them makes them, others wait and read them."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "trained"
+    folder.mkdir(exist_ok=True)
+    facts = {"dataset": "noise", "licence": "CC0", "tracks": 4, "epochs": 2, "training_chunks": 2}
+    models = {}
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in mcc_zoo.ARCHITECTURES:
+            weights = folder / f"{name}.weights.h5"
+            if (folder / name / "1").exists():
+                models[name] = built(name)
+                models[name].load_weights(weights)
+            else:
+                models[name] = trained_on_noise(name)
+                models[name].save_weights(weights)
+                mcc_zoo.export_model(models[name], folder, name, facts, max_seconds=TRAINED_SECONDS)
+    return Trained(models, {name: folder / name / "1" for name in mcc_zoo.ARCHITECTURES})
 
 
 @pytest.fixture(scope="session")

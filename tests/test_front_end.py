@@ -134,6 +134,18 @@ def test_not_finite_is_refused_with_a_sentence(value):
         fe.LogMelChunks(FRONT_END_44)(audio)
 
 
+@pytest.mark.parametrize("value", [100.5, -32_768.0, 3e38])
+def test_far_above_full_scale_is_refused_with_a_sentence(value):
+    audio = np.zeros((1, 90_000), np.float32)
+    audio[0, 50_000] = value
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="far above full scale, which is 1: divide 16-bit integers"
+    ):
+        fe.check_audio(audio, FRONT_END_44)
+    audio[0, 50_000] = 100.0
+    np.testing.assert_array_equal(fe.check_audio(audio, FRONT_END_44), audio)
+
+
 @pytest.mark.parametrize("extra", [-1, 0, 1, 1_023])
 def test_chunk_then_transform_equals_transform_then_chunk(extra, rng):
     audio = rng.normal(scale=0.2, size=samples_of(3, FRONT_END_44) + extra).astype(np.float32)

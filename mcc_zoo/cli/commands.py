@@ -1,4 +1,4 @@
-"""The five commands."""
+"""The six commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from mcc_zoo.datasets import DATASETS
 from mcc_zoo.export import ExportError
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tagger import Mode, newest
+from mcc_zoo.verification import differences
 from mcc_zoo.version import __version__
+from mcc_zoo_start import quiet
 
 ExportArgument = Annotated[
     Path,
@@ -171,7 +173,7 @@ def taggram(
 
 @app.command(epilog="Example: mcc-zoo show exported_models/mcclstm_genre")
 def show(export: ExportArgument) -> None:
-    """Show what a model is: labels, input, training, scores, versions and limits, as its MODEL_CARD.md says.
+    """Show what a model is: labels, signatures, training, scores, chance, versions and limits, as MODEL_CARD.md says.
 
     Exit status: 0, or 2 when there is no whole export.
     """
@@ -181,6 +183,28 @@ def show(export: ExportArgument) -> None:
         typer.echo((folder / "MODEL_CARD.md").read_text(encoding="utf-8"), nl=False)
     except (ExportError, OSError) as error:
         fail(str(error))
+
+
+@app.command(epilog="Example: mcc-zoo verify exported_models/mcclstm_genre")
+def verify(export: ExportArgument) -> None:
+    """Check that a model is what was exported: the hashes of its files, then its answers to the questions stored in it.
+
+    A line is printed for each difference. Files that were changed are not loaded, so their answers are not asked.
+
+    Exit status: 0 the same, 1 it differs, 2 there is no export, 130 Ctrl-C.
+    """
+    try:
+        folder = newest(export)
+    except ExportError as error:
+        fail(str(error))
+    with quiet():
+        found = differences(folder)
+    for sentence in found:
+        typer.echo(printable(sentence))
+    if found:
+        say(f"{folder} is not what was exported: copy it again, or export it again")
+        raise typer.Exit(REFUSED)
+    typer.echo(printable(f"{folder}: files and answers are those that were exported"))
 
 
 @app.command(
