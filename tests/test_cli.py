@@ -69,7 +69,7 @@ def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def assert_rows_agree(rows: list[dict[str, Any]], expected: dict[str, Result]) -> None:
+def assert_rows_agree(rows: list[dict[str, Any]], expected: dict[str, Result], rtol: float = 1e-6) -> None:
     """Each file has its one row, with the tagger's numbers."""
     assert [row["path"] for row in rows] == list(expected)
     for row, result in zip(rows, expected.values(), strict=True):
@@ -79,7 +79,7 @@ def assert_rows_agree(rows: list[dict[str, Any]], expected: dict[str, Result]) -
         assert float(row["seconds"]) == pytest.approx(len(result.taggram) * 81_920 / 44_100, abs=1e-3)
         found = [row[f"probability_{label}"] for label in LABELS]
         if result.status == "ok":
-            np.testing.assert_allclose(np.array(found, float), list(result.tags.values()), rtol=1e-5)
+            np.testing.assert_allclose(np.array(found, float), list(result.tags.values()), rtol=rtol)
         else:
             assert all(value in ("", None) or np.isnan(value) for value in found)
 
@@ -565,7 +565,8 @@ def test_the_command_pipes_csv_and_shows_progress_on_a_terminal(
     shown = b"".join(iter(lambda: read_terminal(terminal), b""))
     os.close(terminal)
     assert process.stdout is not None
-    assert_rows_agree(read_csv(process.stdout.read().decode()), expected)
+    # A process of its own has other threads, and so another order of sums.
+    assert_rows_agree(read_csv(process.stdout.read().decode()), expected, rtol=1e-5)
     process.stdout.close()
     assert process.wait() == 1
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
