@@ -3,12 +3,14 @@
     python -m experiments.screening --manifest=EMOTIFY/genre.csv --split=grouped --folds=5
 
 Each trial is a run of R3 and MCCLSTM with the changes of `TRIALS` to the recipe, on the same folds; test tracks are
-not looked at. The table has the mean validation accuracy and cross-entropy of the folds, and is written anew after
-each trial. An interrupted screening goes on where it was.
+not looked at. Levers are tried on top of the warm start, MCCLSTM going on from the R3 of its trial; where a lever
+concerns the LSTM alone, R3 is that of the first trial. The table has the mean validation accuracy and cross-entropy of
+the folds, and is written anew after each trial. An interrupted screening goes on where it was.
 """
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +18,34 @@ import pandas as pd
 from absl import flags
 
 from experiments import common
-from mcc_zoo import datasets, experiment, pipeline, results
+from mcc_zoo import datasets, experiment, paper, pipeline, results
 
 TRIALS: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "warm start": {"warm_start": True},
-    "warm start at a third of the rate": {"warm_start": True, "warm_rate": 0.3},
-    "warm start and every step's loss": {"warm_start": True, "warm_rate": 0.3, "steps_loss": "every"},
-    "warm start and last step": {"warm_start": True, "warm_rate": 0.3, "pooling": "last"},
-    "warm start and chunk loss": {"warm_start": True, "warm_rate": 0.3, "chunk_loss": 0.5},
-    "last step": {"pooling": "last"},
+    "warm start": {},
+    "from nothing": {"warm_start": False},
+    "a third of the rate": {"warm_rate": 0.3},
+    "a tenth of the rate": {"warm_rate": 0.1},
     "every step's loss": {"steps_loss": "every"},
+    "last step": {"pooling": "last"},
     "chunk loss": {"chunk_loss": 0.5},
     "LSTM dropout": {"lstm_dropout": 0.3},
-    "random offset": {"random_offset": True},
-    "excerpts from half a track": {"shortest_excerpt": 0.5},
+    "average of weights": {"average": 0.99},
     "gain": {"gain_db": 6.0},
     "masks": {"masked_bands": 6, "masked_frames": 12},
     "mixup": {"mixup": 0.4},
     "label smoothing": {"label_smoothing": 0.1},
-    "average of weights": {"average": 0.99},
+    "random offset": {"random_offset": True},
+    "excerpts from half a track": {"shortest_excerpt": 0.5},
     "AdamW": {"optimizer": "adamw", "weight_decay": 0.05},
-    "twice the rate": {"learning_rate": 2e-3},
     "half the rate": {"learning_rate": 5e-4},
-    "no clipping": {"clip_norm": None},
+    "plain log": {"compression": "log"},
+    "twice the rate": {"learning_rate": 2e-3},
     "forty epochs": {"max_epochs": 40},
+    "no clipping": {"clip_norm": None},
     "Gaussian weights": {"initializer": "normal"},
 }
+OF_THE_LSTM = {"pooling", "steps_loss", "chunk_loss", "warm_start", "warm_rate", "lstm_dropout"}  # R3 reads none
+FIRST = next(iter(TRIALS))
 
 MANIFEST = flags.DEFINE_string("manifest", None, "CSV file with the columns path, label, group.", required=True)
 ONLY = flags.DEFINE_list("trials", list(TRIALS), "Trials to run, by name.")
@@ -52,21 +55,45 @@ flags.adopt_module_key_flags(common)
 
 def screen() -> Path:
     """Run the trials and return the table's path."""
-    name = Path(MANIFEST.value).stem
-    asked = common.settings(f"{name}-screening")
+    asked = common.settings(f"{Path(MANIFEST.value).stem}-screening")
     folder = Path(flags.FLAGS.results_dir) / asked.dataset
-    cache = pipeline.FeatureCache(flags.FLAGS.cache_dir or Path(flags.FLAGS.results_dir) / "cache", asked.front_end)
-    corpus = experiment.prepare(datasets.manifest(Path(MANIFEST.value)), cache, flags.FLAGS.quiet)
+    tracks = datasets.manifest(Path(MANIFEST.value))
     table = folder / "screening.csv"
     for trial in ONLY.value:
-        recipe = dataclasses.replace(asked.recipe, **TRIALS[trial])
-        settings = dataclasses.replace(asked, recipe=recipe, on_validation=True)
+        settings = changed(asked, TRIALS[trial])
+        cache_dir = flags.FLAGS.cache_dir or Path(flags.FLAGS.results_dir) / "cache"
+        corpus = experiment.prepare(tracks, pipeline.FeatureCache(cache_dir, settings.front_end), flags.FLAGS.quiet)
         print(f"{trial}: {json.dumps(TRIALS[trial])}")
         run_dir = folder / slug(trial)
+        if set(TRIALS[trial]) <= OF_THE_LSTM:
+            take_units(folder / slug(FIRST), run_dir, set(settings.architectures) & set(paper.WARM_STARTS.values()))
         experiment.cross_validate(corpus, settings, run_dir, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet)
         results.write(table, summary(folder).to_csv(index=False))
     print(summary(folder).to_string(index=False))
     return table
+
+
+def changed(asked: experiment.Settings, changes: dict[str, Any]) -> experiment.Settings:
+    """Put a trial's changes into the recipe, or into the front end."""
+    of_front_end = {name: value for name, value in changes.items() if name == "compression"}
+    of_recipe = {"warm_start": True} | {name: value for name, value in changes.items() if name not in of_front_end}
+    return dataclasses.replace(
+        asked,
+        recipe=dataclasses.replace(asked.recipe, **of_recipe),
+        front_end=dataclasses.replace(asked.front_end, **of_front_end),
+        on_validation=True,
+    )
+
+
+def take_units(source: Path, run_dir: Path, architectures: set[str]) -> None:
+    """Copy the finished folds of systems that a trial's lever does not concern."""
+    for unit in source.glob("units/*/fold.json"):
+        copy = run_dir / "units" / unit.parent.name
+        if unit.parent.suffix == ".part":
+            continue
+        if json.loads(unit.read_text())["architecture"] in architectures and not copy.exists():
+            shutil.copytree(unit.parent, copy.with_name(copy.name + ".part"), dirs_exist_ok=True)
+            copy.with_name(copy.name + ".part").rename(copy)
 
 
 def slug(trial: str) -> str:

@@ -141,7 +141,7 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
 
 def test_screening_compares_recipes_by_validation_tracks(tmp_path):
     flags = manifest(tmp_path / "data")[:1]
-    trials = ["as it is", "mixup"]
+    trials = ["warm start", "mixup"]
     run = run_script("screening", *flags, *QUICK, f"--trials={','.join(trials)}", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     table = pd.read_csv(tmp_path / "results" / "music-screening" / "screening.csv")
