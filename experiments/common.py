@@ -147,8 +147,10 @@ def export_winner(
     corpus: experiment.Corpus, asked: experiment.Settings, run_dir: Path, predictions: pd.DataFrame
 ) -> Path:
     """Refit the system of --export on all tracks and export it with its cross-validated scores."""
-    epochs = results.best_epochs(run_dir, FLAGS.export)
-    model = experiment.train(corpus, asked, FLAGS.export, epochs, device=FLAGS.device, quiet=FLAGS.quiet)
+    epochs, before = results.best_epochs(run_dir, FLAGS.export)
+    model = experiment.train(
+        corpus, asked, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet
+    )
     table = evaluation.summary(predictions, asked.dataset).set_index("architecture")
     found = table.loc[FLAGS.export, ["accuracy", "std", "balanced_accuracy", "macro_f1"]].to_dict()
     scores = {name: None if pd.isna(value) else value for name, value in found.items()}  # one fold has no std
@@ -159,6 +161,7 @@ def export_winner(
         "licence": FLAGS.licence,
         "tracks": len(corpus.tracks),
         "epochs": epochs,
+        "channels_epochs": before,
         "training_chunks": min(asked.recipe.max_chunks, max(features.chunks for features in corpus.features)),
         "scores": {**scores, "split": asked.split, "seeds": asked.seeds},
         "command": results.command(),

@@ -25,6 +25,7 @@ TRIALS: dict[str, dict[str, Any]] = {
     "from nothing": {"warm_start": False},
     "a third of the rate": {"warm_rate": 0.3},
     "a tenth of the rate": {"warm_rate": 0.1},
+    "frozen channels": {"warm_frozen": True},
     "every step's loss": {"steps_loss": "every"},
     "last step": {"pooling": "last"},
     "chunk loss": {"chunk_loss": 0.5},
@@ -37,6 +38,8 @@ TRIALS: dict[str, dict[str, Any]] = {
     "random offset": {"random_offset": True},
     "excerpts from half a track": {"shortest_excerpt": 0.5},
     "AdamW": {"optimizer": "adamw", "weight_decay": 0.05},
+    "half the batch": {"batch_tracks": 8},
+    "quarter of the batch": {"batch_tracks": 4},
     "half the rate": {"learning_rate": 5e-4},
     "plain log": {"compression": "log"},
     "twice the rate": {"learning_rate": 2e-3},
@@ -44,7 +47,15 @@ TRIALS: dict[str, dict[str, Any]] = {
     "no clipping": {"clip_norm": None},
     "Gaussian weights": {"initializer": "normal"},
 }
-OF_THE_LSTM = {"pooling", "steps_loss", "chunk_loss", "warm_start", "warm_rate", "lstm_dropout"}  # R3 reads none
+OF_THE_LSTM = {
+    "pooling",
+    "steps_loss",
+    "chunk_loss",
+    "warm_start",
+    "warm_rate",
+    "warm_frozen",
+    "lstm_dropout",
+}  # R3 reads none
 FIRST = next(iter(TRIALS))
 
 MANIFEST = flags.DEFINE_string("manifest", None, "CSV file with the columns path, label, group.", required=True)

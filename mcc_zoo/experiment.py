@@ -102,6 +102,19 @@ class Corpus:
     refused: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class WarmStart:
+    """The trained chunk network that a system with an LSTM goes on from.
+
+    Attributes:
+        weights: Of the chunk network.
+        best_epoch: After which of its epochs they were taken.
+    """
+
+    weights: list[np.ndarray]
+    best_epoch: int
+
+
 def prepare(tracks: Sequence[Track], cache: pipeline.FeatureCache, quiet: bool = False) -> Corpus:
     """Decode every track into the cache; unreadable ones are set aside with the reason, and said aloud.
 
@@ -238,8 +251,8 @@ def run_unit(
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     logs = keras.callbacks.TensorBoard(temporary / "logs", write_graph=False)
-    channels = _channels(corpus, split, settings, job, folder, strategy)
-    model, fitted = _fitted(corpus, split, settings, job, channels, strategy, [*callbacks, logs])
+    start_from = _warm_start(corpus, split, settings, job, folder, strategy)
+    model, fitted = _fitted(corpus, split, settings, job, start_from, strategy, [*callbacks, logs])
     if settings.recipe.warm_start and architecture in WARM_STARTS.values():
         np.savez(temporary / CHANNELS, *model.get_layer("chunk_network").get_weights())
     tested = split.validation if settings.on_validation else split.test
@@ -265,6 +278,7 @@ def run_unit(
         "std": float(standardise.input_variance**0.5),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
+        "channels_best_epoch": start_from.best_epoch if start_from else None,
         "validation_accuracy": float(best["val_tags_accuracy"]),
         "validation_cross_entropy": float(best[training.MONITOR]),
         "accuracy": float((table["truth"] == table["prediction"]).mean()),
@@ -285,24 +299,22 @@ def _fitted(
     split: folds.Split,
     settings: Settings,
     job: Job,
-    channels: list[np.ndarray] | None,
+    start: WarmStart | None,
     strategy: tf.distribute.Strategy,
     callbacks: list[keras.callbacks.Callback],
 ) -> tuple[keras.Model, training.Fit]:
-    """Build and train one system on one fold, from the weights of a chunk network if there are any."""
+    """Build and train one system on one fold, from where a warm start says if there is one."""
     seed, fold, architecture = job
     keras.backend.clear_session()
     keras.utils.set_random_seed(TRAINING_ORDER_SEED * (seed + 1) + fold)
-    model = _built(corpus, split.train, settings, architecture, strategy, settings.precision)
-    if channels is not None:
-        model.get_layer("chunk_network").set_weights(channels)
+    model = _built(corpus, split.train, settings, architecture, strategy, settings.precision, start)
     fitted = training.fit(
         model,
         training_set(corpus, split.train, settings, seed, strategy),
         evaluation_set(corpus, split.validation, settings),
         settings.recipe,
         seed=seed,
-        warm=channels is not None,
+        warm=start is not None,
         callbacks=callbacks,
     )
     return _in_float32(model, corpus, split.train, settings, strategy), fitted
@@ -315,17 +327,21 @@ def _built(
     architecture: str,
     strategy: tf.distribute.Strategy,
     precision: str = "float32",
+    start: WarmStart | None = None,
 ) -> keras.Model:
-    """Build a system for the tracks with these indices."""
+    """Build a system for the tracks with these indices, with the channels of a warm start if there is one."""
     front_end, recipe = settings.front_end, settings.recipe
     mean, std = pipeline.mean_and_std(pick(corpus.features, indices), front_end)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
         with strategy.scope():
-            return build(architecture, corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
+            model = build(architecture, corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
     finally:
         keras.config.set_dtype_policy(before)
+    if start:
+        model.get_layer("chunk_network").set_weights(start.weights)
+    return model
 
 
 def _in_float32(
@@ -339,25 +355,25 @@ def _in_float32(
     return same
 
 
-def _channels(
+def _warm_start(
     corpus: Corpus,
     split: folds.Split,
     settings: Settings,
     job: Job,
     folder: Path,
     strategy: tf.distribute.Strategy,
-) -> list[np.ndarray] | None:
-    """Return the weights that a warm start takes from the system without an LSTM, trained now if no fold has them."""
+) -> WarmStart | None:
+    """Return what a warm start takes from the system without an LSTM, trained now if no fold has it."""
     seed, fold, architecture = job
     if not settings.recipe.warm_start or architecture not in WARM_STARTS:
         return None
     source = (seed, fold, WARM_STARTS[architecture])
-    kept = results.unit_dir(folder.parents[1], *source) / CHANNELS
-    if kept.exists():
-        with np.load(kept) as arrays:
-            return list(arrays.values())
-    model, _ = _fitted(corpus, split, settings, source, None, strategy, [])
-    return model.get_layer("chunk_network").get_weights()
+    unit = results.unit_dir(folder.parents[1], *source)
+    if (unit / CHANNELS).exists():
+        with np.load(unit / CHANNELS) as arrays:
+            return WarmStart(list(arrays.values()), json.loads((unit / "fold.json").read_text())["best_epoch"])
+    model, fitted = _fitted(corpus, split, settings, source, None, strategy, [])
+    return WarmStart(model.get_layer("chunk_network").get_weights(), fitted.best_epoch)
 
 
 def training_set(
@@ -419,7 +435,7 @@ def train(
     architecture: str,
     epochs: int,
     *,
-    channel_epochs: int | None = None,
+    channels_epochs: int | None = None,
     device: str = "auto",
     quiet: bool = False,
 ) -> keras.Model:
@@ -429,20 +445,19 @@ def train(
         corpus: As `prepare` gives it.
         settings: Seed, recipe and front end are used.
         architecture: The system.
-        epochs: Cross-validation's median best epoch, say (`best_epochs`).
-        channel_epochs: Of the system that a warm start begins with; `epochs` by default.
+        epochs: Cross-validation's median best epoch, say (`mcc_zoo.results.best_epochs`).
+        channels_epochs: Of the system that a warm start begins with; `epochs` by default.
         device: As for `mcc_zoo.training.strategy`.
         quiet: No progress bar.
     """
-    channels = None
+    start = None
     if settings.recipe.warm_start and architecture in WARM_STARTS:
-        start = train(corpus, settings, WARM_STARTS[architecture], channel_epochs or epochs, device=device, quiet=quiet)
-        channels = start.get_layer("chunk_network").get_weights()
+        before = channels_epochs or epochs
+        source = train(corpus, settings, WARM_STARTS[architecture], before, device=device, quiet=quiet)
+        start = WarmStart(source.get_layer("chunk_network").get_weights(), before)
     keras.utils.set_random_seed(settings.seed)
     strategy, indices = training.strategy(device), np.arange(len(corpus.tracks))
-    model = _built(corpus, indices, settings, architecture, strategy, settings.precision)
-    if channels is not None:
-        model.get_layer("chunk_network").set_weights(channels)
+    model = _built(corpus, indices, settings, architecture, strategy, settings.precision, start)
     everything = training_set(corpus, indices, settings, settings.seed, strategy)
     with progress_bar(quiet) as bar:
         name = f"{architecture} on all tracks"
@@ -455,7 +470,7 @@ def train(
             settings.recipe,
             epochs=epochs,
             seed=settings.seed,
-            warm=channels is not None,
+            warm=start is not None,
             callbacks=[shown],
         )
     return _in_float32(model, corpus, indices, settings, strategy)

@@ -203,6 +203,7 @@ class Recipe:
         warm_start: Whether a system with an LSTM starts from the chunk network that the same system without one
             (`WARM_STARTS`) learnt on the same training tracks.
         warm_rate: Factor of the learning rate of such a second training.
+        warm_frozen: Whether the chunk network stays as it is in such a second training.
         lstm_dropout: Share of an LSTM's inputs that training drops, besides the dropout before the output.
         weight_decay: Of AdamW; None for optimisers without it.
         label_smoothing: Share of a target that is spread over all labels.
@@ -230,6 +231,7 @@ class Recipe:
     chunk_loss: float = 0.0
     warm_start: bool = False
     warm_rate: float = 1.0
+    warm_frozen: bool = False
     lstm_dropout: float = 0.0
     weight_decay: float | None = None
     label_smoothing: float = 0.0

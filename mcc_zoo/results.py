@@ -105,10 +105,16 @@ def _notes(run_dir: Path, predictions: pd.DataFrame, dataset: str) -> list[str]:
     return [f"{note}\n" for note in notes if note]
 
 
-def best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> int:
-    """Return the median over a run's folds of the epoch with the best validation figure."""
+def best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> tuple[int, int | None]:
+    """Return the median over a run's folds of the epoch with the best validation figure.
+
+    Returns:
+        The system's own, and that of the channels which it started from, None where it started from nothing.
+    """
     table = pd.read_csv(Path(run_dir) / "folds.csv")
-    return int(table.loc[table["architecture"] == architecture, "best_epoch"].median())
+    own = table.loc[table["architecture"] == architecture, ["best_epoch", "channels_best_epoch"]].median()
+    channels = own["channels_best_epoch"]
+    return int(own["best_epoch"]), None if pd.isna(channels) else int(channels)
 
 
 @dataclass(frozen=True)

@@ -250,6 +250,7 @@ def fit(
         FloatingPointError: The loss is not finite any more.
     """
     epochs = epochs or recipe.max_epochs
+    model.get_layer("chunk_network").trainable = not (warm and recipe.warm_frozen)
     trained = compiled(model, recipe, epochs, int(training.cardinality()), recipe.warm_rate if warm else 1.0)
     stopping: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if recipe.average is not None:
@@ -266,6 +267,7 @@ def fit(
         shuffle=False,  # the dataset does it
         verbose=0,
     )
+    model.get_layer("chunk_network").trainable = True
     table = pd.DataFrame(history.history)
     if not np.isfinite(table["loss"]).all():
         raise FloatingPointError(

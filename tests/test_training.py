@@ -134,6 +134,22 @@ def test_levers_of_the_recipe_train_and_leave_the_model_as_it_is(corpus):
     assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
 
 
+def test_frozen_channels_are_those_that_the_warm_start_took(corpus):
+    recipe = dataclasses.replace(RECIPE, warm_start=True, warm_frozen=True)
+    settings = dataclasses.replace(SETTINGS, recipe=recipe)
+    before = experiment.train(corpus, settings, "r2", 2, device="cpu", quiet=True).get_layer("chunk_network")
+    after = experiment.train(corpus, settings, "r4", 1, channels_epochs=2, device="cpu", quiet=True)
+    for old, new in zip(before.get_weights(), after.get_layer("chunk_network").get_weights(), strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-6)
+    assert len(after.get_layer("chunk_network").trainable_weights) == len(
+        before.weights
+    )  # whoever trains it further can
+    free = dataclasses.replace(settings, recipe=dataclasses.replace(recipe, warm_frozen=False))
+    other = experiment.train(corpus, free, "r4", 1, channels_epochs=2, device="cpu", quiet=True)
+    moved = zip(before.get_weights(), other.get_layer("chunk_network").get_weights(), strict=True)
+    assert all(np.abs(new - old).max() > 1e-4 for old, new in moved)
+
+
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_a_model_that_computes_in_float32(corpus, precision):
     settings = dataclasses.replace(SETTINGS, precision=precision)
