@@ -258,7 +258,7 @@ def test_rest_answers_both_signatures(where, tagger, request, rng):
         (b'{"inputs": [0.1, 0.2]}', "audio is float64 (2,): send numbers, a batch of clips"),
         (b'{"inputs": [["0.1"]]}', "audio is <U3 (1, 1): send numbers"),
         (b'{"inputs": [[0.1, 0.2]]}', "audio has too few samples: at least one window"),
-        (b'{"inputs": [[' + b"NaN," * 5_000 + b"1]]}", "audio holds"),
+        (b'{"inputs": [[' + b"NaN," * 5_000 + b"1]]}", "audio has samples that are not finite"),
         (b'{"signature_name": "tag_wav", "inputs": [[0.1]]}', "signature_name='tag_wav' is not answered here"),
         (b'{"signature_name": ["a"], "inputs": [[0.1]]}', "signature_name=['a'] is not answered here"),
     ],
@@ -280,20 +280,22 @@ def test_requests_are_passed_on_to_tf_serving(proxy):
     status = requests.get(f"{proxy}/v1/models/tones", timeout=30).json()
     assert status["model_version_status"][0]["version"] == "1"
     missing = requests.get(f"{proxy}/v1/models/no%20such", timeout=30)
-    assert (missing.status_code, missing.json()["error"]) == (404, "Could not find any versions of model no such")
+    assert (missing.status_code, missing.json()["error"]) == (404, "Servable not found for request: Latest(no%20such)")
 
 
-def test_a_server_that_cannot_be_used_is_said(tagger, stand_in, proxy, tmp_path):
+def test_a_server_that_cannot_be_used_is_said(tagger, stand_in, proxy, tmp_path, monkeypatch):
     clip = wav(tmp_path, np.zeros(5_000))
     stand_in.busy = 1
     status, said = upload(proxy, clip)
     assert status == 502
     assert said["error"].startswith(f"model 'tones' at --server={stand_in.rest} did not answer (HTTP 503): The batch")
+    other = ServedModel(DEAF, "tones")
+    monkeypatch.setattr(other, "exchange", lambda *_: (200, b"<html>hello"))
     for model, words in (
-        (ServedModel(stand_in.rest, "moods"), "did not answer (HTTP 404): Could not find"),
+        (ServedModel(stand_in.rest, "moods"), "did not answer (HTTP 404): Servable not found"),
         (ServedModel(DEAF, "tones"), f"no TF Serving answers at --server={DEAF} (ConnectionError): start it"),
         (ServedModel(f"{stand_in.rest}/elsewhere", "tones"), "Malformed request: POST /elsewhere/v1"),
-        (ServedModel(proxy + "/about?", "tones"), "it does not speak TF Serving's REST protocol"),
+        (other, "it does not speak TF Serving's REST protocol"),
     ):
         with served(DemoPage(tagger, model)) as address:
             status, said = upload(address, clip)
@@ -405,14 +407,20 @@ def choose(tab: Tab, path: Path, name: str = "") -> None:
 
 def opacities(tab: Tab, chunks: int, labels: int) -> np.ndarray:
     """Read the picture: how opaque the middle of each cell is, (chunks, labels) from 0 to 1."""
-    width, height, data = tab.evaluate(
-        """() => { const c = document.querySelector("canvas")
-        return [c.width, c.height, [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]] }"""
+    cells = tab.evaluate(
+        """([chunks, labels]) => {
+            const picture = document.querySelector("canvas"), copy = document.createElement("canvas")
+            const {width, height} = Object.assign(copy, {width: picture.width, height: picture.height})
+            const brush = copy.getContext("2d", {willReadFrequently: true})
+            brush.drawImage(picture, 0, 0)
+            const alpha = (chunk, label) =>
+                brush.getImageData((chunk + 0.5) * width / chunks, (label + 0.5) * height / labels, 1, 1).data[3]
+            const places = count => [...Array(count).keys()]
+            return places(chunks).map(chunk => places(labels).map(label => alpha(chunk, label) / 255))
+        }""",
+        [chunks, labels],
     )
-    alpha = np.array(data).reshape(height, width, 4)[..., 3] / 255
-    x = ((np.arange(chunks) + 0.5) * width / chunks).astype(int)
-    y = ((np.arange(labels) + 0.5) * height / labels).astype(int)
-    return alpha[y][:, x].T
+    return np.array(cells)
 
 
 def wait_until(tab: Tab, position: float) -> None:

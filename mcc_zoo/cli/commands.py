@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -253,7 +254,7 @@ def demo_page(
     try:
         listening = page.listening(page.DemoPage(tagger, model, library), port)
     except OSError as error:
-        fail(f"--port={port} cannot be had ({error.strerror}): give another, or 0 for a free one")
+        fail(f"--port={port} cannot be had ({os.strerror(error.errno or 0)}): give another, or 0 for a free one")
     say(f"http://{page.HOST}:{listening.port} shows {name}; Ctrl-C ends it")
     listening.serve_forever()
     raise typer.Exit(INTERRUPTED)  # the server takes Ctrl-C for itself
