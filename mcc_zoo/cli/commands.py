@@ -1,7 +1,8 @@
-"""The six commands."""
+"""The seven commands."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,8 @@ import typer
 from rich.console import Console
 
 from mcc_zoo import datasets
-from mcc_zoo.cli.common import REFUSED, conclude, fail, listed, loaded, printable, results, say
+from mcc_zoo.audio import AudioError
+from mcc_zoo.cli.common import INTERRUPTED, REFUSED, conclude, fail, listed, loaded, printable, results, say
 from mcc_zoo.cli.picture import picture, picture_paths, save_picture
 from mcc_zoo.cli.rows import DESCRIPTORS, TABLES, by_suffix, descriptor_row, row, save, stream_csv, tag_row, tag_table
 from mcc_zoo.datasets import DATASETS
@@ -205,6 +207,57 @@ def verify(export: ExportArgument) -> None:
         say(f"{folder} is not what was exported: copy it again, or export it again")
         raise typer.Exit(REFUSED)
     typer.echo(printable(f"{folder}: files and answers are those that were exported"))
+
+
+@app.command(
+    epilog="Example: mcc-zoo demo-page exported_models/mcclstm_genre --folder my_music\n\n"
+    "Example: mcc-zoo demo-page exported_models/mcclstm_genre --server http://tagging.example:8501"
+)
+def demo_page(
+    export: ExportArgument,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="MUSIC", exists=True, file_okay=False, help="Tracks to compare with; read at the start."),
+    ] = None,
+    server: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Ask a TF Serving that serves this export under its name, such as http://localhost:8501. Without it "
+            "this process answers.",
+        ),
+    ] = "",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="On this machine; 0 takes a free one.")] = 8080,
+) -> None:
+    """Open a page on this machine to hear and see a track: its taggram and tags while it plays, and tracks like it.
+
+    Needs the extra [page]. Nobody but this machine can reach the page. It asks the model by TF Serving's REST
+    protocol; /v1/models/NAME:predict of the same address takes such requests too.
+
+    Exit status: 130 after Ctrl-C, which ends it, 2 when it cannot be started.
+    """
+    try:
+        from mcc_zoo import demo_page as page
+    except ImportError as error:
+        fail(f"mcc-zoo demo-page needs the extra [page] ({error}): pip install 'mcc_zoo[page]'")
+    if server and not server.startswith(("http://", "https://")):
+        fail(f"--server={server!r}: give a URL, such as http://localhost:8501")
+    tagger = loaded(export)
+    name, library = tagger.facts["name"], None
+    with quiet():
+        model = page.ServedModel(server, name) if server else page.LoadedModel(tagger.folder, name)
+    if folder:
+        try:
+            library = page.Library.of(results(tagger, listed([str(folder)]), "windows", "describing"), folder)
+        except AudioError as error:
+            fail(str(error))
+    try:
+        listening = page.listening(page.DemoPage(tagger, model, library), port)
+    except OSError as error:
+        fail(f"--port={port} cannot be had ({os.strerror(error.errno or 0)}): give another, or 0 for a free one")
+    say(f"http://{page.HOST}:{listening.port} shows {name}; Ctrl-C ends it")
+    listening.serve_forever()
+    raise typer.Exit(INTERRUPTED)  # the server takes Ctrl-C for itself
 
 
 @app.command(

@@ -21,7 +21,7 @@ from mcc_zoo.progress import progress_bar
 from mcc_zoo.tagger import Mode, Result, Tagger, load
 from mcc_zoo_start import quiet
 
-REFUSED, IMPOSSIBLE = 1, 2  # exit statuses
+REFUSED, IMPOSSIBLE, INTERRUPTED = 1, 2, 130  # exit statuses
 
 Row = dict[str, Any]
 

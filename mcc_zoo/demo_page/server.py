@@ -1,0 +1,174 @@
+"""The page's local server: a WSGI application, and the socket of this machine that it listens on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import Forbidden, HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+from mcc_zoo.audio import AudioError
+from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError, ServedModel
+from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tagged
+from mcc_zoo.isolation import IsolatedDecoder
+from mcc_zoo.paper import SYSTEMS
+from mcc_zoo.tagger import Tagger
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+HOST = "127.0.0.1"
+MAX_BYTES = 1 << 28  # 256 MiB; an hour of MP3 at 320 kbit/s takes 144
+LONGEST_NAME = 200
+PAGE = Path(__file__).with_name("page.html")
+ROUTES = Map(
+    [
+        Rule("/", endpoint="page", methods=["GET"]),
+        Rule("/about", endpoint="about", methods=["GET"]),
+        Rule("/tag", endpoint="tag", methods=["POST"]),
+        Rule("/v1/<path:_>", endpoint="rest", methods=["GET", "POST"]),
+    ]
+)
+
+
+class _Request(Request):
+    trusted_hosts = [HOST, "localhost"]  # a name of elsewhere that points here is no way in
+
+
+class DemoPage:
+    """The application: `/` the page, `/about` the model, `/tag` a track, `/v1/...` TF Serving's REST protocol.
+
+    `POST /tag?name=song.mp3` takes an audio file as the body and answers with what the page shows of it, in JSON. What
+    goes wrong is answered as `{"error": SENTENCE}`.
+
+    Args:
+        tagger: The export.
+        model: Who is asked: the export loaded, or TF Serving that serves it.
+        library: Tracks to compare with.
+        max_bytes: Of a request.
+    """
+
+    def __init__(
+        self, tagger: Tagger, model: Model, library: Library | None = None, max_bytes: int = MAX_BYTES
+    ) -> None:
+        """Read the page."""
+        self._tagger, self._model, self._library, self._max_bytes = tagger, model, library, max_bytes
+        self._html = PAGE.read_text(encoding="utf-8")
+        script = self._html.partition("<script>")[2].partition("</script>")[0]
+        allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        self._headers = {
+            "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+            f"frame-ancestors 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; connect-src 'self'; "
+            "media-src blob:; img-src data:",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        """Answer a request."""
+        request = _Request(environ)
+        request.max_content_length = self._max_bytes
+        response = self._answer(request)
+        response.headers.extend(self._headers)
+        return response(environ, start_response)
+
+    def _answer(self, request: _Request) -> Response:
+        try:
+            host, origin = request.host_url.rstrip("/"), request.headers.get("Origin")  # the host is checked here
+            if origin not in (None, host):
+                raise Forbidden(f"a page of {origin} may not ask this one")
+            endpoint, _ = ROUTES.bind_to_environ(request.environ).match()
+            return getattr(self, f"_{endpoint}")(request)
+        except (AudioError, ModelError) as error:
+            return _json({"error": str(error)}, getattr(error, "status", 400))
+        except HTTPException as error:
+            sentence = error.description or error.name
+            if error.code == 413:
+                sentence = f"larger than the {self._max_bytes / 2**20:g} MiB that this page takes; give a smaller file"
+            return _json({"error": sentence}, error.code or 500)
+        except Exception as error:  # the next track may do better
+            logging.getLogger(__name__).exception("a request failed")
+            return _json({"error": f"this is a fault of the server ({type(error).__name__}): see its terminal"}, 500)
+
+    def _page(self, request: _Request) -> Response:
+        return Response(self._html, mimetype="text/html")
+
+    def _about(self, request: _Request) -> Response:
+        facts, front_end = self._tagger.facts, self._tagger.front_end
+        return _json(
+            {
+                "name": facts["name"],
+                "system": SYSTEMS[facts["architecture"]].title,
+                "labels": self._tagger.labels,
+                "sample_rate": front_end.sample_rate,
+                "server": self._model.server if isinstance(self._model, ServedModel) else "",
+                "tracks": len(self._library.paths) if self._library else 0,
+                "max_bytes": self._max_bytes,
+                "max_minutes": MAX_SECONDS / 60,
+            }
+        )
+
+    def _tag(self, request: _Request) -> Response:
+        tagger = self._tagger
+        name = request.args.get("name", "")[:LONGEST_NAME] or "the track"
+        block = tagger.facts["training_chunks"] * tagger.front_end.chunk_hop
+        with tempfile.NamedTemporaryFile(prefix="mcc_zoo-") as file, IsolatedDecoder() as decoder:
+            shutil.copyfileobj(request.stream, file)
+            file.flush()
+            try:
+                found = tagged(decoder.read_blocks(file.name, tagger.front_end.sample_rate, block), tagger, self._model)
+            except (AudioError, ModelError) as error:
+                reason = str(error).replace(repr(file.name), repr(name)).replace(file.name, repr(name))
+                blames_server = getattr(error, "status", None) == BAD_GATEWAY
+                named = reason if blames_server or repr(name) in reason else f"{name!r}: {reason}"
+                raise ModelError(named, BAD_GATEWAY if blames_server else 400) from error
+        return _json(
+            {
+                "name": name,
+                "labels": tagger.labels,
+                "tags": found.tags.tolist(),
+                "taggram": found.taggram.astype("float64").round(4).tolist(),
+                "chunk_seconds": tagger.front_end.chunk_seconds,
+                "windows": found.windows,
+                "window_chunks": tagger.facts["training_chunks"],
+                "so_far": tagger.has_lstm,
+                "nearest": self._library.nearest(found.descriptor) if self._library else [],
+            }
+        )
+
+    def _rest(self, request: _Request) -> Response:
+        status, body = self._model.exchange(request.method, request.path, request.get_data(cache=False))
+        return Response(body, status, mimetype="application/json")
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing of requests: the page says what there is to say."""
+
+
+def listening(application: DemoPage, port: int) -> BaseWSGIServer:
+    """Listen on this machine alone; `serve_forever` of the result answers, some requests at a time.
+
+    Args:
+        application: Who answers.
+        port: 0 takes a free one; the result's `port` says which.
+
+    Raises:
+        OSError: The port cannot be had.
+    """
+    with socket.create_server((HOST, port)) as opened:
+        return make_server(HOST, port, application, threaded=True, request_handler=_Quiet, fd=opened.fileno())
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(json.dumps(value), status, mimetype="application/json")
