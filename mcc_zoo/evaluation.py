@@ -176,6 +176,14 @@ def summary(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def export_scores(predictions: pd.DataFrame, dataset: str, architecture: str) -> dict[str, float | int | None]:
+    """Summarise one system for the card of its export: accuracy, std, balanced_accuracy, macro_f1 in percent; folds."""
+    table = summary(predictions, dataset).set_index("architecture")
+    found = table.loc[architecture, ["accuracy", "std", "balanced_accuracy", "macro_f1"]].to_dict()
+    scores = {name: None if pd.isna(value) else value for name, value in found.items()}  # one fold has no std
+    return {**scores, "folds": int(table.loc[architecture, "folds"])}
+
+
 def _percent(mean: float | None, std: float | None = None) -> str:
     if mean is None or pd.isna(mean):
         return ""
