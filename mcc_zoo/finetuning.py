@@ -23,11 +23,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from rich.progress import Progress
+from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from mcc_zoo import datasets, evaluation, experiment, pipeline, results, training
 from mcc_zoo.architectures import with_labels
@@ -40,6 +38,7 @@ from mcc_zoo.tagger import Tagger, load
 
 PENALTIES = tuple(10.0**power for power in range(-4, 2))  # scikit-learn's C, for standardised descriptors
 ITERATIONS = 300  # of its solver
+LEAST_SPREAD = 0.01  # of a value of the descriptor, as a share of the largest
 UNFROZEN_RATE = 0.1  # factor of the recipe's learning rate
 
 
@@ -202,31 +201,33 @@ def _readings(model: keras.Model, corpus: Corpus, settings: Settings, bar: Progr
 
 def _with_new_softmax(model: keras.Model, labels: Sequence[str], readings: Readings, penalty: float) -> keras.Model:
     """Copy a model, under the softmax that is best for what it reads."""
-    scaler, regression = _regression(readings, penalty).named_steps.values()
-    kernel, bias = regression.coef_, regression.intercept_
-    if len(labels) == 2:  # scikit-learn scores the second of two classes alone
-        kernel, bias = np.concatenate([-kernel, kernel]) / 2, np.concatenate([-bias, bias]) / 2
-    kernel = kernel / scaler.scale_
     copy = with_labels(model, labels)
-    copy.get_layer("sequence_network").get_layer("steps").set_weights([kernel.T, bias - kernel @ scaler.mean_])
+    copy.get_layer("sequence_network").get_layer("steps").set_weights(_softmax(readings, penalty))
     return copy
 
 
 def _loss(readings: Readings, part: Split, penalty: float) -> float:
     """Cross-entropy of validation tracks after training on a split's training tracks."""
-    regression = _regression(readings.of(part.train), penalty)
+    kernel, bias = _softmax(readings.of(part.train), penalty)
     held_out = readings.of(part.validation)
-    probabilities = regression.predict_proba(held_out.values)
-    return log_loss(held_out.classes, probabilities, sample_weight=held_out.weights, labels=regression.classes_)
+    scores = log_softmax(held_out.values @ kernel + bias, axis=1)
+    return -float(np.average(scores[np.arange(len(scores)), held_out.classes], weights=held_out.weights))
 
 
-def _regression(readings: Readings, penalty: float) -> Pipeline:
-    regression = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=ITERATIONS))
+def _softmax(readings: Readings, penalty: float) -> list[np.ndarray]:
+    """Fit a softmax: its kernel (D, labels) and bias (labels,)."""
+    values = readings.values.astype(float)
+    mean, std = values.mean(axis=0), values.std(axis=0)
+    scale = np.maximum(std, LEAST_SPREAD * std.max() or 1.0)  # what hardly ever moves must not be blown up
+    regression = LogisticRegression(C=penalty, max_iter=ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # to end early is to penalise a little more
-        return regression.fit(
-            readings.values.astype(float), readings.classes, logisticregression__sample_weight=readings.weights
-        )
+        regression.fit((values - mean) / scale, readings.classes, sample_weight=readings.weights)
+    kernel, bias = regression.coef_, regression.intercept_
+    if len(bias) == 1:  # of two classes it scores the second alone
+        kernel, bias = np.concatenate([-kernel, kernel]) / 2, np.concatenate([-bias, bias]) / 2
+    kernel = kernel / scale
+    return [kernel.T, bias - kernel @ mean]
 
 
 def _train_all(

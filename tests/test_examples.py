@@ -46,9 +46,8 @@ def test_descriptors_with_scikit_learn(run, exported, tones):
 
 def test_similar_tracks(run, exported, tones, tagger):
     query = tones.parent / "low 3.wav"
-    said = re.findall(
-        r"^([\d.]+)  (.*)$", run("similar_tracks", exported, query, tones.parent, "--count=4"), re.MULTILINE
-    )
+    printed = run("similar_tracks", exported, query, tones.parent, "--count=4")
+    said = re.findall(r"^([\d.]+)  (.*)$", printed, re.MULTILINE)
     own = tagger.tag(query).descriptor
     others = sorted(path for path in tones.parent.glob("*.wav") if path not in (query, tones.parent / "damaged.wav"))
     expected = {str(result.path): 1 - cosine(own, result.descriptor) for result in tagger.tag_files(others)}
@@ -68,9 +67,7 @@ def test_similar_tracks_refuses_a_query_that_is_no_audio(run, exported, tones, c
 def test_keras_downstream(run, exported, tones, tmp_path):
     song, saved = tones.parent / "low 3.wav", tmp_path / "trained.keras"
     said = run("keras_downstream", exported, song, "Übermut", f"--save={saved}")
-    before, after = (
-        float(re.search(rf"^{when}: .*Übermut ([\d.]+)$", said, re.MULTILINE)[1]) for when in ("before", "after")
-    )
+    before, after = map(float, re.findall(r"^(?:before|after): .*Übermut ([\d.]+)$", said, re.MULTILINE))
     assert after > before
     again = tf.keras.models.load_model(saved)(mcc_zoo.audio.read(song, 44_100)[np.newaxis])
     assert float(again["tags"][0, 2]) == pytest.approx(after, abs=6e-4)
