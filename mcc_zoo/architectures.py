@@ -236,8 +236,8 @@ def with_labels(model: keras.Model, labels: Sequence[str]) -> keras.Model:
     labels = checked_labels(labels)
 
     def layer_like(layer: keras.layers.Layer) -> keras.layers.Layer:
-        changed = {"steps": {"units": len(labels)}, "scores": {"labels": labels}}.get(layer.name, {})
-        return layer.__class__.from_config({**layer.get_config(), **changed})
+        changes: dict[str, dict[str, Any]] = {"steps": {"units": len(labels)}, "scores": {"labels": labels}}
+        return layer.__class__.from_config(layer.get_config() | changes.get(layer.name, {}))
 
     copy = keras.models.clone_model(model, clone_function=layer_like, recursive=True)
     copy.get_layer("chunk_network").set_weights(model.get_layer("chunk_network").get_weights())

@@ -178,10 +178,9 @@ def summary(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
 
 def export_scores(predictions: pd.DataFrame, dataset: str, architecture: str) -> dict[str, float | int | None]:
     """Summarise one system for the card of its export: accuracy, std, balanced_accuracy, macro_f1 in percent; folds."""
-    table = summary(predictions, dataset).set_index("architecture")
-    found = table.loc[architecture, ["accuracy", "std", "balanced_accuracy", "macro_f1"]].to_dict()
-    scores = {name: None if pd.isna(value) else value for name, value in found.items()}  # one fold has no std
-    return {**scores, "folds": int(table.loc[architecture, "folds"])}
+    (found,) = summary(predictions[predictions["architecture"] == architecture], dataset).to_dict("records")
+    figures = {name: found[name] for name in ("accuracy", "std", "balanced_accuracy", "macro_f1", "folds")}
+    return {name: None if pd.isna(value) else value for name, value in figures.items()}  # one fold has no std
 
 
 def _percent(mean: float | None, std: float | None = None) -> str:

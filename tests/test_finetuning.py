@@ -46,7 +46,7 @@ def frozen(exported, tones, tmp_path_factory):
 def small(tmp_path_factory):
     """An export without an LSTM, at another rate, that says by which recipe it was trained."""
     keras.utils.set_random_seed(2)
-    model = mcc_zoo.build("r2", ["x", "y"], front_end=FRONT_END, mean=0.5, std=0.7)
+    model = mcc_zoo.build("r0", ["x", "y"], front_end=FRONT_END, mean=0.5, std=0.7)
     provenance = {"recipe": dataclasses.asdict(RECIPE), "training_chunks": 2}
     return mcc_zoo.export_model(model, tmp_path_factory.mktemp("small"), "small", provenance, max_seconds=30)
 
@@ -89,20 +89,27 @@ def test_card_says_what_it_comes_from_and_how_well_it_does(frozen, exported):
     assert "If the tracks of tones, or others of their artists, were among that music, its score is not" in card
 
 
-def test_unfrozen_all_weights_are_trained(small, tones, tmp_path, capsys):
-    folder = mcc_zoo.finetune(small, tones, tmp_path, unfreeze=True, epochs=2, folds=3, quiet=True)
-    assert folder == tmp_path / "small_tones" / "1"
+def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tmp_path):
+    options = ["--unfreeze", "--epochs=2", "--folds=3", f"--export-dir={tmp_path}", f"--cache-dir={tmp_path / 'cache'}"]
+    result = CliRunner().invoke(commands.app, ["finetune", str(small.parent), str(tones), *options])
+    folder = tmp_path / "small_tones" / "1"
+    assert (result.exit_code, result.stdout) == (1, f"{folder}\n")
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("set aside: ") and "damaged.wav" in lines[0]
+    assert lines[1].endswith("cross-validated on 15 tracks; always saying high would give 33.3 %")
+    assert lines[2] == "1 track was set aside, see the reason above"
+    assert len(list((tmp_path / "cache").iterdir())) == 15
     before, after = weights(small), weights(folder)
+    assert list(before) == list(after) == ["chunk_network", "steps"]
     for old, new in zip(before["chunk_network"], after["chunk_network"], strict=True):
-        # Some filters never answer, and a rate of 1e-4 is low.
-        assert 0 < np.abs(new - old).max() < 0.05
+        assert 0 < np.abs(new - old).max() < 0.05  # a rate of 1e-4 is low
     facts = json.loads((folder / "mcc_zoo.json").read_text(encoding="utf-8"))
     assert facts["epochs"] in (1, 2) and facts["training_chunks"] == 1  # 5.7 s are one chunk at this rate
+    assert facts["max_seconds"] == 30
     assert facts["recipe"] == dataclasses.asdict(
         dataclasses.replace(RECIPE, max_epochs=2, max_chunks=2, warm_rate=finetuning.UNFROZEN_RATE)
     )
-    assert "epochs, recipe tuned |" in (folder / "MODEL_CARD.md").read_text()
-    assert "set aside: " in capsys.readouterr().err
+    assert "epochs, recipe tuned |" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("labels", [2, 3])
@@ -154,18 +161,6 @@ def test_descriptors_that_do_not_differ_give_the_shares_of_the_labels():
     kernel, bias = finetuning._softmax(alike, 10.0)
     np.testing.assert_allclose(np.exp(bias) / np.exp(bias).sum(), [0.25, 0.75], atol=1e-3)
     np.testing.assert_allclose(kernel, 0, atol=1e-6)
-
-
-def test_command_prints_the_folder_and_the_score(small, tones, tmp_path):
-    options = ["--folds=3", "--export-dir", tmp_path, "--name=pitch", "--cache-dir", tmp_path / "cache"]
-    arguments = [str(part) for part in ("finetune", small.parent, tones, *options)]
-    result = CliRunner().invoke(commands.app, arguments)
-    assert (result.exit_code, result.stdout) == (1, f"{tmp_path / 'pitch' / '1'}\n")
-    lines = result.stderr.splitlines()
-    assert "damaged.wav" in lines[0] and lines[0].startswith("set aside: ")
-    assert lines[1].endswith("cross-validated on 15 tracks; always saying high would give 33.3 %")
-    assert lines[2] == "1 tracks were set aside, see their reasons"
-    assert len(list((tmp_path / "cache").iterdir())) == 15
 
 
 def rewritten(tones: Path, keep: list[int], folder: Path) -> Path:
@@ -224,16 +219,16 @@ def test_command_says_what_cannot_be_done(arguments, message, small, tones):
     assert result.stderr.startswith(message)
 
 
-def test_keras_trains_a_loaded_export_further(exported):
+def test_keras_trains_a_loaded_export_further(exported, tones):
     model = tf.keras.models.load_model(exported)
-    assert all(layer.trainable for layer in model.layers)
     before = [weight.copy() for weight in model.get_weights()]
-    audio = np.random.default_rng(3).normal(scale=0.2, size=(3, 100_000)).astype(np.float32)
-    labels = {"tags": np.array([0, 2, 2])}
-    model.compile(tf.keras.optimizers.Adam(1e-3), loss={"tags": "sparse_categorical_crossentropy"})
+    names = ("low 0.wav", "middle 1.wav", "high 2.wav")
+    audio = np.stack([mcc_zoo.audio.read(tones.parent / name, 44_100)[:166_000] for name in names])  # two chunks
+    labels = {"tags": np.array([2, 0, 1])}
+    model.compile(tf.keras.optimizers.Adam(1e-4), loss={"tags": "sparse_categorical_crossentropy"})
     loss = model.evaluate(audio, labels, verbose=0)
     model.fit(audio, labels, epochs=1, verbose=0)
     changed = [bool((new != old).any()) for new, old in zip(model.get_weights(), before, strict=True)]
     assert all(changed) and len(changed) == 13
-    model.fit(audio, labels, epochs=7, verbose=0)
-    assert model.evaluate(audio, labels, verbose=0) < 0.9 * loss
+    model.fit(audio, labels, epochs=9, verbose=0)
+    assert model.evaluate(audio, labels, verbose=0) < 0.8 * loss

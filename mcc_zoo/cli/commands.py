@@ -323,6 +323,6 @@ def finetune(
         f"{majority['label']} would give {majority['percent']:.1f} %"
     )
     typer.echo(printable(str(folder)))
-    if facts["set_aside"]:
-        say(f"{facts['set_aside']} tracks were set aside, see their reasons")
+    if count := facts["set_aside"]:
+        say(f"{count} track{'s were' if count > 1 else ' was'} set aside, see the reason{'s' * (count > 1)} above")
         raise typer.Exit(REFUSED)
