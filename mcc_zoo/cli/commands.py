@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import tensorflow as tf
 import typer
 from rich.console import Console
 
@@ -299,6 +300,7 @@ def finetune(
 
     Exit status: 0 exported, 1 exported but some tracks were set aside, 2 it cannot be done, 130 Ctrl-C.
     """
+    tf.get_logger().setLevel("ERROR")  # it warns of retracing, once a new model a fold
     try:
         folder = finetuned(
             export,
