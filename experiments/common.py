@@ -151,10 +151,7 @@ def export_winner(
     model = experiment.train(
         corpus, asked, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet
     )
-    table = evaluation.summary(predictions, asked.dataset).set_index("architecture")
-    found = table.loc[FLAGS.export, ["accuracy", "std", "balanced_accuracy", "macro_f1"]].to_dict()
-    scores = {name: None if pd.isna(value) else value for name, value in found.items()}  # one fold has no std
-    scores["folds"] = int(table.loc[FLAGS.export, "folds"])
+    scores = evaluation.export_scores(predictions, asked.dataset, FLAGS.export)
     provenance = {
         "recipe": dataclasses.asdict(asked.recipe),
         "dataset": asked.dataset,

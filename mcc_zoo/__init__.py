@@ -9,6 +9,7 @@ from mcc_zoo.architectures import build, front_end_of, labels_of
 from mcc_zoo.datasets import Track
 from mcc_zoo.experiment import Settings, cross_validate, prepare, train
 from mcc_zoo.export import ExportError, export_model
+from mcc_zoo.finetuning import finetune
 from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, FrontEnd, Recipe
 from mcc_zoo.pipeline import FeatureCache
 from mcc_zoo.tagger import Result, Tagger, load
@@ -29,6 +30,7 @@ __all__ = [
     "build",
     "cross_validate",
     "export_model",
+    "finetune",
     "front_end_of",
     "labels_of",
     "load",

@@ -223,6 +223,31 @@ def build(
     return keras.Model(audio, compose(chunks, None, per_chunk, over_track), name=architecture)
 
 
+def with_labels(model: keras.Model, labels: Sequence[str]) -> keras.Model:
+    """Copy a model for other labels: all of its weights but those of the softmax, which are new.
+
+    Args:
+        model: As `build` or `keras.models.load_model` gives it.
+        labels: As for `build`.
+
+    Raises:
+        ValueError: The labels are not at least two different, non-empty strings.
+    """
+    labels = checked_labels(labels)
+
+    def layer_like(layer: keras.layers.Layer) -> keras.layers.Layer:
+        changes: dict[str, dict[str, Any]] = {"steps": {"units": len(labels)}, "scores": {"labels": labels}}
+        return layer.__class__.from_config(layer.get_config() | changes.get(layer.name, {}))
+
+    copy = keras.models.clone_model(model, clone_function=layer_like, recursive=True)
+    copy.get_layer("chunk_network").set_weights(model.get_layer("chunk_network").get_weights())
+    over_track = model.get_layer("sequence_network")
+    for layer in copy.get_layer("sequence_network").layers:
+        if layer.name != "steps":
+            layer.set_weights(over_track.get_layer(layer.name).get_weights())
+    return copy
+
+
 def compose(chunks: Any, chunk_count: Any, per_chunk: keras.Model, over_track: keras.Model) -> dict[str, Any]:
     """Run the chunk network on every chunk of (batch, chunks, ...) and the sequence network on what it gives."""
     folded = per_chunk(sequence_layers.FoldChunks(name="fold")(chunks))
@@ -261,4 +286,4 @@ def front_end_of(model: keras.Model) -> FrontEnd:
     return model.get_layer("front_end").get_layer("log_mel_chunks").front_end
 
 
-__all__ = ["ARCHITECTURES", "Tags", "build", "front_end_of", "labels_of"]
+__all__ = ["ARCHITECTURES", "Tags", "build", "front_end_of", "labels_of", "with_labels"]

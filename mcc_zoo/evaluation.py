@@ -176,6 +176,13 @@ def summary(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def export_scores(predictions: pd.DataFrame, dataset: str, architecture: str) -> dict[str, float | int | None]:
+    """Summarise one system for the card of its export: accuracy, std, balanced_accuracy, macro_f1 in percent; folds."""
+    (found,) = summary(predictions[predictions["architecture"] == architecture], dataset).to_dict("records")
+    figures = {name: found[name] for name in ("accuracy", "std", "balanced_accuracy", "macro_f1", "folds")}
+    return {name: None if pd.isna(value) else value for name, value in figures.items()}  # one fold has no std
+
+
 def _percent(mean: float | None, std: float | None = None) -> str:
     if mean is None or pd.isna(mean):
         return ""

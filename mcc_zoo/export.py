@@ -73,7 +73,7 @@ def export_model(
         exports_dir: Folder of all exports, `exported_models` say.
         name: Of the model; its versions are folders 1, 2, ... below exports_dir/name.
         provenance: What the card and mcc_zoo.json should say: any of `recipe`, `dataset`, `licence`, `tracks`,
-            `epochs`, `training_chunks`, `scores`, `command`, `limits`; JSON values.
+            `epochs`, `training_chunks`, `scores`, `majority`, `finetuned_from`, `command`, `limits`; JSON values.
         max_seconds: Of one clip; the signatures refuse longer ones.
 
     Returns:
@@ -83,7 +83,7 @@ def export_model(
         ValueError: The name is no plain folder name, or max_seconds is no time in which a clip fits.
         ExportError: What was written does not answer as the model does. Nothing is left behind.
     """
-    _check_arguments(name, max_seconds, front_end_of(model))
+    check_arguments(name, max_seconds, front_end_of(model))
     parent = Path(exports_dir) / name
     parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))  # no number: a server passes it by
@@ -100,7 +100,12 @@ def export_model(
         raise
 
 
-def _check_arguments(name: str, max_seconds: float, front_end: FrontEnd) -> None:
+def check_arguments(name: str, max_seconds: float, front_end: FrontEnd) -> None:
+    """Refuse what `export_model` would refuse, before any training.
+
+    Raises:
+        ValueError: The name is no plain folder name, or max_seconds is no time in which a clip fits.
+    """
     if not name or name.startswith(".") or Path(name).name != name:
         raise ValueError(f"name={name!r}: an export's name is that of one folder, such as 'mcclstm_genre'")
     least = probe_audio(front_end).shape[1] / front_end.sample_rate

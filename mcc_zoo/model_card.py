@@ -26,8 +26,8 @@ def model_card(facts: dict[str, Any]) -> str:
         "frames |",
         f"| track descriptor | {facts['descriptor_size']} values |",
         f"| weights | {facts['parameters']:,} |",
-        f"| trained on | {facts.get('dataset', 'not stated')}, {facts.get('tracks', '?')} tracks, "
-        f"{facts.get('epochs', '?')} epochs, recipe {facts.get('recipe', {}).get('name', 'not stated')} |",
+        f"| trained on | {facts.get('dataset', 'not stated')}, {facts.get('tracks', '?')} tracks, {_how(facts)} |",
+        *_origin(facts),
         f"| licence of the training music | {facts.get('licence', 'not stated')} |",
         f"| exported | {facts['exported']}, "
         + ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
@@ -36,7 +36,7 @@ def model_card(facts: dict[str, Any]) -> str:
         *_contract(facts),
         "## How well it does",
         "",
-        f"Chance is {100 / len(facts['labels']):.1f} %, one of {len(facts['labels'])} labels.",
+        f"Chance is {100 / len(facts['labels']):.1f} %, one of {len(facts['labels'])} labels." + _majority(facts),
         "",
         *_scores(facts),
         "",
@@ -51,6 +51,27 @@ def model_card(facts: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _how(facts: dict[str, Any]) -> str:
+    if facts.get("epochs") == 0:
+        return "the softmax alone, by logistic regression"
+    return f"{facts.get('epochs', '?')} epochs, recipe {facts.get('recipe', {}).get('name', 'not stated')}"
+
+
+def _origin(facts: dict[str, Any]) -> list[str]:
+    if not (origin := facts.get("finetuned_from")):
+        return []
+    return [
+        f"| fine-tuned from | {origin['name']}, version {origin['version']}, trained on {origin['dataset']} "
+        f"(licence of that music: {origin['licence']}); its mcc_zoo.json has the SHA-256 {origin['sha256']} |"
+    ]
+
+
+def _majority(facts: dict[str, Any]) -> str:
+    if not (majority := facts.get("majority")):
+        return ""
+    return f" Always saying {majority['label']}, the most frequent one, is right for {majority['percent']:.1f} %."
 
 
 def _contract(facts: dict[str, Any]) -> list[str]:

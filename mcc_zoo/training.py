@@ -7,7 +7,7 @@ gives the same results, and a test shows it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,21 +100,26 @@ def training_model(model: keras.Model, chunk_loss: bool = False) -> keras.Model:
         A model of log-mel chunks (batch, chunks, n_mels, chunk_frames), not standardised, and chunk_count (batch,),
         with outputs `steps` (batch, chunks, labels), the scores of each step before the softmax, and `tags`.
     """
-    standardise = model.get_layer("front_end").get_layer("standardise")
     over_track = model.get_layer("sequence_network")
-    scores = keras.Model(
-        over_track.input, {"steps": over_track.get_layer("steps").output, "tags": over_track.output["tags"]}
+    inputs, outputs = _past_the_log_mel(
+        model, {"steps": over_track.get_layer("steps").output, "tags": over_track.output["tags"]}
     )
-    inputs = {
-        "chunks": keras.Input((None, *model.get_layer("chunk_network").input.shape[1:]), name="chunks"),
-        "chunk_count": keras.Input((), dtype="int32", name="chunk_count"),
-    }
-    outputs = compose(standardise(inputs["chunks"]), inputs["chunk_count"], model.get_layer("chunk_network"), scores)
     read = {name: outputs[name] for name in ("steps", "tags")}
     if chunk_loss:
         x = keras.layers.Dropout(DROPOUT, name="chunk_dropout")(outputs["chunk_descriptors"])
         read["chunk_tags"] = keras.layers.Dense(len(labels_of(model)), name="chunk_tags")(x)
     return keras.Model(inputs, read, name=model.name)
+
+
+def _past_the_log_mel(model: keras.Model, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Join a model's layers past the log-mel up to `wanted` tensors of its sequence network: inputs and outputs."""
+    per_chunk, over_track = model.get_layer("chunk_network"), model.get_layer("sequence_network")
+    inputs = {
+        "chunks": keras.Input((None, *per_chunk.input.shape[1:]), name="chunks"),
+        "chunk_count": keras.Input((), dtype="int32", name="chunk_count"),
+    }
+    chunks = model.get_layer("front_end").get_layer("standardise")(inputs["chunks"])
+    return inputs, compose(chunks, inputs["chunk_count"], per_chunk, keras.Model(over_track.input, wanted))
 
 
 def step_weights(chunk_count: tf.Tensor, steps: tf.Tensor, last: bool) -> tf.Tensor:
@@ -277,7 +282,7 @@ def fit(
     return Fit(table, best)
 
 
-def predict(model: keras.Model, batches: tf.data.Dataset, windows: int) -> list[np.ndarray]:
+def predict(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
     """Run a model over evaluation batches.
 
     Args:
@@ -289,13 +294,26 @@ def predict(model: keras.Model, batches: tf.data.Dataset, windows: int) -> list[
         For each window its taggram: (chunks, labels) probabilities, no padding.
     """
     scored = training_model(model)
-    signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in scored.input.items()}
-    run = tf.function(
-        lambda inputs: tf.nn.softmax(scored(inputs, training=False)["steps"]), input_signature=[signature]
-    )
-    taggrams: dict[int, np.ndarray] = {}
+    return _of_windows(scored, lambda outputs: tf.nn.softmax(outputs["steps"]), batches, windows)
+
+
+def softmax_inputs(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
+    """Compute what a model's softmax reads of every step, nothing dropped out: as `predict`, but (chunks, D) each."""
+    over_track = model.get_layer("sequence_network")
+    inputs, outputs = _past_the_log_mel(model, {"read": over_track.get_layer("output_dropout").output})
+    reader = keras.Model(inputs, {"read": outputs["read"]})
+    return _of_windows(reader, lambda outputs: outputs["read"], batches, windows)
+
+
+def _of_windows(
+    network: keras.Model, of: Callable[[dict[str, tf.Tensor]], tf.Tensor], batches: Iterable[Any], windows: int
+) -> list[np.ndarray]:
+    """Run a network over evaluation batches: for each window the values of its real steps."""
+    signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in network.input.items()}
+    run = tf.function(lambda inputs: of(network(inputs, training=False)), input_signature=[signature])
+    found: dict[int, np.ndarray] = {}
     for inputs, _, rows in batches:
-        scores = run(inputs).numpy()
-        for row, count, taggram in zip(rows.numpy(), inputs["chunk_count"].numpy(), scores, strict=True):
-            taggrams[int(row)] = taggram[:count]
-    return [taggrams[i] for i in range(windows)]
+        values = run(inputs).numpy()
+        for row, count, steps in zip(rows.numpy(), inputs["chunk_count"].numpy(), values, strict=True):
+            found[int(row)] = steps[:count]
+    return [found[i] for i in range(windows)]

@@ -134,6 +134,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 15 tracks of two or three chunks, of three labels and in five groups, and of a damaged one."""
+    folder = tmp_path_factory.mktemp("tones")
+    rows = ["path,label,group"]
+    for i in range(15):
+        label, hertz = (("low", 150), ("middle", 1_200), ("high", 6_000))[i % 3]
+        write_tone(folder / f"{label} {i}.wav", hertz * (1 + i / 200), 3.8 + 1.9 * (i % 2), 44_100, seed=i)
+        rows.append(f"{label} {i}.wav,{label},band {i // 3}")
+    (folder / "damaged.wav").write_bytes(b"RIFF but no more")
+    (folder / "tones.csv").write_text("\n".join([*rows, "damaged.wav,low,"]))
+    return folder / "tones.csv"
+
+
+@pytest.fixture(scope="session")
 def tagger(exported: Path) -> mcc_zoo.Tagger:
     return mcc_zoo.load(exported)
 

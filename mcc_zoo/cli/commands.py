@@ -1,12 +1,14 @@
-"""The seven commands."""
+"""The commands."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import tensorflow as tf
 import typer
 from rich.console import Console
 
@@ -16,7 +18,8 @@ from mcc_zoo.cli.common import INTERRUPTED, REFUSED, conclude, fail, listed, loa
 from mcc_zoo.cli.picture import picture, picture_paths, save_picture
 from mcc_zoo.cli.rows import DESCRIPTORS, TABLES, by_suffix, descriptor_row, row, save, stream_csv, tag_row, tag_table
 from mcc_zoo.datasets import DATASETS
-from mcc_zoo.export import ExportError
+from mcc_zoo.export import FACTS, ExportError
+from mcc_zoo.finetuning import finetune as finetuned
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tagger import Mode, newest
 from mcc_zoo.verification import differences
@@ -293,4 +296,88 @@ def validate(
     for line in found.lines():
         typer.echo(printable(line))
     if not found.complete:
+        raise typer.Exit(REFUSED)
+
+
+@app.command(
+    epilog="Example: mcc-zoo finetune exported_models/mcclstm_genre my_music/labels.csv\n\n"
+    'Example: mcc-zoo finetune exported_models/mcclstm_genre moods.csv --unfreeze --name moods --licence "CC BY 4.0"'
+)
+def finetune(
+    export: ExportArgument,
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MANIFEST",
+            help="CSV file with a row a track and the columns path (relative to the file), label, and if you like "
+            "group: an artist, an album, which stay on one side of every split.",
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Of the new model; by default that of the old one, _ and the manifest's.")
+    ] = None,
+    export_dir: Annotated[
+        Path, typer.Option(metavar="FOLDER", file_okay=False, help="Where it goes: FOLDER/NAME/1, then 2, ...")
+    ] = Path("exported_models"),
+    unfreeze: Annotated[
+        bool,
+        typer.Option(
+            "--unfreeze", help="Train all weights, at a tenth of the usual rate: for many tracks. It takes much longer."
+        ),
+    ] = False,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="With --unfreeze: at most so many; validation tracks choose how many.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=3, help="Of the cross-validation that gives the score.")] = 5,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="grouped: tracks of a group stay together. random: they do not. PATH.csv: a table with the columns "
+            "path and fold. auto: the manifest's column fold where it has one, else grouped."
+        ),
+    ] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Draws the folds anew.")] = 0,
+    licence: Annotated[str, typer.Option(help="Of the music, for the model card.")] = "not stated",
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", file_okay=False, help="Keep what was decoded, for another try; else it is not."),
+    ] = None,
+) -> None:
+    """Teach a model labels of your own, and export it again.
+
+    The descriptor that the model has learnt stays as it is, and a new softmax reads it: that takes little more time
+    than decoding, and works with some ten tracks a label. --unfreeze goes on from there and trains everything.
+
+    The score is that of a cross-validation on your tracks. What is exported is trained on all of them; its card says
+    what it was fine-tuned from. Files that cannot be read are set aside. The folder of the export is printed.
+
+    Exit status: 0 exported, 1 exported but some tracks were set aside, 2 it cannot be done, 130 Ctrl-C.
+    """
+    tf.get_logger().setLevel("ERROR")  # it warns of retracing, once a new model a fold
+    try:
+        folder = finetuned(
+            export,
+            manifest,
+            export_dir,
+            name,
+            unfreeze=unfreeze,
+            epochs=epochs,
+            folds=folds,
+            split=split,
+            seed=seed,
+            licence=licence,
+            cache_dir=cache_dir,
+            quiet=not sys.stderr.isatty(),
+        )
+    except (ExportError, ValueError, FloatingPointError, OSError) as error:
+        fail(str(error))
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    scores, majority = facts["scores"], facts["majority"]
+    say(
+        f"accuracy {scores['accuracy']:.1f} %, cross-validated on {facts['tracks']} tracks; always saying "
+        f"{majority['label']} would give {majority['percent']:.1f} %"
+    )
+    typer.echo(printable(str(folder)))
+    if count := facts["set_aside"]:
+        say(f"{count} track{'s were' if count > 1 else ' was'} set aside, see the reason{'s' * (count > 1)} above")
         raise typer.Exit(REFUSED)
