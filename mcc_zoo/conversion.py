@@ -6,6 +6,7 @@ sums: the Fourier transform, and the loop of an LSTM step by step. It is compare
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import io
@@ -17,7 +18,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,9 +27,9 @@ import tensorflow as tf
 from mcc_zoo.architectures import compose
 from mcc_zoo.chunks import chunks_in, samples_of
 from mcc_zoo.export import ExportError, sync
-from mcc_zoo.front_end import log_mel_of_power, pad_to_one_chunk, split_into_chunks, window
+from mcc_zoo.front_end import log_mel_of_power, split_into_chunks, window
 from mcc_zoo.paper import FrontEnd
-from mcc_zoo.signatures import INPUTS, Function
+from mcc_zoo.signatures import Function
 from mcc_zoo.tagger import Tagger, load, newest
 from mcc_zoo.verification import ELSEWHERE, FACTS, difference, file_hashes, full_precision
 from mcc_zoo.version import __version__
@@ -61,7 +62,8 @@ class Conversion:
     difference: float
 
 
-class Format(NamedTuple):
+@dataclass(frozen=True)
+class Format:
     """A kind of file: the modules it takes, how its bytes are made, and how they answer to audio (1, samples)."""
 
     modules: tuple[str, ...]
@@ -69,9 +71,7 @@ class Format(NamedTuple):
     answer: Callable[[bytes, np.ndarray], Answers]
 
 
-def convert(
-    export: str | os.PathLike[str], output: str | os.PathLike[str], seconds: float | None = None
-) -> Conversion:
+def convert(export: str | os.PathLike[str], output: str | os.PathLike[str], seconds: float | None = None) -> Conversion:
     """Convert an export to one file that runs without TensorFlow, whole or not at all.
 
     The file has one input, `audio` (1, samples) float32, mono, full scale 1, at the export's sample rate, and the
@@ -94,32 +94,31 @@ def convert(
             not answer as the export does. Nothing is written.
     """
     output, folder = Path(output), newest(Path(export))
-    made = _format(output, folder)
-    source = _source(folder)
-    tagger = load(folder)
-    samples = _samples(seconds, tagger)
-    clips = probe_clips(samples, tagger.front_end.sample_rate)
-    with full_precision():  # asked before the model is changed
-        expected = {name: tagger.model(audio, training=False) for name, audio in clips.items()}
+    made, source, tagger = _format(output, folder), _source(folder), load(folder)
+    samples, sample_rate = _samples(seconds, tagger), tagger.front_end.sample_rate
     facts = {
         "export": f"{tagger.facts['name']}/{folder.name}",
         "export_sha256": source,
         "architecture": tagger.facts["architecture"],
         "labels": tagger.labels,
-        "sample_rate": tagger.front_end.sample_rate,
+        "sample_rate": sample_rate,
         "samples": samples,
         "mcc_zoo": __version__,
     }
-    content = made.convert(converted_graph(tagger, samples), facts)
-    away = max(
-        difference(f"{clip}/{name}", made.answer(content, audio)[name], expected[clip][name].numpy())
-        for clip, audio in clips.items()
-        for name in OUTPUTS
-    )
+    clips = probe_clips(samples, sample_rate)
+    with full_precision():  # asked before the graph is made, which changes the model
+        expected = {clip: tagger.model(audio, training=False) for clip, audio in clips.items()}
+    try:
+        content = made.convert(converted_graph(tagger, samples), facts)
+        found = {clip: made.answer(content, audio) for clip, audio in clips.items()}
+    except Exception as error:  # of converters and runtimes, which raise anything
+        raise ConversionError(f"{output}: not written, converting failed ({type(error).__name__}: {error})") from error
+    pairs = [(f"{clip}/{name}", found[clip][name], expected[clip][name].numpy()) for clip in clips for name in OUTPUTS]
+    away = float(np.max([difference(*pair) for pair in pairs]))
     if not away <= ELSEWHERE:
         raise ConversionError(f"{output}: not written, its answers are {away:.1e} away from those of {folder}")
     _write(output, content)
-    return Conversion(output, samples, tagger.front_end.sample_rate, away)
+    return Conversion(output, samples, sample_rate, away)
 
 
 def converted_graph(tagger: Tagger, samples: int) -> Function:
@@ -127,9 +126,9 @@ def converted_graph(tagger: Tagger, samples: int) -> Function:
 
     The tagger's LSTM is unrolled for it.
     """
-    front_end, networks = tagger.front_end, tagger.model.get_layer("sequence_network").layers
-    chunks = chunks_in(samples, front_end)
-    for layer in networks:
+    front_end, chunks = tagger.front_end, chunks_in(samples, tagger.front_end)
+    networks = tagger.model.get_layer("chunk_network"), tagger.model.get_layer("sequence_network")
+    for layer in networks[1].layers:
         if isinstance(layer, keras.layers.LSTM):
             layer.unroll = True
 
@@ -138,19 +137,20 @@ def converted_graph(tagger: Tagger, samples: int) -> Function:
         sequence.set_shape((1, chunks, front_end.n_mels, front_end.chunk_frames))
         # As numbers: what a function captures from a layer becomes an input of an ONNX file.
         sequence = (sequence - tagger.facts["mean"]) / tagger.facts["std"]
-        parts = (tagger.model.get_layer(name) for name in ("chunk_network", "sequence_network"))
-        outputs = compose(sequence, tf.fill([1], chunks), *parts)
+        outputs = compose(sequence, tf.fill([1], chunks), *networks)
         return {name: outputs[name] for name in OUTPUTS}
 
-    signature = [tf.TensorSpec((1, samples), tf.float32, name=INPUTS["audio"].name)]
+    signature = [tf.TensorSpec((1, samples), tf.float32, name="audio")]
     return tf.function(of_clip, input_signature=signature, autograph=False)
 
 
 def chunks_of(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     """Do what the layer `LogMelChunks` does, checks apart: audio (1, samples) to (1, chunks, n_mels, chunk_frames)."""
-    samples = max(audio.shape[1], front_end.chunk_samples)
-    audio = pad_to_one_chunk(audio, front_end)
-    audio.set_shape((1, samples))
+    samples = audio.shape[1]
+    whole = samples_of(chunks_in(samples, front_end), front_end)
+    if samples > whole:  # split, because LiteRT gives its input the size of what comes, and a slice would cut any
+        audio, _ = tf.split(audio, [whole, samples - whole], axis=1)
+    audio = tf.pad(audio, [[0, 0], [0, max(0, whole - samples)]])
     frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)
     power = power_spectrum(frames * window(front_end.window_length))
     return split_into_chunks(log_mel_of_power(power, front_end, lambda x: tf.math.log(1 + x)), front_end)
@@ -290,4 +290,5 @@ def _write(output: Path, content: bytes) -> None:
     except OSError as error:
         raise ConversionError(f"{output} cannot be written ({error.strerror or error}): name another file") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
