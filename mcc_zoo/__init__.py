@@ -6,6 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when i
 
 from mcc_zoo.version import __version__  # isort: skip  # what follows reads it
 from mcc_zoo.architectures import build, front_end_of, labels_of
+from mcc_zoo.conversion import Conversion, ConversionError, convert
 from mcc_zoo.datasets import Track
 from mcc_zoo.experiment import Settings, cross_validate, prepare, train
 from mcc_zoo.export import ExportError, export_model
@@ -18,6 +19,8 @@ __all__ = [
     "ARCHITECTURES",
     "FRONT_ENDS",
     "RECIPES",
+    "Conversion",
+    "ConversionError",
     "ExportError",
     "FeatureCache",
     "FrontEnd",
@@ -28,6 +31,7 @@ __all__ = [
     "Track",
     "__version__",
     "build",
+    "convert",
     "cross_validate",
     "export_model",
     "finetune",

@@ -185,12 +185,13 @@ class LSTM(keras.layers.LSTM):
     """`keras.layers.LSTM` that projects all steps' inputs in one product, before its loop.
 
     Keras projects step by step, and so adds up the gradient of the input kernel step by step. Weights and numbers are
-    Keras's. On a GPU cuDNN does it all. Recurrent dropout is not for it.
+    Keras's. On a GPU cuDNN does it all, and with `unroll`, which converters need, Keras. Recurrent dropout is not for
+    it.
     """
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """Run (batch, steps, F) to the last state, all states and both states, as Keras calls it."""
-        if self.use_cudnn and tf.config.list_logical_devices("GPU"):
+        if self.unroll or (self.use_cudnn and tf.config.list_logical_devices("GPU")):
             return super().inner_loop(sequences, initial_state, mask, training)
         if training and self.dropout:
             sequences *= ops.expand_dims(self.cell.get_dropout_mask(sequences[:, 0]), 1)

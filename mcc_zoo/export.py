@@ -90,7 +90,8 @@ def export_model(
     try:
         _write(model, name, temporary, dict(provenance or {}), max_seconds)
         verify(temporary)
-        _sync(temporary)
+        for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
+            sync(path)
         temporary.chmod(0o755)
         return _publish(temporary, parent)
     except BaseException:
@@ -184,14 +185,13 @@ def _without_cudnn(model: keras.Model) -> Iterator[None]:
             layer.use_cudnn = value
 
 
-def _sync(folder: Path) -> None:
-    """Force files and folders to the disk before the rename makes them public."""
-    for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def sync(path: Path) -> None:
+    """Force a file, or the entries of a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _publish(temporary: Path, parent: Path) -> Path:
@@ -205,13 +205,5 @@ def _publish(temporary: Path, parent: Path) -> Path:
             if not target.exists():
                 raise
             continue
-        _sync_folder(parent)
+        sync(parent)
         return target
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

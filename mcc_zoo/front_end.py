@@ -7,6 +7,7 @@ amplitude 1, and every mel filter sums to 1. It matters, because standardising d
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -56,11 +57,23 @@ def log_mel(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
 def log_mel_of_frames(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     """Turn frames that are cut already, (batch, frames, window_length), into log-mel (batch, frames, n_mels)."""
     spectrum = tf.signal.rfft(frames * window(front_end.window_length))  # (batch, frames, window_length / 2 + 1)
-    power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+    return log_mel_of_power(tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum)), front_end)
+
+
+def log_mel_of_power(
+    power: tf.Tensor, front_end: FrontEnd, log1p: Callable[[tf.Tensor], tf.Tensor] = tf.math.log1p
+) -> tf.Tensor:
+    """Turn power spectra (batch, frames, window_length // 2 + 1) into log-mel (batch, frames, n_mels).
+
+    Args:
+        power: The spectra.
+        front_end: Its parameters.
+        log1p: What computes ln(1 + x), for runtimes without TensorFlow's operation.
+    """
     energy = tf.tensordot(power, mel_matrix(front_end), 1)  # (batch, frames, n_mels)
     if front_end.compression == "log":
         return tf.math.log(energy + LOG_OFFSET)
-    return tf.math.log1p(LOG10_1P_SCALE * energy) / np.log(10.0).astype(np.float32)
+    return log1p(LOG10_1P_SCALE * energy) / np.log(10.0).astype(np.float32)
 
 
 def loudness_changed(log_mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:

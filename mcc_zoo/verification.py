@@ -124,13 +124,20 @@ def _compared(
 ) -> list[str]:
     sentences = []
     for name, values in expected.items():
-        difference = _difference(name, found[name], values) if name in found else float("inf")
-        if not difference <= tolerance:
-            sentences.append(f"{reader} {name}: {difference:.1e} away from the answer when it was exported")
+        away = difference(name, found[name], values) if name in found else float("inf")
+        if not away <= tolerance:
+            sentences.append(f"{reader} {name}: {away:.1e} away from the answer when it was exported")
     return sentences
 
 
-def _difference(name: str, found: np.ndarray, expected: np.ndarray) -> float:
+def difference(name: str, found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest difference of two answers: absolute below 1, relative above.
+
+    Args:
+        name: Of the output; the probabilities of `.../tags` and `.../taggram` count by their logarithms.
+        found: What was answered.
+        expected: What should have been; text has to be the same, and so has the shape.
+    """
     if found.shape != expected.shape:
         return float("inf")
     if expected.dtype.kind == "U":

@@ -32,7 +32,7 @@ from mcc_zoo_start import quiet
 FIXED = ["path", "status", "reason", "tag", "chunks", "seconds", "windows"]
 LABELS = ["path", "slow, sad", "Übermut"]
 COLUMNS = [*FIXED, *(f"probability_{label}" for label in LABELS)]
-COMMANDS = ("tag", "describe", "taggram", "show", "verify", "demo-page", "validate", "finetune")
+COMMANDS = ("tag", "describe", "taggram", "show", "verify", "demo-page", "convert", "validate", "finetune")
 
 Run = Callable[..., Any]
 

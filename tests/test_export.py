@@ -116,7 +116,7 @@ def test_racing_exporters_lose_nothing(tmp_path):
     assert sorted((path / "who").read_text() for path in parent.iterdir()) == [str(i) for i in range(8)]
 
 
-@pytest.mark.parametrize("broken", ["verify", "write_warm_up", "_sync"])
+@pytest.mark.parametrize("broken", ["verify", "write_warm_up", "sync"])
 def test_an_export_that_fails_leaves_nothing_and_harms_nothing(trained, tmp_path, monkeypatch, broken):
     good = Path(shutil.copytree(trained.folders["r0"], tmp_path / "tagger" / "1"))
     before = exporting.file_hashes(good)

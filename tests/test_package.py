@@ -15,7 +15,7 @@ ORDER = [  # the way of the data; a room imports from rooms before it only
     "version", "paper", "audio", "isolation", "chunks", "front_end", "channels", "architectures", "datasets",
     "demo_corpus", "folds", "pipeline", "augmentation", "training", "evaluation", "comparison", "progress", "results",
     "workers", "experiment", "report", "model_card", "graph_audio", "signatures", "verification", "export",
-    "tagger", "finetuning", "demo_page", "cli",
+    "tagger", "conversion", "finetuning", "demo_page", "cli",
 ]  # fmt: skip
 
 
