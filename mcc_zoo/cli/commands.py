@@ -12,11 +12,12 @@ import tensorflow as tf
 import typer
 from rich.console import Console
 
-from mcc_zoo import datasets
+from mcc_zoo import conversion, datasets
 from mcc_zoo.audio import AudioError
 from mcc_zoo.cli.common import INTERRUPTED, REFUSED, conclude, fail, listed, loaded, printable, results, say
 from mcc_zoo.cli.picture import picture, picture_paths, save_picture
 from mcc_zoo.cli.rows import DESCRIPTORS, TABLES, by_suffix, descriptor_row, row, save, stream_csv, tag_row, tag_table
+from mcc_zoo.conversion import ConversionError
 from mcc_zoo.datasets import DATASETS
 from mcc_zoo.export import FACTS, ExportError
 from mcc_zoo.finetuning import finetune as finetuned
@@ -261,6 +262,43 @@ def demo_page(
     say(f"http://{page.HOST}:{listening.port} shows {name}; Ctrl-C ends it")
     listening.serve_forever()
     raise typer.Exit(INTERRUPTED)  # the server takes Ctrl-C for itself
+
+
+@app.command(
+    epilog="Example: mcc-zoo convert exported_models/mcclstm_genre mcclstm_genre.onnx\n\n"
+    "Example: mcc-zoo convert exported_models/mcclstm_genre mcclstm_genre.tflite --seconds 10"
+)
+def convert(
+    export: ExportArgument,
+    output: Annotated[
+        Path,
+        typer.Argument(metavar="OUTPUT", help="A .tflite or .onnx file, whole or not at all; one there is replaced."),
+    ],
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Length of the clips that the file reads; by default that of the training tracks."),
+    ] = None,
+) -> None:
+    """Convert a model to one file that runs without TensorFlow: .tflite for LiteRT, .onnx for ONNX Runtime.
+
+    The file takes audio (1, samples) float32, mono, full scale 1, at the model's sample rate, and gives tags and
+    descriptor. Its length is fixed: longer audio has to be cut and shorter audio refused by the program that uses it,
+    and runtimes refuse any other length. It checks nothing else: samples that are not finite give tags that are not.
+
+    It is written only if its answers to noise and to a tone are those of the export, by 1e-4 of logits and descriptor.
+    It takes the extra convert: pip install .[convert]
+
+    Exit status: 0, 2 the command cannot be carried out, 130 Ctrl-C.
+    """
+    try:
+        with quiet():
+            made = conversion.convert(export, output, seconds)
+    except (ExportError, ConversionError) as error:
+        fail(str(error))
+    say(
+        f"wrote {made.path}: audio (1, {made.samples}) at {made.sample_rate} Hz, "
+        f"{made.samples / made.sample_rate:.2f} s; at most {made.difference:.1e} away from the export"
+    )
 
 
 @app.command(
