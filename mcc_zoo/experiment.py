@@ -10,6 +10,7 @@ import functools
 import hashlib
 import itertools
 import json
+import math
 import os
 import shutil
 import sys
@@ -34,6 +35,7 @@ from mcc_zoo.progress import progress_bar
 ROW = ["seed", "fold", "architecture", "path", "group"]
 RESERVED = {*ROW, "truth", "prediction", "majority_vote", "chunks", "chunks_right"}
 CHANNELS = "chunk_network.npz"  # weights for warm starts
+LEARNT = 0.98  # of the cross-entropy of guessing: channels that are not below it have learnt nothing to start from
 Job = tuple[int, int, str]  # seed, fold and architecture
 TRAINING_ORDER_SEED = 1_000  # folds of one seed get seeds of their own from here
 
@@ -278,7 +280,7 @@ def run_unit(
         "std": float(standardise.input_variance**0.5),
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
-        "channels_best_epoch": start_from.best_epoch if start_from else None,
+        "channels_best_epoch": start_from.best_epoch if start_from else 0,
         "validation_accuracy": float(best["val_tags_accuracy"]),
         "validation_cross_entropy": float(best[training.MONITOR]),
         "accuracy": float((table["truth"] == table["prediction"]).mean()),
@@ -363,7 +365,11 @@ def _warm_start(
     folder: Path,
     strategy: tf.distribute.Strategy,
 ) -> WarmStart | None:
-    """Return what a warm start takes from the system without an LSTM, trained now if no fold has it."""
+    """Return what a warm start takes from the system without an LSTM, trained now if no fold has it.
+
+    None where that system did not learn to tell the validation tracks apart: on music that only its order tells apart,
+    a bag of chunks ends with channels that have forgotten the chunks.
+    """
     seed, fold, architecture = job
     if not settings.recipe.warm_start or architecture not in WARM_STARTS:
         return None
@@ -371,9 +377,14 @@ def _warm_start(
     unit = results.unit_dir(folder.parents[1], *source)
     if (unit / CHANNELS).exists():
         with np.load(unit / CHANNELS) as arrays:
-            return WarmStart(list(arrays.values()), json.loads((unit / "fold.json").read_text())["best_epoch"])
-    model, fitted = _fitted(corpus, split, settings, source, None, strategy, [])
-    return WarmStart(model.get_layer("chunk_network").get_weights(), fitted.best_epoch)
+            weights = list(arrays.values())
+        facts = json.loads((unit / "fold.json").read_text())
+        best, loss = facts["best_epoch"], facts["validation_cross_entropy"]
+    else:
+        model, fitted = _fitted(corpus, split, settings, source, None, strategy, [])
+        weights = model.get_layer("chunk_network").get_weights()
+        best, loss = fitted.best_epoch, fitted.history[training.MONITOR].min()
+    return WarmStart(weights, best) if loss < LEARNT * math.log(len(corpus.labels)) else None
 
 
 def training_set(
@@ -446,12 +457,12 @@ def train(
         settings: Seed, recipe and front end are used.
         architecture: The system.
         epochs: Cross-validation's median best epoch, say (`mcc_zoo.results.best_epochs`).
-        channels_epochs: Of the system that a warm start begins with; `epochs` by default.
+        channels_epochs: Of the system that a warm start begins with; `epochs` by default, 0 starts from nothing.
         device: As for `mcc_zoo.training.strategy`.
         quiet: No progress bar.
     """
     start = None
-    if settings.recipe.warm_start and architecture in WARM_STARTS:
+    if settings.recipe.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
         before = channels_epochs or epochs
         source = train(corpus, settings, WARM_STARTS[architecture], before, device=device, quiet=quiet)
         start = WarmStart(source.get_layer("chunk_network").get_weights(), before)

@@ -139,6 +139,7 @@ def _recipe(facts: dict[str, Any], epochs: int | None) -> Recipe:
         max_chunks=facts["training_chunks"],
         max_epochs=epochs or recipe.max_epochs,
         warm_rate=UNFROZEN_RATE,
+        warm_frozen=False,
     )
 
 

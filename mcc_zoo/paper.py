@@ -201,7 +201,7 @@ class Recipe:
         chunk_loss: Weight of a further loss of systems with an LSTM: a softmax on each chunk's fused descriptor, which
             is there in training only.
         warm_start: Whether a system with an LSTM starts from the chunk network that the same system without one
-            (`WARM_STARTS`) learnt on the same training tracks.
+            (`WARM_STARTS`) learnt on the same training tracks, if that tells validation tracks apart.
         warm_rate: Factor of the learning rate of such a second training.
         warm_frozen: Whether the chunk network stays as it is in such a second training.
         lstm_dropout: Share of an LSTM's inputs that training drops, besides the dropout before the output.
@@ -260,7 +260,7 @@ RECIPES = {
     "tuned": Recipe(  # ours; BUILD_NOTES.md has the trials
         name="tuned",
         initializer="glorot",
-        pooling="mean",
+        pooling="last",
         optimizer="adam",
         learning_rate=1e-3,
         schedule="cosine",
@@ -268,5 +268,8 @@ RECIPES = {
         batch_tracks=16,
         max_epochs=20,
         patience=20,  # the schedule ends the training, the best epoch's weights are kept
+        warm_start=True,
+        warm_frozen=True,
+        warm_rate=0.3,
     ),
 }

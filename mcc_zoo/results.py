@@ -105,16 +105,15 @@ def _notes(run_dir: Path, predictions: pd.DataFrame, dataset: str) -> list[str]:
     return [f"{note}\n" for note in notes if note]
 
 
-def best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> tuple[int, int | None]:
+def best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> tuple[int, int]:
     """Return the median over a run's folds of the epoch with the best validation figure.
 
     Returns:
-        The system's own, and that of the channels which it started from, None where it started from nothing.
+        The system's own, and that of the channels which it started from, 0 where it started from nothing.
     """
     table = pd.read_csv(Path(run_dir) / "folds.csv")
-    own = table.loc[table["architecture"] == architecture, ["best_epoch", "channels_best_epoch"]].median()
-    channels = own["channels_best_epoch"]
-    return int(own["best_epoch"]), None if pd.isna(channels) else int(channels)
+    own = table.loc[table["architecture"] == architecture]
+    return int(own["best_epoch"].median()), int(own["channels_best_epoch"].median())
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mcc_zoo.datasets import Track
 from mcc_zoo.paper import FRONT_ENDS, RECIPES, SYSTEMS
 
 FRONT_END = FRONT_ENDS["22k"]
-RECIPE = dataclasses.replace(RECIPES["tuned"], max_epochs=12, patience=12, batch_tracks=4)
+RECIPE = dataclasses.replace(RECIPES["tuned"], max_epochs=12, patience=12, batch_tracks=4, warm_start=False)
 SETTINGS = experiment.Settings("tones", recipe=RECIPE, front_end=FRONT_END)
 
 

@@ -42,8 +42,8 @@ def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
     return features, tracks(count, seed)[1]
 
 
-model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)])
-recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None)
+recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None, pooling="mean")
+model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)], recipe=recipe)
 trained = training.compiled(model, recipe, epochs=1, steps=1)
 limits = {"batch_tracks": BATCH, "max_chunks": recipe.max_chunks}
 if folder:
