@@ -4,8 +4,8 @@
 
 Each trial is a run of R3 and MCCLSTM with the changes of `TRIALS` to the recipe, on the same folds; test tracks are
 not looked at. Levers are tried on top of the warm start, MCCLSTM going on from the R3 of its trial; where a lever
-concerns the LSTM alone, R3 is that of the first trial. The table has the mean validation accuracy and cross-entropy of
-the folds, and is written anew after each trial. An interrupted screening goes on where it was.
+concerns the LSTM alone, R3 is that of the trial without it. The table has the mean validation accuracy and
+cross-entropy of the folds, and is written anew after each trial. An interrupted screening goes on where it was.
 """
 
 import dataclasses
@@ -20,43 +20,48 @@ from absl import flags
 from experiments import common
 from mcc_zoo import datasets, experiment, paper, pipeline, results
 
+BEFORE: dict[str, Any] = {
+    "pooling": "mean",
+    "warm_start": True,
+    "warm_rate": 1.0,
+    "warm_frozen": False,
+}  # the changes start from here
 TRIALS: dict[str, dict[str, Any]] = {
     "warm start": {},
     "from nothing": {"warm_start": False},
+    "half the batch": {"batch_tracks": 8},
+    "quarter of the batch": {"batch_tracks": 4},
+    "half the rate": {"learning_rate": 5e-4},
+    "twice the rate": {"learning_rate": 2e-3},
+    "forty epochs": {"max_epochs": 40},
+    "AdamW": {"optimizer": "adamw", "weight_decay": 0.05},
+    "no clipping": {"clip_norm": None},
+    "Gaussian weights": {"initializer": "normal"},
+    "average of weights": {"average": 0.99},
+    "label smoothing": {"label_smoothing": 0.1},
+    "mixup": {"mixup": 0.4},
+    "gain": {"gain_db": 6.0},
+    "masks": {"masked_bands": 6, "masked_frames": 12},
+    "random offset": {"random_offset": True},
+    "excerpts from half a track": {"shortest_excerpt": 0.5},
+    "plain log": {"compression": "log"},
     "a third of the rate": {"warm_rate": 0.3},
-    "a tenth of the rate": {"warm_rate": 0.1},
-    "frozen channels": {"warm_frozen": True},
     "every step's loss": {"steps_loss": "every"},
     "last step": {"pooling": "last"},
     "chunk loss": {"chunk_loss": 0.5},
     "LSTM dropout": {"lstm_dropout": 0.3},
-    "average of weights": {"average": 0.99},
-    "gain": {"gain_db": 6.0},
-    "masks": {"masked_bands": 6, "masked_frames": 12},
-    "mixup": {"mixup": 0.4},
-    "label smoothing": {"label_smoothing": 0.1},
-    "random offset": {"random_offset": True},
-    "excerpts from half a track": {"shortest_excerpt": 0.5},
-    "AdamW": {"optimizer": "adamw", "weight_decay": 0.05},
-    "half the batch": {"batch_tracks": 8},
-    "quarter of the batch": {"batch_tracks": 4},
-    "half the rate": {"learning_rate": 5e-4},
-    "plain log": {"compression": "log"},
-    "twice the rate": {"learning_rate": 2e-3},
-    "forty epochs": {"max_epochs": 40},
-    "no clipping": {"clip_norm": None},
-    "Gaussian weights": {"initializer": "normal"},
+    "frozen channels": {"warm_frozen": True},
+    "frozen channels at a third of the rate": {"warm_frozen": True, "warm_rate": 0.3},
+    "frozen channels at a tenth of the rate": {"warm_frozen": True, "warm_rate": 0.1},
+    "frozen channels and every step's loss": {"warm_frozen": True, "steps_loss": "every"},
+    "frozen channels and LSTM dropout": {"warm_frozen": True, "lstm_dropout": 0.5},
+    "frozen channels and label smoothing": {"warm_frozen": True, "label_smoothing": 0.1},
+    "frozen channels and masks": {"warm_frozen": True, "masked_bands": 6, "masked_frames": 12},
+    "frozen channels and last step": {"warm_frozen": True, "pooling": "last"},
+    "frozen channels and last step and LSTM dropout": {"warm_frozen": True, "pooling": "last", "lstm_dropout": 0.5},
+    "frozen channels and last step at a third of the rate": {"warm_frozen": True, "pooling": "last", "warm_rate": 0.3},
 }
-OF_THE_LSTM = {
-    "pooling",
-    "steps_loss",
-    "chunk_loss",
-    "warm_start",
-    "warm_rate",
-    "warm_frozen",
-    "lstm_dropout",
-}  # R3 reads none
-FIRST = next(iter(TRIALS))
+OF_THE_LSTM = {*BEFORE, "steps_loss", "chunk_loss", "lstm_dropout"}  # R3 reads none of them
 
 MANIFEST = flags.DEFINE_string("manifest", None, "CSV file with the columns path, label, group.", required=True)
 ONLY = flags.DEFINE_list("trials", list(TRIALS), "Trials to run, by name.")
@@ -76,8 +81,8 @@ def screen() -> Path:
         corpus = experiment.prepare(tracks, pipeline.FeatureCache(cache_dir, settings.front_end), flags.FLAGS.quiet)
         print(f"{trial}: {json.dumps(TRIALS[trial])}")
         run_dir = folder / slug(trial)
-        if set(TRIALS[trial]) <= OF_THE_LSTM:
-            take_units(folder / slug(FIRST), run_dir, set(settings.architectures) & set(paper.WARM_STARTS.values()))
+        if lender := with_the_same_channels(trial):
+            take_units(folder / slug(lender), run_dir, set(settings.architectures) & set(paper.WARM_STARTS.values()))
         experiment.cross_validate(corpus, settings, run_dir, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet)
         results.write(table, summary(folder).to_csv(index=False))
     print(summary(folder).to_string(index=False))
@@ -87,13 +92,19 @@ def screen() -> Path:
 def changed(asked: experiment.Settings, changes: dict[str, Any]) -> experiment.Settings:
     """Put a trial's changes into the recipe, or into the front end."""
     of_front_end = {name: value for name, value in changes.items() if name == "compression"}
-    of_recipe = {"warm_start": True} | {name: value for name, value in changes.items() if name not in of_front_end}
+    of_recipe = BEFORE | {name: value for name, value in changes.items() if name not in of_front_end}
     return dataclasses.replace(
         asked,
         recipe=dataclasses.replace(asked.recipe, **of_recipe),
         front_end=dataclasses.replace(asked.front_end, **of_front_end),
         on_validation=True,
     )
+
+
+def with_the_same_channels(trial: str) -> str | None:
+    """Name the trial that has all changes of this one but those of the LSTM, if it is another."""
+    own = {name: value for name, value in TRIALS[trial].items() if name not in OF_THE_LSTM}
+    return next((other for other, changes in TRIALS.items() if changes == own and other != trial), None)
 
 
 def take_units(source: Path, run_dir: Path, architectures: set[str]) -> None:
