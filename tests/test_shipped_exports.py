@@ -1,0 +1,66 @@
+"""The models that are shipped in exported_models/ answer a synthesised clip as they did when they were added.
+
+A release that changes an answer fails here. Where a model is exported anew on purpose, its new answers are stored by
+
+    python tests/test_shipped_exports.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mcc_zoo
+from mcc_zoo.verification import differences
+
+EXPORTS = Path(__file__).parents[1] / "exported_models"
+ANSWERS = Path(__file__).parent / "fixtures" / "shipped_answers.json"
+NAMES = ("mcclstm_emotify_emotion", "mcclstm_emotify_genre")
+MOST_BYTES = 22_000_000
+TOLERANCE = 1e-4
+
+
+def clip(sample_rate: int) -> np.ndarray:
+    """Synthesise twenty seconds: a falling saw chord with a beat, then noise that swells; (samples,) float32."""
+    time = np.arange(20 * sample_rate) / sample_rate
+    chord = sum(2 * ((hertz * time * 2 ** (-time / 40)) % 1) - 1 for hertz in (110.0, 138.6, 164.8))
+    beat = np.exp(-8 * (time % 0.5)) * np.sin(2 * np.pi * 60 * time)
+    noise = np.random.default_rng(3).normal(size=len(time)) * time / 20
+    return (0.08 * np.where(time < 12, chord, 0.0) + 0.4 * beat + 0.1 * np.where(time < 12, 0.0, noise)).astype(
+        np.float32
+    )
+
+
+def answers(name: str) -> dict[str, list[float]]:
+    """Ask a shipped model: tags (labels,) and descriptor (D,)."""
+    tagger = mcc_zoo.load(EXPORTS / name)
+    result = tagger.tag_waveform(clip(tagger.front_end.sample_rate), tagger.front_end.sample_rate)
+    return {"tags": [result.tags[label] for label in tagger.labels], "descriptor": result.descriptor.tolist()}
+
+
+def test_what_is_shipped_is_what_is_tested():
+    assert sorted(path.name for path in EXPORTS.iterdir() if path.is_dir() and path.name in NAMES) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_answers_as_when_it_was_added(name):
+    expected = json.loads(ANSWERS.read_text(encoding="utf-8"))[name]
+    for output, values in answers(name).items():
+        np.testing.assert_allclose(values, expected[output], atol=TOLERANCE, err_msg=f"{name}: {output}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
+    (folder,) = (path for path in (EXPORTS / name).iterdir() if path.is_dir())
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < MOST_BYTES
+    assert differences(folder) == []
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for words in ("CC BY-NC-SA", "Emotify", "grouped", "10 folds", "Limits"):
+        assert words in card, words
+
+
+if __name__ == "__main__":
+    ANSWERS.write_text(json.dumps({name: answers(name) for name in NAMES}, indent=1))
