@@ -240,7 +240,7 @@ def _pieces(
     with _opened(path, decoder) as (stream, sound):
         header, total = sound.header, 0
         _check_length(path, header, longest)
-        for piece in _resampled(_decoded(path, stream, sound, longest), header.sample_rate, sample_rate):
+        for piece in _resampled(_decoded(path, stream, sound, longest, decoder), header.sample_rate, sample_rate):
             total += len(piece)
             yield piece
         if not total:
@@ -277,7 +277,9 @@ def _resampled(pieces: Iterator[Waveform], rate: int, sample_rate: int) -> Itera
     yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _decoded(path: str | os.PathLike[str], stream: FileIO, sound: Sound, max_seconds: float) -> Iterator[Waveform]:
+def _decoded(
+    path: str | os.PathLike[str], stream: FileIO, sound: Sound, max_seconds: float, decoder: decoders.Name
+) -> Iterator[Waveform]:
     """Decode a file, check it and mix it to mono (frames,), no longer than it declares."""
     rate, declared, frames = sound.header.sample_rate, sound.header.frames, 0
     try:
@@ -292,13 +294,15 @@ def _decoded(path: str | os.PathLike[str], stream: FileIO, sound: Sound, max_sec
                 )
             for start in range(0, min(len(block), kept), _PIECE_FRAMES):
                 yield _mixed(block[start : min(kept, start + _PIECE_FRAMES)])
+        _check_end(path, stream, sound, frames)
+    except NotDecodable as error:
+        raise _not_decodable(path, str(error), decoder) from error
     except DecodingStopped as error:
         of = "" if declared is None else f" of {declared / rate:.2f} s"
         raise AudioError(
             f"{_name(path)}: damaged, decoding stopped after {frames / rate:.2f} s{of} ({error}); copy or download it "
             "again"
         ) from error
-    _check_end(path, stream, sound, frames)
 
 
 def _mixed(block: Waveform) -> Waveform:

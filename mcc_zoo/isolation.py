@@ -175,7 +175,7 @@ def _audio_module():  # type: ignore[no-untyped-def]  # noqa: ANN202
     package = types.ModuleType("mcc_zoo")
     package.__path__ = [str(Path(__file__).parent)]
     sys.modules["mcc_zoo"] = package
-    importlib.import_module("mcc_zoo.decoders").process_is_its_own = True  # type: ignore[attr-defined]
+    importlib.import_module("mcc_zoo.decoders").process_is_its_own = True
     return importlib.import_module("mcc_zoo.audio")
 
 

@@ -176,6 +176,7 @@ def test_flac_of_unknown_length_is_read_by_av_alone(tmp_path: Path) -> None:
         ("24.wav", {"subtype": "PCM_24"}),
         ("8.wav", {"subtype": "PCM_U8"}),
         ("float.wav", {"subtype": "FLOAT"}),
+        ("wavex.wav", {"subtype": "PCM_24", "format": "WAVEX"}),
         ("a.flac", {}),
         ("24.flac", {"subtype": "PCM_24"}),
         ("8.flac", {"subtype": "PCM_S8"}),
@@ -189,9 +190,9 @@ def test_decoders_agree(
 ) -> None:
     """In MP3 too, sample for sample: all three take the encoder's delay and padding away."""
     path = tmp_path / name
-    soundfile.write(path, low_noise(50_001, channels), RATE, **options)
+    soundfile.write(path, low_noise(50_002, channels), RATE, **options)
     expected = audio.read(path, RATE)
-    assert len(expected) == 50_001
+    assert len(expected) == 50_002
     found = np.concatenate(list(isolated[other].read_blocks(path, RATE, 20_000)))
     missing = len(expected) - len(found)
     assert 0 <= missing <= (256 if name == "a.ogg" and other == "av" else 0)
@@ -257,9 +258,15 @@ class TestTfio:
         (tmp_path / "a.wav").write_bytes(content)
         assert "its header states no length; write the WAV file again, whole" in refusal(tmp_path / "a.wav", "tfio")
 
+    def test_wav_of_an_odd_number_of_bytes(self, tmp_path: Path) -> None:
+        """Sound, but tensorflow-io reads past its end."""
+        soundfile.write(tmp_path / "a.wav", low_noise(1_001), RATE, subtype="PCM_24")
+        expected = "cannot be decoded (tensorflow-io: Read less bytes than requested); WAV (8, 16 or 24 bits"
+        assert expected in refusal(tmp_path / "a.wav", "tfio")
+
     def test_not_in_the_users_own_process(self) -> None:
         for read in (audio.read, lambda *args, **more: audio.read_blocks(*args, 1, **more)):
-            with pytest.raises(ValueError, match=r"ends the process .* IsolatedDecoder\(decoder='tfio'\)"):
+            with pytest.raises(ValueError, match=r"ends the process .*\.IsolatedDecoder\(decoder='tfio'\)"):
                 read("a.wav", RATE, decoder="tfio")
 
     def test_in_a_process_of_its_own(self, tmp_path: Path) -> None:

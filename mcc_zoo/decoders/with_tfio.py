@@ -1,16 +1,18 @@
 """tensorflow-io's operations for WAV, FLAC, Ogg Vorbis and MP3, on TensorFlow 2.17.1.
 
 libsndfile reads the header first: tensorflow-io states nothing that a cut could be found by, ends the process on some
-damaged headers, and takes 32-bit integers for floats. TensorFlow is imported with the first block.
+damaged headers, and takes 32-bit integers for floats. It refuses sound WAV files whose samples are an odd number of
+bytes, or whose RIFF size is wrong. TensorFlow is imported with the first block.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import re
 from collections.abc import Iterator
 from io import FileIO
-from typing import Any
 
 from mcc_zoo.decoders.contract import DecodingStopped, NotDecodable, Waveform, as_float
 from mcc_zoo.decoders.with_soundfile import SoundfileSound
@@ -35,6 +37,7 @@ class TfioSound:
 
     def __init__(self, stream: FileIO) -> None:
         """Read the header."""
+        self._stream = stream
         sound = SoundfileSound(stream)
         sound.close()
         self.header = sound.header
@@ -48,9 +51,13 @@ class TfioSound:
     def blocks(self) -> Iterator[Waveform]:
         """Decode every frame that tensorflow-io finds."""
         import tensorflow as tf
+        import tensorflow_io
 
         try:
-            tensor, start = self._tensor(), 0
+            tensor, start = tensorflow_io.audio.AudioIOTensor(self._path), 0
+        except (tf.errors.OpError, ValueError) as error:
+            raise NotDecodable(_reason(error)) from error
+        try:
             frames, channels = (int(size) for size in tensor.shape)
             if (int(tensor.rate), channels) != (self.header.sample_rate, self.header.channels):
                 raise DecodingStopped(f"tensorflow-io finds {channels} channels at {int(tensor.rate)} Hz")
@@ -58,21 +65,27 @@ class TfioSound:
                 start += len(block)
                 yield as_float(block)
         except (tf.errors.OpError, ValueError) as error:
-            raise DecodingStopped(str(getattr(error, "message", error)).splitlines()[0]) from error
+            raise DecodingStopped(_reason(error)) from error
 
     def position(self) -> int | None:
-        """None: it does not tell."""
-        return None
+        """Where libsndfile stands after the declared frames: tensorflow-io ends there too, and does not tell."""
+        self._stream.seek(0)
+        sound = SoundfileSound(self._stream)
+        with contextlib.closing(sound):
+            for _ in sound.blocks():
+                pass
+            return sound.position()
 
     def close(self) -> None:
         """Do nothing: its resources end with their tensor."""
-
-    def _tensor(self) -> Any:
-        import tensorflow_io
-
-        return tensorflow_io.audio.AudioIOTensor(self._path)
 
 
 def opened(stream: FileIO) -> TfioSound:
     """Open a file."""
     return TfioSound(stream)
+
+
+def _reason(error: Exception) -> str:
+    """Its own words, without the names of nodes, devices and operations around them."""
+    words = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", str(error).splitlines()[0])
+    return f"tensorflow-io: {words.strip()}"
