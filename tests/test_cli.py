@@ -600,7 +600,8 @@ def test_a_file_that_another_decoder_reads(
     for command, name in (("describe", "a.npz"), ("taggram", "a.png")):
         done = run(command, exported, path, "--decoder=av", "--output", tmp_path / name)
         assert done.exit_code == 0, done.stderr
-    (tmp_path / "music.csv").write_text("path,label\na.m4a,x\n")
+    (tmp_path / "b.m4a").write_bytes(path.read_bytes())
+    (tmp_path / "music.csv").write_text("path,label\na.m4a,x\nb.m4a,y\n")
     assert run("validate", "manifest", tmp_path / "music.csv", "--decoder=av").exit_code == 0
     assert run("validate", "manifest", tmp_path / "music.csv").exit_code == 1
 

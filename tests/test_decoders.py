@@ -230,7 +230,7 @@ def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str) -
     assert min(outcomes.values()) >= 5
 
 
-def test_tensorflow_io_is_here_where_it_has_to_be() -> None:
+def test_tfio_is_here_where_it_has_to_be() -> None:
     """In its own environment, `make test-tfio`, nothing of it may be passed over."""
     assert tfio_is_here() or not os.environ.get("MCC_ZOO_REQUIRE_TFIO")
 
