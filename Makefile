@@ -15,7 +15,7 @@ PYTHON_musicnn ?= python3.11
 FIRST_musicnn = musicnn==0.1.0
 
 # tensorflow-io runs on the oldest TensorFlow alone, whose wheels end with Python 3.12.
-PYTHON_tfio ?= $(shell for p in python3.12 python3.11; do command -v $$p && break; done)
+PYTHON_tfio ?= $(shell for p in python3.11 python3.12; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 
 .PHONY: demo test test-tfio check bench clean
 
