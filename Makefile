@@ -1,5 +1,6 @@
-# make demo: the whole system on music that it makes itself. make test: the tests. make bench: speed beside other
-# libraries, see benchmarks/README.md. All set up .venv first.
+# make demo: the whole system on music that it makes itself. make test: the tests. make test-tfio: a part of them on the
+# oldest TensorFlow, with tensorflow-io. make bench: speed beside other libraries, see benchmarks/README.md. All set up
+# their environments first.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -13,7 +14,10 @@ BENCH_ENVIRONMENTS = $(BENCH_REQUIREMENTS:benchmarks/requirements/%.txt=.venv-be
 PYTHON_musicnn ?= python3.11
 FIRST_musicnn = musicnn==0.1.0
 
-.PHONY: demo test check bench clean
+# tensorflow-io runs on the oldest TensorFlow alone, whose wheels end with Python 3.12.
+PYTHON_tfio ?= $(shell for p in python3.11 python3.12; do $$p -c '' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test test-tfio check bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m experiments.demo --data_dir=demo/corpus --results_dir=demo/results \
@@ -23,6 +27,12 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+test-tfio: .venv-tfio/installed
+	MCC_ZOO_REQUIRE_TFIO=1 .venv-tfio/bin/pytest -q tests/test_audio.py tests/test_decoders.py -k tfio
+	.venv-tfio/bin/pytest -q tests/test_isolation.py tests/test_front_end.py tests/test_tagger.py tests/test_training.py \
+		tests/test_architectures.py \
+		-k "isolation or front_end or tagger or trained_models or from_the_cache or (architectures and mcclstm)"
 
 check: .venv/installed-test
 	$(BIN)/ruff check .
@@ -51,5 +61,12 @@ bench: .venv/installed-test $(BENCH_ENVIRONMENTS)
 	$(BIN)/python -m pip install --quiet --editable .[test]
 	@touch $@
 
+.venv-tfio/installed: setup.cfg pyproject.toml
+	@test -n "$(PYTHON_tfio)" || { echo "Python 3.11 or 3.12 is needed: install one, or give PYTHON_tfio=PATH"; exit 1; }
+	$(PYTHON_tfio) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --editable .[tfio,test_tfio]
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-bench demo build *.egg-info
+	rm -rf .venv .venv-bench .venv-tfio demo build *.egg-info

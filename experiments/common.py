@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from absl import app, flags, logging
 
-from mcc_zoo import evaluation, experiment, folds, pipeline, results, training
+from mcc_zoo import decoders, evaluation, experiment, folds, pipeline, results, training
 from mcc_zoo.architectures import named
 from mcc_zoo.datasets import Track
 from mcc_zoo.export import export_model
@@ -56,6 +56,12 @@ flags.DEFINE_string("results_dir", "results", "Where results/DATASET/RUN goes.")
 flags.DEFINE_string("run", None, "Name of the run. The same name and settings go on where a run was interrupted.")
 flags.DEFINE_string("cache_dir", None, "Where log-mel features are kept; RESULTS_DIR/cache by default.")
 flags.DEFINE_enum(
+    "decoder",
+    "soundfile",
+    list(decoders.NAMES),
+    "Who decodes. av also reads M4A, AAC and WMA (pip install .[av]); tfio is tensorflow-io (pip install .[tfio]).",
+)
+flags.DEFINE_enum(
     "export", None, list(ARCHITECTURES), "After the comparison train this system on all tracks, export it."
 )
 flags.DEFINE_string("export_dir", "exported_models", "Where exports go.")
@@ -93,6 +99,8 @@ def default_run(asked: experiment.Settings) -> str:
         parts.append(asked.front_end.compression)
     if FLAGS.max_epochs:
         parts.append(f"{FLAGS.max_epochs}epochs")
+    if FLAGS.decoder != "soundfile":
+        parts.append(FLAGS.decoder)
     if asked.shuffle_labels:
         parts.append("shuffled")
     return "-".join(parts)
@@ -111,7 +119,7 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
     if folds.is_fixed(asked.split):
         tracks = in_lists(tracks, Path(asked.split))
     run_dir = Path(FLAGS.results_dir) / dataset / (FLAGS.run or default_run(asked))
-    cache = pipeline.FeatureCache(FLAGS.cache_dir or Path(FLAGS.results_dir) / "cache", asked.front_end)
+    cache = pipeline.FeatureCache(FLAGS.cache_dir or Path(FLAGS.results_dir) / "cache", asked.front_end, FLAGS.decoder)
     corpus = experiment.prepare(tracks, cache, FLAGS.quiet)
     groups = len({track.group for track in corpus.tracks if track.group})
     print(f"{dataset}: {len(corpus.tracks)} tracks, {len(corpus.labels)} labels, {groups} groups; results in {run_dir}")

@@ -78,7 +78,8 @@ def screen() -> Path:
     for trial in ONLY.value:
         settings = changed(asked, TRIALS[trial])
         cache_dir = flags.FLAGS.cache_dir or Path(flags.FLAGS.results_dir) / "cache"
-        corpus = experiment.prepare(tracks, pipeline.FeatureCache(cache_dir, settings.front_end), flags.FLAGS.quiet)
+        cache = pipeline.FeatureCache(cache_dir, settings.front_end, flags.FLAGS.decoder)
+        corpus = experiment.prepare(tracks, cache, flags.FLAGS.quiet)
         print(f"{trial}: {json.dumps(TRIALS[trial])}")
         run_dir = folder / slug(trial)
         if lender := with_the_same_channels(trial):

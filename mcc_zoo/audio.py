@@ -9,41 +9,31 @@ where less than 90 % of the declared audio is there, or where the declared audio
 file. Two cuts cannot be noticed, because no length is stated: in an MP3 of constant bit rate without a Xing or Info
 header, and in an uncompressed file whose header gives 2 GiB or more, the way programs mark a length that they did not
 know. For an MP3 of variable bit rate without a Xing header the decoder guesses a length; most are refused for it.
+
+`decoder` chooses who decodes; the checks are the same. `soundfile` is the default, `av` (extra [av]) also reads M4A,
+AAC, WMA and FLAC that states no length, and `tfio` (extra [tfio]) is tensorflow-io, for WAV, FLAC, Ogg Vorbis and MP3.
+A cut AAC file, or a FLAC without a length, cannot be told from a shorter one.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import soundfile
 import soxr
 
-Waveform = npt.NDArray[np.float32]
+from mcc_zoo import decoders
+from mcc_zoo.decoders import DECODERS, SUFFIXES
+from mcc_zoo.decoders.contract import DecodingStopped, Header, NotDecodable, Sound, Waveform
 
-# libsndfile's names. It knows further formats, but these are the ones in which a cut or lying file is noticed.
-SUFFIXES = {
-    "WAV": (".wav", ".wave"),
-    "RF64": (".rf64",),
-    "W64": (".w64",),
-    "FLAC": (".flac",),
-    "OGG": (".ogg", ".oga", ".opus"),
-    "MP3": (".mp3",),
-    "AU": (".au", ".snd"),
-    "AIFF": (".aif", ".aiff", ".aifc"),
-    "CAF": (".caf",),
-}
 AUDIO_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-OTHER_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".ape", ".mpc", ".wv"})  # audio that is not read here
-FORMATS = (*SUFFIXES, "WAVEX")  # WAVEX is WAV with a longer header
+OTHER_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".ape", ".mpc", ".wv"})  # audio that soundfile cannot read
 
 MIN_SAMPLE_RATE = 1_000  # Hz
 MAX_SAMPLE_RATE = 768_000  # Hz
@@ -52,13 +42,12 @@ MAX_AMPLITUDE = 100.0  # times full scale; a float file of integers is far above
 MAX_SECONDS = 86_400.0  # a day
 COMPLETE = 0.9  # share of the declared audio that has to be there
 
-_DECODE_FRAMES = 16_384  # small enough for 64 channels, and for a rate that is raised 768 times
+_PIECE_FRAMES = 16_384  # small enough for 64 channels, and for a rate that is raised 768 times
 _UNKNOWN_BYTES = 0x7FFF_0000  # placeholders of programs that could not go back to the header are above
-_UNKNOWN_FRAMES = 2**62  # libsndfile's are 2**63 - 1
 _LEFT_OVER_BYTES = 8_192  # tags at the end, and what the decoder of a very short MP3 does not touch
+_LEFT_OVER_FRAMES = 8_192  # a codec's delay and padding
 _OGG_PAGE_BYTES = 65_307  # at most
-
-_DECODER_ERRORS = (soundfile.SoundFileError, RuntimeError, OSError)
+_WITH_AV = f"with --decoder=av ({DECODERS['av'].install})"
 
 
 class AudioError(ValueError):
@@ -72,26 +61,33 @@ class AudioInfo:
     Attributes:
         sample_rate: Hz.
         channels: Channels, before they are mixed to one.
-        seconds: Declared length; for MP3 without a Xing header it is the decoder's estimate.
-        format: One of `FORMATS`.
+        seconds: Declared length, None where none is stated; for MP3 without a Xing header the decoder's estimate.
+        format: One of its decoder's formats.
     """
 
     sample_rate: int
     channels: int
-    seconds: float
+    seconds: float | None
     format: str
 
 
-def read(path: str | os.PathLike[str], sample_rate: int, *, max_seconds: float | None = None) -> Waveform:
+def read(
+    path: str | os.PathLike[str],
+    sample_rate: int,
+    *,
+    max_seconds: float | None = None,
+    decoder: decoders.Name = "soundfile",
+) -> Waveform:
     """Read a whole audio file as mono.
 
     Channels are averaged; then the rate is changed, where it differs, with soxr's HQ quality. The result takes
     4 bytes a sample (635 MB an hour at 44,100 Hz); `read_blocks` gives the same samples in little memory.
 
     Args:
-        path: The file, in one of `FORMATS`; its suffix does not matter.
+        path: The file, in a format of the decoder; its suffix does not matter.
         sample_rate: Hz of the result, from 1,000 to 768,000.
         max_seconds: Longer files are refused; None allows a day.
+        decoder: Who decodes it; `tfio` only in a process of its own, see `mcc_zoo.isolation`.
 
     Returns:
         Float32 array (samples,), finite, at least one sample, full scale ±1. It holds
@@ -100,7 +96,7 @@ def read(path: str | os.PathLike[str], sample_rate: int, *, max_seconds: float |
     Raises:
         AudioError: The file is missing, not a regular file, empty, in no known format, damaged, cut, too long, or
             holds samples that no music has.
-        ValueError: `sample_rate` or `max_seconds` means nothing.
+        ValueError: `sample_rate` or `max_seconds` means nothing, or the decoder is not installed.
 
     Example:
         >>> import numpy as np, soundfile, tempfile
@@ -109,15 +105,20 @@ def read(path: str | os.PathLike[str], sample_rate: int, *, max_seconds: float |
         ...     read(f"{folder}/stereo.wav", 44_100).shape
         (44100,)
     """
-    _check_arguments(sample_rate, max_seconds)
+    _check_arguments(sample_rate, max_seconds, decoder)
     samples = bytearray()  # grows in place, where joining a list of blocks would take twice the memory
-    for piece in _pieces(path, sample_rate, max_seconds):
+    for piece in _pieces(path, sample_rate, max_seconds, decoder):
         samples += piece.tobytes()
     return np.frombuffer(samples, dtype=np.float32)
 
 
 def read_blocks(
-    path: str | os.PathLike[str], sample_rate: int, block_samples: int, *, max_seconds: float | None = None
+    path: str | os.PathLike[str],
+    sample_rate: int,
+    block_samples: int,
+    *,
+    max_seconds: float | None = None,
+    decoder: decoders.Name = "soundfile",
 ) -> Iterator[Waveform]:
     """Read an audio file as mono, block by block, so that hours of audio never sit in memory.
 
@@ -125,17 +126,18 @@ def read_blocks(
     last included: what was made of earlier blocks is of no use then.
 
     Args:
-        path: The file, in one of `FORMATS`; its suffix does not matter.
+        path: The file, in a format of the decoder; its suffix does not matter.
         sample_rate: Hz of the result, from 1,000 to 768,000.
         block_samples: Samples of a block at `sample_rate`.
         max_seconds: Longer files are refused; None allows a day.
+        decoder: Who decodes it; `tfio` only in a process of its own, see `mcc_zoo.isolation`.
 
     Yields:
         Float32 arrays (block_samples,); the last one may be shorter, and is never empty.
 
     Raises:
         AudioError: As in `read`, from the first block on.
-        ValueError: `sample_rate`, `block_samples` or `max_seconds` means nothing; at the call itself.
+        ValueError: As in `read`, or `block_samples` means nothing; at the call itself.
 
     Example:
         >>> import numpy as np, soundfile, tempfile
@@ -144,17 +146,18 @@ def read_blocks(
         ...     [block.shape for block in read_blocks(f"{folder}/stereo.wav", 22_050, 10_000)]
         [(10000,), (10000,), (2050,)]
     """
-    _check_arguments(sample_rate, max_seconds)
+    _check_arguments(sample_rate, max_seconds, decoder)
     if not block_samples >= 1:
         raise ValueError(f"block_samples={block_samples!r}: a block needs a positive whole number of samples")
-    return _cut(_pieces(path, sample_rate, max_seconds), block_samples)
+    return _cut(_pieces(path, sample_rate, max_seconds, decoder), block_samples)
 
 
-def probe(path: str | os.PathLike[str]) -> AudioInfo:
+def probe(path: str | os.PathLike[str], decoder: decoders.Name = "soundfile") -> AudioInfo:
     """Read the header of an audio file, and decode nothing.
 
     Args:
-        path: The file, in one of `FORMATS`.
+        path: The file, in a format of the decoder.
+        decoder: Who reads it.
 
     Returns:
         What the header declares. A file that passes can still be refused by `read`.
@@ -169,8 +172,11 @@ def probe(path: str | os.PathLike[str]) -> AudioInfo:
         ...     probe(f"{folder}/stereo.wav")
         AudioInfo(sample_rate=22050, channels=2, seconds=0.5, format='WAV')
     """
-    with _opened(path) as (_, sound):
-        return AudioInfo(sound.samplerate, sound.channels, sound.frames / sound.samplerate, sound.format)
+    decoders.check(decoder)
+    with _opened(path, decoder) as (_, sound):
+        header = sound.header
+        seconds = None if header.frames is None else header.frames / header.sample_rate
+        return AudioInfo(header.sample_rate, header.channels, seconds, header.format)
 
 
 def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES) -> list[Path]:
@@ -205,18 +211,6 @@ def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIX
     return sorted(found)
 
 
-class _Forward(soundfile.SoundFile):
-    """A sound file that is read from its first frame to its last.
-
-    soundfile seeks to where it is after each read of a file that can be sought. In an MP3 of variable bit rate that
-    loses the decoder's state: measured, some 2,500 samples near zero after each block.
-    """
-
-    def seekable(self) -> bool:
-        """No, whatever the file."""
-        return False
-
-
 def _refuse_folder(error: OSError) -> None:
     """Raise what `os.walk` would pass over in silence."""
     raise AudioError(
@@ -224,7 +218,7 @@ def _refuse_folder(error: OSError) -> None:
     ) from error
 
 
-def _check_arguments(sample_rate: int, max_seconds: float | None) -> None:
+def _check_arguments(sample_rate: int, max_seconds: float | None, decoder: str) -> None:
     """Refuse what no caller can mean, before any file is touched."""
     whole = isinstance(sample_rate, (int, np.integer))
     if not whole or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
@@ -233,20 +227,24 @@ def _check_arguments(sample_rate: int, max_seconds: float | None) -> None:
         )
     if max_seconds is not None and not max_seconds > 0:
         raise ValueError(f"max_seconds={max_seconds!r}: give a positive number of seconds, or None for a day")
+    decoders.check_here(decoder)
 
 
-def _pieces(path: str | os.PathLike[str], sample_rate: int, max_seconds: float | None) -> Iterator[Waveform]:
+def _pieces(
+    path: str | os.PathLike[str], sample_rate: int, max_seconds: float | None, decoder: decoders.Name
+) -> Iterator[Waveform]:
     """Decode, mix and resample a file; pieces of any length, at least one sample in all."""
-    with _opened(path) as (stream, sound):
-        _check_length(path, sound, MAX_SECONDS if max_seconds is None else max_seconds)
-        total = 0
-        for piece in _resampled(_decoded(path, stream, sound), sound.samplerate, sample_rate):
+    longest = MAX_SECONDS if max_seconds is None else max_seconds
+    with _opened(path, decoder) as (stream, sound):
+        header, total = sound.header, 0
+        _check_length(path, header, longest)
+        for piece in _resampled(_decoded(path, stream, sound, longest, decoder), header.sample_rate, sample_rate):
             total += len(piece)
             yield piece
         if not total:
             raise AudioError(
-                f"{_name(path)}: {sound.frames} samples at {sound.samplerate} Hz are not one whole sample at "
-                f"{sample_rate} Hz; give a longer file"
+                f"{_name(path)}: {header.frames or 'its'} samples at {header.sample_rate} Hz are not one whole sample "
+                f"at {sample_rate} Hz; give a longer file"
             )
 
 
@@ -277,24 +275,32 @@ def _resampled(pieces: Iterator[Waveform], rate: int, sample_rate: int) -> Itera
     yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _decoded(path: str | os.PathLike[str], stream: FileIO, sound: _Forward) -> Iterator[Waveform]:
-    """Decode at most as many frames as the header declares, check them and mix them to mono (frames,)."""
-    frames = 0
-    while frames < sound.frames:
-        try:
-            wanted = min(_DECODE_FRAMES, sound.frames - frames)
-            block = sound.read(wanted, dtype="float32", always_2d=True)  # (frames, channels)
-        except _DECODER_ERRORS as error:
-            raise AudioError(
-                f"{_name(path)}: damaged, decoding stopped after {frames / sound.samplerate:.2f} s of "
-                f"{sound.frames / sound.samplerate:.2f} s ({_reason(error)}); copy or download it again"
-            ) from error
-        if not len(block):
-            break
-        _check_samples(path, block, frames, sound.samplerate)
-        frames += len(block)
-        yield _mixed(block)
-    _check_end(path, stream, sound, frames)
+def _decoded(
+    path: str | os.PathLike[str], stream: FileIO, sound: Sound, max_seconds: float, decoder: decoders.Name
+) -> Iterator[Waveform]:
+    """Decode a file, check it and mix it to mono (frames,), no longer than it declares."""
+    rate, declared, frames = sound.header.sample_rate, sound.header.frames, 0
+    try:
+        for block in sound.blocks():
+            _check_samples(path, block, frames, rate)
+            kept = len(block) if declared is None else max(0, declared - frames)
+            frames += len(block)
+            if declared is None and frames > max_seconds * rate:
+                raise AudioError(
+                    f"{_name(path)}: states no length, and is longer than the {max_seconds:g} s that are allowed; if "
+                    "it should be, cut it or raise max_seconds"
+                )
+            for start in range(0, min(len(block), kept), _PIECE_FRAMES):
+                yield _mixed(block[start : min(kept, start + _PIECE_FRAMES)])
+        _check_end(path, stream, sound, frames)
+    except NotDecodable as error:
+        raise _not_decodable(path, str(error), decoder) from error
+    except DecodingStopped as error:
+        of = "" if declared is None else f" of {declared / rate:.2f} s"
+        raise AudioError(
+            f"{_name(path)}: damaged, decoding stopped after {frames / rate:.2f} s{of} ({error}); copy or download it "
+            "again"
+        ) from error
 
 
 def _mixed(block: Waveform) -> Waveform:
@@ -306,20 +312,16 @@ def _mixed(block: Waveform) -> Waveform:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[FileIO, _Forward]]:
-    """Open a file whose header is sound.
-
-    libsndfile gets a descriptor, never the path: from the path it would take the suffix, and decode any bytes at
-    all in a file called .au, .snd, .gsm or .vox as headerless speech.
-    """
-    _check_regular(path)
+def _opened(path: str | os.PathLike[str], decoder: decoders.Name) -> Iterator[tuple[FileIO, Sound]]:
+    """Open a file whose header is sound."""
+    check_regular(path)
     with _stream(path) as stream:
         try:
-            sound = _Forward(stream.fileno(), closefd=False)
-        except _DECODER_ERRORS as error:
-            raise _not_decodable(path, _reason(error)) from error
-        with sound:
-            _check_header(path, sound)
+            sound = decoders.opened(stream, decoder)
+        except NotDecodable as error:
+            raise _not_decodable(path, str(error), decoder) from error
+        with closing(sound):
+            _check_header(path, sound.header, decoder)
             yield stream, sound
 
 
@@ -331,14 +333,20 @@ def _stream(path: str | os.PathLike[str]) -> FileIO:
         raise AudioError(f"{_name(path)}: cannot be opened ({error.strerror}); give a readable file") from error
 
 
-def _check_regular(path: str | os.PathLike[str]) -> None:
-    """Look before opening: a FIFO would hang every decoder."""
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Look before opening: a FIFO would hang every decoder.
+
+    Raises:
+        AudioError: There is no regular file at the path, or it is empty.
+    """
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
         raise AudioError(f"{_name(path)}: no such file; check the path") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte
-        raise AudioError(f"{_name(path)}: cannot be reached ({_reason(error)}); check the path") from error
+        raise AudioError(
+            f"{_name(path)}: cannot be reached ({getattr(error, 'strerror', None) or error}); check the path"
+        ) from error
     if stat.S_ISDIR(status.st_mode):
         raise AudioError(f"{_name(path)}: a folder, not a file; give one of its files")
     if not stat.S_ISREG(status.st_mode):
@@ -347,22 +355,25 @@ def _check_regular(path: str | os.PathLike[str]) -> None:
         raise AudioError(f"{_name(path)}: empty (0 bytes); copy or download it again")
 
 
-def _check_header(path: str | os.PathLike[str], sound: _Forward) -> None:
+def _check_header(path: str | os.PathLike[str], header: Header, decoder: decoders.Name) -> None:
     """Refuse what the header alone gives away."""
-    if sound.format not in FORMATS:
-        raise _not_decodable(path, f"its format is {sound.format}")
-    if not MIN_SAMPLE_RATE <= sound.samplerate <= MAX_SAMPLE_RATE:
+    if header.format not in DECODERS[decoder].formats:
+        raise _not_decodable(path, f"its format is {header.format}", decoder)
+    if not MIN_SAMPLE_RATE <= header.sample_rate <= MAX_SAMPLE_RATE:
         raise AudioError(
-            f"{_name(path)}: its sample rate is {sound.samplerate} Hz; give a file with a rate from "
+            f"{_name(path)}: its sample rate is {header.sample_rate} Hz; give a file with a rate from "
             f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz"
         )
-    if not 1 <= sound.channels <= MAX_CHANNELS:
-        raise AudioError(f"{_name(path)}: it has {sound.channels} channels; give a file with 1 to {MAX_CHANNELS}")
-    if sound.frames <= 0:
+    if not 1 <= header.channels <= MAX_CHANNELS:
+        raise AudioError(f"{_name(path)}: it has {header.channels} channels; give a file with 1 to {MAX_CHANNELS}")
+    if header.frames is None and header.format not in DECODERS[decoder].without_length:
+        hint = "" if decoder == "av" or header.format not in DECODERS["av"].without_length else f", or {_WITH_AV}"
+        raise AudioError(
+            f"{_name(path)}: its header states no length; write the {header.format} file again, whole{hint}"
+        )
+    if header.frames is not None and header.frames <= 0:
         raise AudioError(f"{_name(path)}: holds no samples; give a file with audio in it")
-    if sound.frames > _UNKNOWN_FRAMES:
-        raise AudioError(f"{_name(path)}: its header states no length; write the {sound.format} file again, whole")
-    declared, there = _declared_and_there(sound)
+    declared, there = header.stated
     if declared < _UNKNOWN_BYTES and there < COMPLETE * declared:
         raise AudioError(
             f"{_name(path)}: cut off, its header declares {declared} bytes or frames of audio and {there} are there; "
@@ -370,36 +381,9 @@ def _check_header(path: str | os.PathLike[str], sound: _Forward) -> None:
         )
 
 
-def _declared_and_there(sound: _Forward) -> tuple[int, int]:
-    """Audio that an uncompressed format's header declares, and that the file holds.
-
-    libsndfile takes a cut WAV, AU, AIFF, W64 or RF64 file for a shorter one, and says so in its log alone.
-
-    Returns:
-        Two lengths in the same unit, bytes or frames; (0, 0) where the log has none.
-    """
-    if sound.format not in ("WAV", "WAVEX", "AU", "AIFF", "W64", "RF64"):
-        return 0, 0
-    log = sound.extra_info
-    if frames := re.search(r"Calculated frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log):
-        return int(frames[2]), int(frames[1])
-    lengths = {
-        chunk: (int(declared), int(there or declared))
-        for chunk, declared, there in re.findall(
-            r"^ *(riff|data|SSND|Data Size|RIFF|FORM) *: (\d+)\b(?: \(should be (\d+)\))?", log, re.MULTILINE
-        )
-    }
-    # The whole file's length (RIFF, FORM) is often wrong and harmless. It counts where long metadata has filled the
-    # log before the line of the audio came. In W64 (riff) it is the only one that is compared.
-    for chunk in ("riff", "data", "SSND", "Data Size", "RIFF", "FORM"):
-        if chunk in lengths:
-            return lengths[chunk]
-    return 0, 0
-
-
-def _check_length(path: str | os.PathLike[str], sound: _Forward, max_seconds: float) -> None:
+def _check_length(path: str | os.PathLike[str], header: Header, max_seconds: float) -> None:
     """Refuse a length before anything is decoded."""
-    seconds = sound.frames / sound.samplerate
+    seconds = (header.frames or 0) / header.sample_rate
     if seconds > max_seconds:
         raise AudioError(
             f"{_name(path)}: its header declares {seconds:.2f} s of audio and {max_seconds:g} s are allowed; "
@@ -420,24 +404,31 @@ def _check_samples(path: str | os.PathLike[str], block: Waveform, start: int, ra
     raise AudioError(f"{where} times full scale; scale the audio to ±1 and write the file again")
 
 
-def _check_end(path: str | os.PathLike[str], stream: FileIO, sound: _Forward, frames: int) -> None:
+def _check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, frames: int) -> None:
     """Compare what was decoded with what was declared, and with what the file holds."""
-    seconds, declared = frames / sound.samplerate, sound.frames / sound.samplerate
-    if frames < COMPLETE * sound.frames:
-        hint = " (or an MP3 of variable bit rate without a Xing header)" if sound.format == "MP3" else ""
-        raise AudioError(
-            f"{_name(path)}: damaged or cut off{hint}, {seconds:.2f} s decoded of the {declared:.2f} s that its header "
-            "declares; copy or download it again, or write it again"
-        )
-    if sound.format not in ("MP3", "FLAC", "OGG"):  # others may hold any amount of metadata after the audio
-        return
-    position, size = stream.tell(), os.fstat(stream.fileno()).st_size
-    if size - position > max(_LEFT_OVER_BYTES, (1 - COMPLETE) * size):
-        raise AudioError(
-            f"{_name(path)}: its header is wrong, the {declared:.2f} s that it declares are in the first {position} of "
-            f"{size} bytes; write the {sound.format} file again, whole"
-        )
-    if sound.format == "OGG" and not _has_last_page(stream, size):
+    header = sound.header
+    seconds, size, position = frames / header.sample_rate, os.fstat(stream.fileno()).st_size, sound.position()
+    if header.frames is not None:
+        declared = f"{header.frames / header.sample_rate:.2f} s"
+        if frames < COMPLETE * header.frames - header.slack:
+            hint = " (or an MP3 of variable bit rate without a Xing header)" if header.format == "MP3" else ""
+            raise AudioError(
+                f"{_name(path)}: damaged or cut off{hint}, {seconds:.2f} s decoded of the {declared} that its header "
+                "declares; copy or download it again, or write it again"
+            )
+        if COMPLETE * frames - _LEFT_OVER_FRAMES > header.frames:
+            raise AudioError(
+                f"{_name(path)}: its header is wrong, the {declared} that it declares are {seconds:.2f} s decoded; "
+                f"write the {header.format} file again, whole"
+            )
+        if position is not None and size - position > max(_LEFT_OVER_BYTES, (1 - COMPLETE) * size):
+            raise AudioError(
+                f"{_name(path)}: its header is wrong, the {declared} that it declares are in the first {position} of "
+                f"{size} bytes; write the {header.format} file again, whole"
+            )
+    elif not frames:
+        raise AudioError(f"{_name(path)}: holds no samples; give a file with audio in it")
+    if header.format == "OGG" and not _has_last_page(stream, size):
         raise AudioError(
             f"{_name(path)}: cut off, its Ogg stream breaks off after {seconds:.2f} s without a last page; copy or "
             "download it again"
@@ -452,21 +443,14 @@ def _has_last_page(stream: FileIO, size: int) -> bool:
     return flags >= 5 and flags < len(tail) and bool(tail[flags] & 4)
 
 
-def _not_decodable(path: str | os.PathLike[str], reason: str) -> AudioError:
+def _not_decodable(path: str | os.PathLike[str], reason: str, decoder: decoders.Name) -> AudioError:
     """The one sentence for what is no audio, or audio of another kind."""
+    hint = "" if decoder == "av" else f"; M4A, AAC and WMA too {_WITH_AV}"
     return AudioError(
-        f"{_name(path)}: cannot be decoded ({reason}); {', '.join(SUFFIXES)} files are read (Ogg: Vorbis, Opus), "
-        "so convert others, such as M4A, AAC and WMA, to one of them"
+        f"{_name(path)}: cannot be decoded ({reason}); {DECODERS[decoder].said}, so convert others to one of them{hint}"
     )
 
 
 def _name(path: str | os.PathLike[str]) -> str:
     """The path in quotes, safe to print whatever bytes it holds."""
     return repr(os.fspath(path))
-
-
-def _reason(error: Exception) -> str:
-    """The library's own words, without its names for our descriptor and our path."""
-    if isinstance(error, soundfile.LibsndfileError):
-        return error.error_string.rstrip(". ")
-    return getattr(error, "strerror", None) or str(error)

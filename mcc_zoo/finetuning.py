@@ -29,6 +29,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mcc_zoo import datasets, evaluation, experiment, pipeline, results, training
 from mcc_zoo.architectures import with_labels
+from mcc_zoo.decoders import Name
 from mcc_zoo.experiment import Corpus, Settings
 from mcc_zoo.export import FACTS, check_arguments, export_model
 from mcc_zoo.folds import Split, draw
@@ -77,6 +78,7 @@ def finetune(
     seed: int = 0,
     licence: str = "not stated",
     cache_dir: str | os.PathLike[str] | None = None,
+    decoder: Name = "soundfile",
     quiet: bool = False,
 ) -> Path:
     """Put new labels on an export's descriptor, test it by cross-validation, and export the refit on all tracks.
@@ -91,10 +93,11 @@ def finetune(
         unfreeze: Train all weights, at a tenth of the recipe's rate, from where the new softmax alone has got.
         epochs: Of that training at most, instead of the recipe's; validation tracks choose how many.
         folds: Of the cross-validation, three at least.
-        split: As for `mcc_zoo.folds.assign`: by group where the manifest has groups.
+        split: As for `mcc_zoo.folds.draw`: by group where the manifest has groups.
         seed: Draws folds, and the order of training.
         licence: Of the music, for the model card.
         cache_dir: Where log-mel features are kept for a next time; nowhere by default.
+        decoder: Who decodes the tracks, as for `mcc_zoo.load`.
         quiet: No progress bars.
 
     Returns:
@@ -104,7 +107,7 @@ def finetune(
         mcc_zoo.ExportError: There is no export, or it cannot be read.
         ValueError: The manifest is no manifest, a label has too few readable tracks, or folds or name are impossible.
     """
-    tagger = load(folder)
+    tagger = load(folder, decoder)
     dataset = Path(manifest).stem
     name = name or f"{tagger.facts['name']}_{dataset}"
     check_arguments(name, tagger.facts["max_seconds"], tagger.front_end)
@@ -122,7 +125,7 @@ def finetune(
     tracks = datasets.manifest(Path(manifest))
     draw(tracks, split, folds, seed)  # what is impossible is refused before hours of decoding
     with _kept_or_not(cache_dir) as cache:
-        corpus = experiment.prepare(tracks, pipeline.FeatureCache(cache, tagger.front_end), quiet)
+        corpus = experiment.prepare(tracks, pipeline.FeatureCache(cache, tagger.front_end, decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
         with progress_bar(quiet) as bar:
             model, trained_epochs, predictions = _tested_and_trained(tagger, corpus, settings, unfreeze, bar)

@@ -2,25 +2,30 @@
 
 This file is also that process: run as a script it reads requests, a line of JSON each, from its standard input and
 answers on its standard output with messages: eight bytes that say how many samples follow (0 ends a file, a negative
-number announces that many bytes of an error's text), then the samples as float32. It never imports TensorFlow.
+number announces that many bytes of an error's text), then the samples as float32. It imports TensorFlow for
+tensorflow-io alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib.util
+import importlib
 import json
 import os
 import selectors
 import struct
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from mcc_zoo.decoders import Name
 
 HEAD = struct.Struct("<q")
 TIMEOUT_SECONDS = 120.0
@@ -34,15 +39,30 @@ class IsolatedDecoder:
 
     Args:
         timeout: Seconds without a block after which the decoder counts as hung.
+        decoder: Who decodes, as in `mcc_zoo.audio.read_blocks`.
+
+    Raises:
+        ValueError: The decoder is not installed.
     """
 
-    def __init__(self, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, timeout: float = TIMEOUT_SECONDS, decoder: Name = "soundfile") -> None:
         """Start nothing yet."""
+        from mcc_zoo import decoders
+
+        decoders.check(decoder)
         self.timeout = timeout
+        self.decoder = decoder
         self._process: subprocess.Popen[bytes] | None = None
         self._busy = False
 
-    def read_blocks(self, path: str | os.PathLike[str], sample_rate: int, block_samples: int) -> Iterator[np.ndarray]:
+    def read_blocks(
+        self,
+        path: str | os.PathLike[str],
+        sample_rate: int,
+        block_samples: int,
+        *,
+        max_seconds: float | None = None,
+    ) -> Iterator[np.ndarray]:
         """Yield the file's blocks: float32 arrays (block_samples,), the last one may be shorter.
 
         Raises:
@@ -54,7 +74,13 @@ class IsolatedDecoder:
             self.close()  # an iterator was left early, and its blocks still lie in the pipe
         process = self._started()
         self._busy = True
-        request = {"path": os.fspath(path), "sample_rate": sample_rate, "block_samples": block_samples}
+        request = {
+            "path": os.fspath(path),
+            "sample_rate": sample_rate,
+            "block_samples": block_samples,
+            "max_seconds": max_seconds,
+            "decoder": self.decoder,
+        }
         try:
             _stream(process.stdin).write(json.dumps(request).encode() + b"\n")
             _stream(process.stdin).flush()
@@ -93,6 +119,7 @@ class IsolatedDecoder:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # decoders write warnings of their own there
+                env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},  # tensorflow-io's TensorFlow would take the GPU
             )
             with contextlib.suppress(AttributeError, OSError):  # where the system has no such call or allows no more
                 fcntl.fcntl(_stream(self._process.stdout), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -144,14 +171,15 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
 
 
 def _audio_module():  # type: ignore[no-untyped-def]  # noqa: ANN202
-    """Import audio.py alone: importing the package would import TensorFlow."""
-    spec = importlib.util.spec_from_file_location("mcc_zoo_audio", Path(__file__).with_name("audio.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    """Import audio.py and what it needs without the package's __init__.py, which imports TensorFlow."""
+    package = types.ModuleType("mcc_zoo")
+    package.__path__ = [str(Path(__file__).parent)]
+    sys.modules["mcc_zoo"] = package
+    importlib.import_module("mcc_zoo.decoders").process_is_its_own = True
+    return importlib.import_module("mcc_zoo.audio")
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    with os.fdopen(os.dup(1), "wb") as pipe:
+        os.dup2(2, 1)  # whatever a decoder prints is no answer
+        serve(sys.stdin.buffer, pipe)

@@ -6,6 +6,7 @@ dataset is decoded once, and nothing holds its audio in memory.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +25,9 @@ import tensorflow as tf
 from mcc_zoo import audio
 from mcc_zoo.chunks import samples_of, too_short
 from mcc_zoo.datasets import Track
+from mcc_zoo.decoders import Name, check
 from mcc_zoo.front_end import log_mel_of_frames
+from mcc_zoo.isolation import IsolatedDecoder
 from mcc_zoo.paper import FrontEnd
 
 CACHE_FORMAT = 2  # raise it whenever the front end's numbers change
@@ -126,20 +130,27 @@ def as_chunks(frames: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
 
 class FeatureCache:
-    """A folder with one file a track, named by the audio's content and the front end.
+    """A folder with one file a track, named by the audio's content, the front end and the decoder.
 
     A file of another edition of the audio, another front end or another version of this package has another name, so
-    that nothing stale is ever read; a damaged one fails its checksum and is made anew.
+    that nothing stale is ever read; a damaged one fails its checksum and is made anew. Decoders have names of their
+    own, because some differ by samples.
 
     Args:
         folder: Is made if need be; it may be deleted at any time.
         front_end: What to compute.
+        decoder: Who decodes, in a process of its own.
+
+    Raises:
+        ValueError: The decoder is not installed.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], front_end: FrontEnd) -> None:
+    def __init__(self, folder: str | os.PathLike[str], front_end: FrontEnd, decoder: Name = "soundfile") -> None:
         """Make the folder."""
+        check(decoder)
         self.folder = Path(folder)
         self.front_end = front_end
+        self.decoder = decoder
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def features(self, path: str | os.PathLike[str]) -> Features:
@@ -148,14 +159,19 @@ class FeatureCache:
         Raises:
             mcc_zoo.audio.AudioError: The file is refused.
         """
-        audio.probe(path)  # refuses what must not be opened, a FIFO say
+        with IsolatedDecoder(decoder=self.decoder) as isolated:
+            return self._features(path, isolated)
+
+    def _features(self, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
+        audio.check_regular(path)  # refuses what must not be opened, a FIFO say
         entry = self.folder / self._name(path)
-        return self._read(entry) or self._write(entry, path)
+        return self._read(entry) or self._write(entry, path, isolated)
 
     def _name(self, path: str | os.PathLike[str]) -> str:
         with open(path, "rb") as file:
             content = hashlib.file_digest(file, "sha256")
-        content.update(json.dumps([CACHE_FORMAT, asdict(self.front_end)]).encode())
+        others = [] if self.decoder == "soundfile" else [self.decoder]
+        content.update(json.dumps([CACHE_FORMAT, asdict(self.front_end), *others]).encode())
         return f"{content.hexdigest()[:40]}.npy"
 
     def _read(self, entry: Path) -> Features | None:
@@ -172,8 +188,8 @@ class FeatureCache:
         chunks = values.size // (self.front_end.n_mels * self.front_end.chunk_frames)
         return Features(entry, offset, chunks, values.sum(dtype=np.float64), np.square(values, dtype=np.float64).sum())
 
-    def _write(self, entry: Path, path: str | os.PathLike[str]) -> Features:
-        blocks = audio.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
+    def _write(self, entry: Path, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
+        blocks = isolated.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
         try:
             frames = np.concatenate(list(log_mel_blocks(blocks, self.front_end)))
         except audio.AudioError as error:
@@ -206,15 +222,23 @@ class FeatureCache:
         Returns:
             For each track its features, or the error that says why it was refused.
         """
+        workers = workers or os.cpu_count() or 1
+        idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()
 
         def one(track: Track) -> Features | audio.AudioError:
+            isolated = idle.get()
             try:
-                return self.features(track.path)
+                return self._features(track.path, isolated)
             except audio.AudioError as error:
                 return error
+            finally:
+                idle.put(isolated)
 
         results = []
-        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        with contextlib.ExitStack() as stack:
+            for _ in range(workers):
+                idle.put(stack.enter_context(IsolatedDecoder(decoder=self.decoder)))
+            pool = stack.enter_context(ThreadPoolExecutor(workers))
             for result in pool.map(one, tracks):
                 results.append(result)
                 if progress:

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from mcc_zoo.audio import AudioError
 from mcc_zoo.chunks import samples_of
+from mcc_zoo.decoders import Name, check
 from mcc_zoo.export import FACTS, ExportError
 from mcc_zoo.front_end import split_into_chunks
 from mcc_zoo.isolation import IsolatedDecoder
@@ -86,10 +87,12 @@ class Tagger:
         labels: Class names in the order of the outputs.
         front_end: Its front end; waveforms have to be at `front_end.sample_rate`.
         model: The Keras model.
+        decoder: Who decodes files.
     """
 
-    def __init__(self, folder: Path, facts: dict[str, Any], model: keras.Model) -> None:
+    def __init__(self, folder: Path, facts: dict[str, Any], model: keras.Model, decoder: Name = "soundfile") -> None:
         """Keep the parts."""
+        self.decoder = decoder
         self.folder, self.facts, self.model = folder, facts, model
         self.labels: list[str] = facts["labels"]
         self.front_end = FrontEnd(**facts["front_end"])
@@ -183,7 +186,7 @@ class Tagger:
         try:
             return self._idle.get_nowait()
         except Empty:
-            return IsolatedDecoder()
+            return IsolatedDecoder(decoder=self.decoder)
 
     def _described(self, path: str | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
         """Read a file to the fused descriptors of its chunks."""
@@ -305,19 +308,22 @@ def _close_all(decoders: SimpleQueue[IsolatedDecoder]) -> None:
         decoders.get_nowait().close()
 
 
-def load(folder: str | os.PathLike[str]) -> Tagger:
+def load(folder: str | os.PathLike[str], decoder: Name = "soundfile") -> Tagger:
     """Load an export.
 
     Args:
         folder: A version's folder, or the folder of all versions of a model: the newest is taken.
+        decoder: Who decodes files: `soundfile`, or `av` or `tfio` where that extra is installed.
 
     Raises:
+        ValueError: The decoder is not installed.
         ExportError: There is no export, or it cannot be read; the message says what is missing.
     """
+    check(decoder)
     path = newest(Path(folder))
     try:
         facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
-        return Tagger(path, facts, keras.models.load_model(path, compile=False))
+        return Tagger(path, facts, keras.models.load_model(path, compile=False), decoder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{path} cannot be loaded ({error!r}): is the folder whole?") from error
 

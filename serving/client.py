@@ -99,6 +99,12 @@ def parser(protocol: str, server: str, example: str) -> argparse.ArgumentParser:
         help="a copy of the export that is served, whose labels and sample rate are needed without --wav "
         "(exported_models/MODEL)",
     )
+    made.add_argument(
+        "--decoder",
+        default="soundfile",
+        choices=("soundfile", "av", "tfio"),
+        help="who decodes files; av also reads M4A, AAC and WMA (%(default)s); not with --wav",
+    )
     made.add_argument("--descriptors", action="store_true", help="print the tracks' descriptors too")
     made.add_argument(
         "--max-seconds", type=_positive, default=MAX_SECONDS, help="refuse longer files (%(default)s); not with --wav"
@@ -232,7 +238,11 @@ def _reader(
         from mcc_zoo.isolation import IsolatedDecoder
 
     sample_rate, labels = _contract(arguments)
-    with IsolatedDecoder() as decoder:
+    try:
+        isolated = IsolatedDecoder(decoder=arguments.decoder)
+    except ValueError as error:
+        raise ServerUnusable(f"--{error}") from error
+    with isolated as decoder:
         yield lambda file: _decoded(decoder, file, sample_rate, arguments.max_seconds), labels
 
 

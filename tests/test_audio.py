@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import struct
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,9 @@ import pytest
 import scipy.signal
 import soundfile
 
-from mcc_zoo import audio
+from mcc_zoo import audio, decoders, isolation
+from mcc_zoo.decoders import DECODERS
+from mcc_zoo.isolation import IsolatedDecoder
 
 # name: soundfile's format and subtype, the largest error that its coding of a sine of amplitude 0.4 may make
 FORMATS = {
@@ -33,6 +37,61 @@ FORMATS = {
     "caf": ("CAF", "PCM_16", 1e-4),
 }
 RATES = (8_000, 22_050, 44_100, 48_000)
+EARLY = {("av", "OGG"): 256}  # samples that FFmpeg's Vorbis decoder leaves out at the end
+
+
+def installed(decoder: str) -> bool:
+    """Whether a decoder is here."""
+    try:
+        return decoders.check(decoder) is None
+    except ValueError:
+        return False
+
+
+INSTALLED = [decoder for decoder in DECODERS if installed(decoder)]
+each_decoder = pytest.mark.parametrize("decoder", INSTALLED, indirect=True)
+
+
+def but_not(*others: str) -> pytest.MarkDecorator:
+    """Run a test with each decoder that is installed, but for these."""
+    return pytest.mark.parametrize("decoder", [name for name in INSTALLED if name not in others], indirect=True)
+
+
+# Each decoder that is installed with each format that it reads.
+each_format = pytest.mark.parametrize(
+    ("decoder", "name"),
+    [
+        (name, key)
+        for name in INSTALLED
+        for key, (container, *_) in FORMATS.items()
+        if container in DECODERS[name].formats and (name, key) != ("tfio", "wavex.wav")  # of 24 bits: see test_decoders
+    ],
+    indirect=["decoder"],
+)
+
+
+@pytest.fixture(scope="module")
+def of_tfio() -> Iterator[IsolatedDecoder]:
+    """tensorflow-io in the process that it needs."""
+    with IsolatedDecoder(decoder="tfio") as isolated:
+        yield isolated
+
+
+@pytest.fixture(autouse=True)
+def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The decoder that `audio` takes in a test; soundfile in those that are not repeated with each."""
+    chosen: str = getattr(request, "param", "soundfile")
+    for name in ("read", "read_blocks", "probe"):
+        monkeypatch.setattr(audio, name, functools.partial(getattr(audio, name), decoder=chosen))
+    if chosen == "tfio":
+        isolated: IsolatedDecoder = request.getfixturevalue("of_tfio")
+
+        def read(path: Path, rate: int, **options: float) -> np.ndarray:
+            return np.concatenate(list(isolated.read_blocks(path, rate, 50_000, **options)))
+
+        monkeypatch.setattr(audio, "read_blocks", isolated.read_blocks)
+        monkeypatch.setattr(audio, "read", read)
+    return chosen
 
 
 def sine(rate: float, seconds: float, hertz: float = 440.0) -> np.ndarray:
@@ -78,8 +137,10 @@ class TestRead:
 
     @pytest.mark.parametrize("channels", [1, 2])
     @pytest.mark.parametrize("rate", RATES)
-    @pytest.mark.parametrize("name", FORMATS)
-    def test_every_format_at_its_own_rate(self, tmp_path: Path, name: str, rate: int, channels: int) -> None:
+    @each_format
+    def test_every_format_at_its_own_rate(
+        self, tmp_path: Path, decoder: str, name: str, rate: int, channels: int
+    ) -> None:
         """What was written comes back: length, type, scale and place in time."""
         container, subtype, tolerance = FORMATS[name]
         expected = sine(rate, 0.613)
@@ -88,7 +149,8 @@ class TestRead:
         )
         waveform = audio.read(path, rate)
         assert waveform.dtype == np.float32
-        assert waveform.shape == expected.shape
+        assert 0 <= len(expected) - len(waveform) <= EARLY.get((decoder, container), 0)
+        expected = expected[: len(waveform)]
         assert np.abs(waveform - expected)[500:-500].max() < tolerance
         info = audio.probe(str(path))
         assert (info.sample_rate, info.channels, info.format) == (rate, channels, container)
@@ -100,6 +162,7 @@ class TestRead:
         path = write(tmp_path / "a.opus", sine(rate, 0.613), rate, format="OGG", subtype="OPUS")
         assert np.abs(audio.read(path, rate) - sine(rate, 0.613))[500:-500].max() < 0.06
 
+    @each_decoder
     @pytest.mark.parametrize("channels", [1, 2])
     @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE", "AVERAGE"])
     @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100])
@@ -111,16 +174,18 @@ class TestRead:
         path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
         assert len(audio.read(path, rate)) == len(expected)
 
-    @pytest.mark.parametrize("name", FORMATS)
+    @each_format
     @pytest.mark.parametrize("rate", [22_050, 44_100])
-    def test_decoding_in_blocks_leaves_no_seams(self, tmp_path: Path, name: str, rate: int) -> None:
+    def test_decoding_in_blocks_leaves_no_seams(self, tmp_path: Path, decoder: str, name: str, rate: int) -> None:
         """The oracle decodes in one call; a decoder that seeks between blocks drops out after each."""
         container, subtype, _ = FORMATS[name]
         path = write(tmp_path / f"a.{name}", sine(rate, 2.1), rate, format=container, subtype=subtype)
         expected, _ = soundfile.read(path, dtype="float32")
-        np.testing.assert_allclose(audio.read(path, rate), expected, rtol=0, atol=1e-6)
+        waveform = audio.read(path, rate)
+        assert 0 <= len(expected) - len(waveform) <= EARLY.get((decoder, container), 0)
+        np.testing.assert_allclose(waveform, expected[: len(waveform)], rtol=0, atol=3e-6)
 
-    @pytest.mark.parametrize("name", FORMATS)
+    @each_format
     @pytest.mark.parametrize("samples", [1, 10, 1_151, 1_153])
     def test_very_short_files(self, tmp_path: Path, name: str, samples: int) -> None:
         """A frame of a codec more or less must not look like damage."""
@@ -128,12 +193,14 @@ class TestRead:
         path = write(tmp_path / f"a.{name}", noise(samples), format=container, subtype=subtype)
         assert audio.read(path, 44_100).shape == (samples,)
 
+    @each_decoder
     def test_mp3_of_constant_bit_rate_needs_no_xing_header(self, tmp_path: Path) -> None:
         """Its length follows from its size."""
         path = write(tmp_path / "a.mp3", noise(100_000), bitrate_mode="CONSTANT", compression_level=0.5)
         waveform = audio.read(without_first_mp3_frame(path), 44_100)
         assert abs(len(waveform) - 100_000) < 3 * 1_152
 
+    @each_decoder
     def test_channels_are_averaged(self, tmp_path: Path) -> None:
         """Opposite channels cancel, unequal ones meet in the middle."""
         channels = noise(5_000, 3)
@@ -142,6 +209,7 @@ class TestRead:
         path = write(tmp_path / "opposite.wav", np.stack([channels[:, 0], -channels[:, 0]], 1), subtype="FLOAT")
         assert not audio.read(path, 44_100).any()
 
+    @but_not("tfio")
     def test_full_scale_is_one(self, tmp_path: Path) -> None:
         """Integers are scaled by their range, eight bits as well as thirty-two."""
         square = np.tile([1.0, -1.0], 50)
@@ -177,12 +245,14 @@ class TestRead:
         waveform *= 2
         assert waveform.flags.c_contiguous
 
+    @each_decoder
     def test_suffix_does_not_matter(self, tmp_path: Path) -> None:
         """The content decides, even where the suffix names a headerless format."""
         for suffix in ("raw", "gsm", "txt", "mp3"):
             path = write(tmp_path / f"a.{suffix}", noise(1_000), format="FLAC")
             assert len(audio.read(path, 44_100)) == 1_000
 
+    @each_decoder
     def test_name_that_is_no_unicode(self, tmp_path: Path) -> None:
         """Old disks hold such names."""
         path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9\n.wav"))
@@ -193,12 +263,14 @@ class TestRead:
             audio.read(path, 44_100)
         str(refusal.value).encode()
 
+    @each_decoder
     def test_metadata_after_the_samples(self, tmp_path: Path) -> None:
         """A WAV may carry a cover far larger than its audio."""
         path = write(tmp_path / "a.wav", noise(1_000))
         path.write_bytes(path.read_bytes() + b"id3 " + struct.pack("<I", 50_000) + bytes(50_000))
         assert len(audio.read(path, 44_100)) == 1_000
 
+    @each_decoder
     @pytest.mark.parametrize("suffix", ["ogg", "flac"])
     def test_tag_after_the_stream(self, tmp_path: Path, suffix: str) -> None:
         """Taggers made for MP3 leave 128 bytes at the end of any file."""
@@ -206,6 +278,7 @@ class TestRead:
         path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
         assert len(audio.read(path, 44_100)) == 10_000
 
+    @but_not("tfio")
     @pytest.mark.parametrize("size", [0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF])
     def test_wav_of_unknown_length(self, tmp_path: Path, size: int) -> None:
         """Programs that write to a pipe leave such sizes."""
@@ -221,6 +294,7 @@ class TestRead:
 class TestReadBlocks:
     """Blocks joined are the whole."""
 
+    @each_decoder
     @pytest.mark.parametrize("target", [44_100, 22_050, 48_000])
     def test_blocks_equal_the_whole(self, tmp_path: Path, target: int) -> None:
         """At a block a sample shorter than the file, as long, and a sample longer; and at odd ones."""
@@ -243,6 +317,7 @@ class TestReadBlocks:
         blocks = list(audio.read_blocks(write(tmp_path / "a.wav", noise(20_000)), 44_100, 7_000))
         assert not any(np.shares_memory(one, other) for one in blocks for other in blocks if one is not other)
 
+    @but_not("tfio")
     def test_memory_stays_small(self, tmp_path: Path) -> None:
         """Two minutes of stereo are 21 MB as float32; neither they nor their mono half are ever held."""
         path = write(tmp_path / "a.flac", np.zeros((120 * 22_050, 2), np.int16), 22_050)
@@ -253,6 +328,7 @@ class TestReadBlocks:
         assert samples == 120 * 22_050
         assert peak < 3e6
 
+    @but_not("tfio")
     def test_stopping_early_closes_the_file(self, tmp_path: Path) -> None:
         """No descriptor is left behind."""
         path = write(tmp_path / "a.wav", noise(20_000))
@@ -301,6 +377,7 @@ def refusal(path: Path | str, **options: float) -> str:
 class TestNoFile:
     """Paths at which there is nothing to decode."""
 
+    @each_decoder
     def test_missing(self, tmp_path: Path) -> None:
         """Also where a link points to nothing."""
         assert "no such file; check the path" in refusal(tmp_path / "missing.wav")
@@ -308,16 +385,19 @@ class TestNoFile:
         assert "no such file" in refusal(tmp_path / "link.wav")
         assert "no such file" in refusal("")
 
+    @each_decoder
     def test_folder(self, tmp_path: Path) -> None:
         """A folder is named as one."""
         assert "a folder, not a file; give one of its files" in refusal(tmp_path)
 
+    @each_decoder
     def test_fifo_does_not_hang(self, tmp_path: Path) -> None:
         """Opening it would wait for a writer for ever."""
         os.mkfifo(tmp_path / "pipe.wav")
         assert "a pipe, socket or device, not a regular file" in refusal(tmp_path / "pipe.wav")
         assert "a pipe, socket or device" in refusal("/dev/zero")
 
+    @each_decoder
     def test_empty(self, tmp_path: Path) -> None:
         """An interrupted download."""
         (tmp_path / "empty.mp3").touch()
@@ -344,17 +424,18 @@ class TestNoFile:
 class TestNotDecodable:
     """Bytes that are no audio, or audio of another kind."""
 
+    @each_decoder
     @pytest.mark.parametrize("suffix", ["wav", "mp3", "flac", "ogg", "au", "snd", "gsm", "vox", "raw", "txt", "m4a"])
     @pytest.mark.parametrize("content", ["random", "zeros", "one byte", "text"])
-    def test_no_audio(self, tmp_path: Path, suffix: str, content: str) -> None:
+    def test_no_audio(self, tmp_path: Path, decoder: str, suffix: str, content: str) -> None:
         """A suffix never makes audio of noise: libsndfile by itself would decode such .au, .gsm and .vox files."""
         path = tmp_path / f"a.{suffix}"
         random = np.random.default_rng(3).integers(0, 256, 20_000, np.uint8).tobytes()
         path.write_bytes({"random": random, "zeros": bytes(20_000), "one byte": b"R", "text": b"<html>" * 900}[content])
         message = refusal(path)
         assert "cannot be decoded (" in message
-        assert "WAV, RF64, W64, FLAC, OGG, MP3, AU, AIFF, CAF files are read" in message
-        assert "convert others, such as M4A, AAC and WMA" in message
+        assert f"{DECODERS[decoder].said}, so convert others to one of them" in message
+        assert ("M4A, AAC and WMA too with --decoder=av (pip install .[av])" in message) == (decoder != "av")
 
     def test_m4a(self, tmp_path: Path) -> None:
         """The commonest file that is audio and cannot be read."""
@@ -368,18 +449,20 @@ class TestNotDecodable:
         path = write(tmp_path / "a.x", noise(1_000), format=container)
         assert f"cannot be decoded (its format is {container})" in refusal(path)
 
-    @pytest.mark.parametrize("name", FORMATS)
+    @each_format
     def test_header_alone(self, tmp_path: Path, name: str) -> None:
         """A file that ends within its header."""
         container, subtype, _ = FORMATS[name]
         path = write(tmp_path / "a.x", noise(30_000), format=container, subtype=subtype)
         refusal(cut(path, 20 / path.stat().st_size))
 
+    @each_decoder
     def test_no_samples(self, tmp_path: Path) -> None:
         """A header and no more."""
         message = refusal(write(tmp_path / "a.wav", noise(0)))
         assert "holds no samples; give a file with audio in it" in message
 
+    @each_decoder
     def test_less_than_a_sample_at_the_asked_rate(self, tmp_path: Path) -> None:
         """One sample at a far higher rate is nothing."""
         path = write(tmp_path / "a.wav", noise(1), 768_000)
@@ -389,6 +472,7 @@ class TestNotDecodable:
 class TestBadSamples:
     """Audio that no music has."""
 
+    @each_decoder
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("rate", [44_100, 22_050])
     def test_not_finite(self, tmp_path: Path, value: float, rate: int) -> None:
@@ -398,6 +482,7 @@ class TestBadSamples:
         message = refusal(write(tmp_path / "a.wav", samples, rate, subtype="FLOAT"))
         assert f"at 2.50 s a sample is {value:g}, not a finite number" in message
 
+    @each_decoder
     def test_infinities_that_cancel(self, tmp_path: Path) -> None:
         """Channels are checked before they are mixed."""
         samples = noise(1_000, 2)
@@ -405,6 +490,7 @@ class TestBadSamples:
         message = refusal(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
         assert "at 0.01 s a sample is 10000 times full scale; scale the audio to ±1" in message
 
+    @each_decoder
     def test_integers_as_floats(self, tmp_path: Path) -> None:
         """The commonest cause; a little over full scale is music, though."""
         path = write(tmp_path / "a.wav", 32_768 * noise(1_000) + 200, subtype="FLOAT")
@@ -420,6 +506,7 @@ class TestBadSamples:
 class TestLyingHeaders:
     """Headers that are not what the file holds."""
 
+    @each_decoder
     @pytest.mark.parametrize("rate", [1, 999, 768_001, 4_000_000_000 // 2])
     def test_absurd_sample_rate(self, tmp_path: Path, rate: int) -> None:
         """The limits, a step beyond."""
@@ -428,17 +515,20 @@ class TestLyingHeaders:
         with pytest.raises(audio.AudioError, match=f"sample rate is {rate} Hz"):
             audio.probe(path)
 
+    @each_decoder
     @pytest.mark.parametrize("rate", [1_000, 768_000])
     def test_extreme_sample_rates_that_pass(self, tmp_path: Path, rate: int) -> None:
         """The limits themselves."""
         assert len(audio.read(write(tmp_path / "a.wav", noise(rate // 2), rate), 44_100)) == 22_050
 
+    @each_decoder
     def test_too_many_channels(self, tmp_path: Path) -> None:
         """The limit and a step beyond."""
         assert len(audio.read(write(tmp_path / "a.wav", noise(100, 64)), 44_100)) == 100
         message = refusal(write(tmp_path / "a.wav", noise(100, 65)))
         assert "it has 65 channels; give a file with 1 to 64" in message
 
+    @each_decoder
     def test_too_long(self, tmp_path: Path) -> None:
         """At the limit, and a sample beyond."""
         path = write(tmp_path / "a.wav", noise(44_100))
@@ -447,6 +537,7 @@ class TestLyingHeaders:
         message = refusal(write(path, noise(44_101 + 441)), max_seconds=1.0)
         assert "declares 1.01 s of audio and 1 s are allowed; if that is its length, cut it or raise max_sec" in message
 
+    @each_decoder
     def test_mp3_that_claims_a_century(self, tmp_path: Path) -> None:
         """Over eighteen terabytes as float64; refused before anything is allocated, and by the cap alone."""
         path = write(tmp_path / "a.mp3", noise(44_100))
@@ -458,15 +549,19 @@ class TestLyingHeaders:
         tracemalloc.stop()
         assert "s of audio and 86400 s are allowed" in message
         assert peak < 2e6
-        assert "damaged or cut off" in refusal(path, max_seconds=float("inf"))
+        assert "damaged" in refusal(path, max_seconds=float("inf"))
 
+    @each_decoder
     def test_mp3_that_claims_too_little(self, tmp_path: Path) -> None:
         """The decoder would stop there, and most of the track be lost without a word."""
         path = write(tmp_path / "a.mp3", noise(441_000))
         xing = path.read_bytes().index(b"Xing")
         message = refusal(patched(path, xing + 8, struct.pack(">I", 100)))
-        assert re.search(r"its header is wrong, the 2\.\d\d s that it declares are in the first \d+ of \d+", message)
+        assert re.search(
+            r"its header is wrong, the 2\.\d\d s that it declares are (in the first \d+ of|10\.0)", message
+        )
 
+    @each_decoder
     def test_mp3_of_variable_bit_rate_without_xing_header(self, tmp_path: Path) -> None:
         """Its length can only be guessed, here from a first frame of music before much silence and the reverse."""
         loud, silent = noise(441_000), np.zeros((441_000, 1))
@@ -475,23 +570,30 @@ class TestLyingHeaders:
         path = write(tmp_path / "b.mp3", np.concatenate([silent, loud]), bitrate_mode="VARIABLE")
         assert "(or an MP3 of variable bit rate without a Xing header)" in refusal(without_first_mp3_frame(path))
 
+    @but_not("av")
     def test_flac_of_unknown_length(self, tmp_path: Path) -> None:
         """As written to a pipe; a cut in it could not be noticed."""
         path = patched(write(tmp_path / "a.flac", noise(44_100)), 22, bytes(4))
         assert "its header states no length; write the FLAC file again, whole" in refusal(path)
 
-    def test_flac_that_claims_two_weeks(self, tmp_path: Path) -> None:
+    @each_decoder
+    def test_flac_that_claims_two_weeks(self, tmp_path: Path, decoder: str) -> None:
         """The largest length that the format can state."""
         path = write(tmp_path / "a.flac", noise(44_100))
         patched(path, 21, bytes([path.read_bytes()[21] | 0x0F]) + b"\xff" * 4)
         assert "declares 1558264.78 s of audio and 86400 s are allowed" in refusal(path)
-        assert "1.00 s decoded of the 1558264.78 s that its header declares" in refusal(path, max_seconds=1e9)
+        if decoder != "tfio":  # which hangs on it, see test_isolation.py for what becomes of that
+            assert "1.00 s decoded of the 1558264.78 s that its header declares" in refusal(path, max_seconds=1e9)
 
+    @each_decoder
     def test_flac_that_claims_too_little(self, tmp_path: Path) -> None:
         """All but the first second would be lost."""
         path = patched(write(tmp_path / "a.flac", noise(441_000)), 22, struct.pack(">I", 44_100))
-        assert "its header is wrong, the 1.00 s that it declares are in the first" in refusal(path)
+        assert re.search(
+            r"its header is wrong, the 1\.00 s that it declares are (in the first \d+ of|10\.0)", refusal(path)
+        )
 
+    @each_decoder
     def test_chained_ogg(self, tmp_path: Path) -> None:
         """Two streams in one file, of which the decoder sees one."""
         write(tmp_path / "a.ogg", noise(44_100))
@@ -505,13 +607,13 @@ class TestCutFiles:
     """Files of which a part is missing."""
 
     @pytest.mark.parametrize("channels", [1, 2])
-    @pytest.mark.parametrize("name", FORMATS)
+    @each_format
     def test_half_a_file(self, tmp_path: Path, name: str, channels: int) -> None:
         """Refused in every format; each says so in its own way."""
         container, subtype, _ = FORMATS[name]
         path = write(tmp_path / f"a.{name}", noise(88_200, channels), format=container, subtype=subtype)
         message = refusal(cut(path, 0.5))
-        expected = {"flac": "damaged, decoding stopped after", "caf": "cannot be decoded ("}.get(name, "cut off")
+        expected = {"flac": "damaged", "mp3": "damaged", "caf": "cannot be decoded ("}.get(name, "cut off")
         assert expected in message
 
     @pytest.mark.parametrize("name", ["wav", "au", "aiff", "w64", "rf64", "mp3"])
@@ -522,6 +624,7 @@ class TestCutFiles:
         assert 0.9 * 441_000 < len(audio.read(cut(path, 0.93), 44_100)) < 0.94 * 441_000
         assert "cut off" in refusal(cut(path, 0.95))
 
+    @each_decoder
     def test_the_header_tells_before_anything_is_decoded(self, tmp_path: Path) -> None:
         """The numbers are in the message, and `probe` refuses too."""
         path = cut(write(tmp_path / "a.wav", noise(44_100)), 0.5)
@@ -529,6 +632,7 @@ class TestCutFiles:
         with pytest.raises(audio.AudioError, match=expected):
             audio.probe(path)
 
+    @each_decoder
     @pytest.mark.parametrize("comments", [1, 40])
     def test_long_metadata_hides_no_cut(self, tmp_path: Path, comments: int) -> None:
         """libsndfile's log, which alone tells of the cut, is full after 2,048 characters."""
@@ -541,12 +645,14 @@ class TestCutFiles:
         assert len(audio.read(path, 44_100)) == 44_100
         assert "cut off, its header declares" in refusal(cut(path, 0.5))
 
+    @but_not("tfio")
     def test_wrong_size_of_the_whole_is_harmless(self, tmp_path: Path) -> None:
         """Many programs get RIFF's own size wrong; the size of the audio is what counts."""
         for size in (0, 1_000_000):
             path = patched(write(tmp_path / "a.wav", noise(1_000)), 4, struct.pack("<I", size))
             assert len(audio.read(path, 44_100)) == 1_000
 
+    @but_not("tfio")
     @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
     def test_ogg_cut_between_two_pages(self, tmp_path: Path, subtype: str) -> None:
         """A shorter stream in every respect, but that no page is marked as the last."""
@@ -555,8 +661,9 @@ class TestCutFiles:
         path.write_bytes(content[: content.rindex(b"OggS", 0, 2 * len(content) // 3)])
         assert "cut off, its Ogg stream breaks off after" in refusal(path)
 
+    @but_not("av")
     def test_flac_damaged_in_the_middle(self, tmp_path: Path) -> None:
-        """The decoder gives up there."""
+        """The decoder gives up there; FFmpeg leaves out up to a tenth."""
         path = write(tmp_path / "a.flac", noise(88_200))
         patched(path, path.stat().st_size // 2, bytes(5_000))
         assert re.search(r"damaged, decoding stopped after \d\.\d\d s of 2\.00 s \(", refusal(path))
@@ -622,7 +729,14 @@ def mutations(content: bytes, count: int) -> list[bytes]:
     return mutated
 
 
-@pytest.mark.parametrize("name", [*FORMATS, "opus"])
+@pytest.mark.parametrize(
+    ("decoder", "name"),
+    [
+        *(("soundfile", name) for name in (*FORMATS, "opus")),
+        *(("av", name) for name in ("flac", "ogg", "mp3", "opus") if "av" in INSTALLED),
+    ],
+    indirect=["decoder"],
+)
 def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str) -> None:
     """No other exception, no crash, no hang, and nothing that is not finite."""
     container, subtype, _ = FORMATS.get(name, ("OGG", "OPUS", 0.0))
@@ -646,9 +760,14 @@ def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str) -
     assert outcomes["refusal"] >= 40  # at least the cut ones
 
 
-def test_tensorflow_is_not_imported() -> None:
+@pytest.mark.parametrize("decoder", [name for name in INSTALLED if name != "tfio"], indirect=True)
+def test_tensorflow_is_not_imported(tmp_path: Path, decoder: str) -> None:
     """Decoding workers must stay small."""
-    program = f"import runpy, sys; runpy.run_path({audio.__file__!r}); print(sorted(sys.modules))"
+    path = write(tmp_path / "a.wav", noise(1_000))
+    program = (
+        f"import runpy, sys; audio = runpy.run_path({isolation.__file__!r})['_audio_module']();"
+        f"audio.read({str(path)!r}, 8_000, decoder={decoder!r}); print(sorted(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "'soundfile'" in done.stdout
     assert not re.search("'(tensorflow|keras)", done.stdout)

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from av_files import encode
 from matplotlib.image import imread
 from typer.testing import CliRunner
 
@@ -40,7 +41,7 @@ Run = Callable[..., Any]
 @pytest.fixture
 def run(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command with the export of the fixtures, which is loaded once for all tests."""
-    monkeypatch.setattr(common, "load", lambda folder: tagger)
+    monkeypatch.setattr(common, "load", lambda folder, decoder: tagger)
     return lambda *arguments: CliRunner().invoke(commands.app, [str(argument) for argument in arguments])
 
 
@@ -581,3 +582,37 @@ def read_terminal(descriptor: int) -> bytes:
         return os.read(descriptor, 65_536)
     except OSError:
         return b""
+
+
+def test_a_file_that_another_decoder_reads(
+    run: Run, exported: Path, tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = encode(tmp_path / "a.m4a", np.random.default_rng(0).normal(scale=0.1, size=200_000), 44_100)
+    (row,) = read_csv((refused := run("tag", exported, path)).stdout)
+    assert refused.exit_code == 1
+    assert "M4A, AAC and WMA too with --decoder=av (pip install .[av])" in row["reason"]
+    monkeypatch.setattr(
+        common, "load", lambda folder, decoder: mcc_zoo.Tagger(folder, tagger.facts, tagger.model, decoder)
+    )
+    (row,) = read_csv((tagged := run("tag", exported, path, "--decoder=av")).stdout)
+    assert tagged.exit_code == 0, tagged.stderr
+    assert (row["status"], row["chunks"]) == ("ok", "2")
+    for command, name in (("describe", "a.npz"), ("taggram", "a.png")):
+        done = run(command, exported, path, "--decoder=av", "--output", tmp_path / name)
+        assert done.exit_code == 0, done.stderr
+    (tmp_path / "b.m4a").write_bytes(path.read_bytes())
+    (tmp_path / "music.csv").write_text("path,label\na.m4a,x\nb.m4a,y\n")
+    assert run("validate", "manifest", tmp_path / "music.csv", "--decoder=av").exit_code == 0
+    assert run("validate", "manifest", tmp_path / "music.csv").exit_code == 1
+
+
+def test_a_decoder_that_is_not_there(run: Run, exported: Path, music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(decoder: str) -> None:
+        raise ValueError(f"decoder={decoder!r} needs something")
+
+    monkeypatch.setattr(common, "check", refuse)
+    for command in (["tag", exported, music], ["validate", "manifest", music]):
+        done = run(*command, "--decoder=tfio")
+        assert done.exit_code == 2
+        assert "error: --decoder='tfio' needs something" in done.stderr
+    assert run("tag", exported, music, "--decoder=ffmpeg").exit_code == 2

@@ -72,7 +72,7 @@ def test_second_run_decodes_nothing(tracks, cache, features, monkeypatch):
     def fail(*_, **__):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(audio, "read_blocks", fail)
+    monkeypatch.setattr(pipeline.IsolatedDecoder, "read_blocks", fail)
     assert cache.prepare(tracks) == features
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from absl.flags import FLAGS
 from absl.testing import flagsaver
+from av_files import encode
 from conftest import write_tone
 from dataset_folders import soundtracks_folder, write_table
 
@@ -72,9 +74,17 @@ def manifest(folder: Path) -> list[str]:
     for i in range(8):
         label, hertz = ("high", 2_000) if i % 2 else ("low", 200)
         path = write_tone(folder / f"{i}.flac", hertz + 10 * i, 4.0, seed=i)
+        if i == 7:
+            path = encode(folder / "7.m4a", soundfile.read(path)[0], 22_050)
         rows.append(f"{path.name},{label},band {i // 2}")
     (folder / "music.csv").write_text("\n".join(rows))
-    return [f"--manifest={folder / 'music.csv'}", "--export=r0", "--export_dir=exports", "--licence=CC0"]
+    return [
+        f"--manifest={folder / 'music.csv'}",
+        "--decoder=av",
+        "--export=r0",
+        "--export_dir=exports",
+        "--licence=CC0",
+    ]
 
 
 def demo(folder: Path) -> list[str]:
@@ -140,7 +150,7 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
 
 
 def test_screening_compares_recipes_by_validation_tracks(tmp_path):
-    flags = manifest(tmp_path / "data")[:1]
+    flags = manifest(tmp_path / "data")[:2]
     trials = ["warm start", "mixup"]
     run = run_script("screening", *flags, *QUICK, f"--trials={','.join(trials)}", cwd=tmp_path)
     assert run.returncode == 0, run.stderr

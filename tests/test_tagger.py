@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from c_library import ask
 
 import mcc_zoo
 from mcc_zoo import audio
@@ -221,3 +222,13 @@ def test_what_is_no_export_is_refused(tmp_path: Path, exported: Path) -> None:
     (tmp_path / FACTS).write_text((exported / FACTS).read_text(encoding="utf-8"), encoding="utf-8")
     with pytest.raises(ExportError, match=r"cannot be loaded \(.+\): is the folder whole\?"):
         mcc_zoo.load(tmp_path)  # facts, and no model beside them
+
+
+def test_the_c_library_answers_as_the_tagger(exported: Path, tagger: Tagger, music: Path) -> None:
+    """A reader that is not Python TensorFlow, on the oldest TensorFlow too; test_readers.py has all systems."""
+    waveform = audio.read(music / "short.wav", 44_100)
+    (found,) = ask([(exported, "serving_default", {"audio": waveform[None]})])
+    expected = tagger.tag_waveform(waveform, 44_100)
+    assert isinstance(found, dict), found
+    np.testing.assert_allclose(found["tags"][0], list(expected.tags.values()), atol=1e-5)
+    np.testing.assert_allclose(found["descriptor"][0], expected.descriptor, atol=1e-5)

@@ -14,11 +14,12 @@ from rich.console import Console
 
 from mcc_zoo import conversion, datasets
 from mcc_zoo.audio import AudioError
-from mcc_zoo.cli.common import INTERRUPTED, REFUSED, conclude, fail, listed, loaded, printable, results, say
+from mcc_zoo.cli.common import INTERRUPTED, REFUSED, conclude, fail, listed, loaded, printable, results, say, usable
 from mcc_zoo.cli.picture import picture, picture_paths, save_picture
 from mcc_zoo.cli.rows import DESCRIPTORS, TABLES, by_suffix, descriptor_row, row, save, stream_csv, tag_row, tag_table
 from mcc_zoo.conversion import ConversionError
 from mcc_zoo.datasets import DATASETS
+from mcc_zoo.decoders import Name
 from mcc_zoo.export import FACTS, ExportError
 from mcc_zoo.finetuning import finetune as finetuned
 from mcc_zoo.progress import progress_bar
@@ -39,6 +40,13 @@ SequenceOption = Annotated[
     typer.Option(
         help="Tracks longer than those of the training: read windows of that length and average them, or read the "
         "whole track in one sequence."
+    ),
+]
+DecoderOption = Annotated[
+    Name,
+    typer.Option(
+        help="Who decodes. soundfile: WAV, FLAC, Ogg, MP3 and more. av: these, M4A, AAC and WMA (pip install .[av]). "
+        "tfio: tensorflow-io, WAV, FLAC, Ogg and MP3 (pip install .[tfio])."
     ),
 ]
 
@@ -85,6 +93,7 @@ def tag(
         typer.Option(metavar="FILE", dir_okay=False, help="A .csv, .json or .parquet file, whole or not at all."),
     ] = None,
     sequence: SequenceOption = "windows",
+    decoder: DecoderOption = "soundfile",
     top: Annotated[
         int, typer.Option(min=1, help="Tags of each file that the table on a terminal shows. CSV and files hold all.")
     ] = 3,
@@ -101,7 +110,7 @@ def tag(
     Exit status: 0 all tagged, 1 some inputs refused, 2 the command cannot be carried out, 130 Ctrl-C.
     """
     write = by_suffix(output, TABLES) if output else None
-    tagger = loaded(export)
+    tagger = loaded(export, decoder)
     found = (tag_row(result, tagger) for result in results(tagger, listed(inputs), sequence, "tagging"))
     if output and write:
         rows = save(found, write, output)
@@ -125,6 +134,7 @@ def describe(
     ],
     chunks: Annotated[bool, typer.Option("--chunks", help="Also write the descriptor of each chunk.")] = False,
     sequence: SequenceOption = "windows",
+    decoder: DecoderOption = "soundfile",
 ) -> None:
     """Write the high-level descriptor of each track: what similarity search or a classifier of your own starts from.
 
@@ -137,7 +147,7 @@ def describe(
     Exit status: 0 all described, 1 some inputs refused, 2 the command cannot be carried out, 130 Ctrl-C.
     """
     write = by_suffix(output, DESCRIPTORS)
-    tagger = loaded(export)
+    tagger = loaded(export, decoder)
     found = results(tagger, listed(inputs), sequence, "describing")
     conclude(save((descriptor_row(result, tagger, chunks) for result in found), write, output), tagger)
 
@@ -153,6 +163,7 @@ def taggram(
         Path, typer.Option(metavar="FILE|FOLDER", help="A .png file for one input, or a folder for any number.")
     ],
     sequence: SequenceOption = "windows",
+    decoder: DecoderOption = "soundfile",
 ) -> None:
     """Draw the tags of a track over time: a PNG with seconds across, labels down, and probability as colour.
 
@@ -163,7 +174,7 @@ def taggram(
     """
     files = listed(inputs)
     paths = picture_paths(files, output)
-    tagger = loaded(export)
+    tagger = loaded(export, decoder)
     rows = []
     for path, result in zip(paths, results(tagger, files, sequence, "drawing"), strict=True):
         rows.append(row(result, tagger))
@@ -232,6 +243,7 @@ def demo_page(
         ),
     ] = "",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="On this machine; 0 takes a free one.")] = 8080,
+    decoder: DecoderOption = "soundfile",
 ) -> None:
     """Open a page on this machine to hear and see a track: its taggram and tags while it plays, and tracks like it.
 
@@ -246,7 +258,7 @@ def demo_page(
         fail(f"mcc-zoo demo-page needs the extra [page] ({error}): pip install 'mcc_zoo[page]'")
     if server and not server.startswith(("http://", "https://")):
         fail(f"--server={server!r}: give a URL, such as http://localhost:8501")
-    tagger = loaded(export)
+    tagger = loaded(export, decoder)
     name, library = tagger.facts["name"], None
     with quiet():
         model = page.ServedModel(server, name) if server else page.LoadedModel(tagger.folder, name)
@@ -313,6 +325,7 @@ def validate(
     headers_only: Annotated[
         bool, typer.Option("--headers-only", help="Decode nothing: much faster, and misses files that are damaged.")
     ] = False,
+    decoder: DecoderOption = "soundfile",
 ) -> None:
     """Check a copy of a dataset: what is missing, what does not decode, what does not belong there.
 
@@ -320,6 +333,7 @@ def validate(
     """
     if dataset not in (*DATASETS, "manifest"):
         fail(f"DATASET={dataset!r} is not known: choose one of {', '.join(DATASETS)}, manifest")
+    usable(decoder)
     with progress_bar(quiet=not sys.stderr.isatty()) as bar:
         task = bar.add_task("checking", total=None)
         try:
@@ -327,6 +341,7 @@ def validate(
                 DATASETS.get(dataset),
                 folder,
                 decode=not headers_only,
+                decoder=decoder,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         except datasets.DatasetError as error:
@@ -380,6 +395,7 @@ def finetune(
         Path | None,
         typer.Option(metavar="FOLDER", file_okay=False, help="Keep what was decoded, for another try; else it is not."),
     ] = None,
+    decoder: DecoderOption = "soundfile",
 ) -> None:
     """Teach a model labels of your own, and export it again.
 
@@ -391,6 +407,7 @@ def finetune(
 
     Exit status: 0 exported, 1 exported but some tracks were set aside, 2 it cannot be done, 130 Ctrl-C.
     """
+    usable(decoder)
     tf.get_logger().setLevel("ERROR")  # it warns of retracing, once a new model a fold
     try:
         folder = finetuned(
@@ -405,6 +422,7 @@ def finetune(
             seed=seed,
             licence=licence,
             cache_dir=cache_dir,
+            decoder=decoder,
             quiet=not sys.stderr.isatty(),
         )
     except (ExportError, ValueError, FloatingPointError, OSError) as error:

@@ -16,6 +16,7 @@ import tensorflow as tf
 import typer
 
 from mcc_zoo import audio
+from mcc_zoo.decoders import Name, check
 from mcc_zoo.export import ExportError
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tagger import Mode, Result, Tagger, load
@@ -46,19 +47,28 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(IMPOSSIBLE)
 
 
-def loaded(export: Path) -> Tagger:
+def loaded(export: Path, decoder: Name) -> Tagger:
     """Load an export, or end with the reason."""
+    usable(decoder)
     with contextlib.suppress(RuntimeError):  # where TensorFlow has started already, its threads stay as they are
         # Files go through side by side, a core each: more threads for an operation would take the others' cores.
         tf.config.threading.set_intra_op_parallelism_threads(1)
     try:
         with quiet():
-            tagger = load(export)
+            tagger = load(export, decoder)
             # Asked once, here, TensorFlow logs nothing between the rows.
             tagger.tag_waveform(np.zeros(tagger.front_end.chunk_samples), tagger.front_end.sample_rate)
     except ExportError as error:
         fail(str(error))
     return tagger
+
+
+def usable(decoder: Name) -> None:
+    """End with the reason where a decoder is not installed."""
+    try:
+        check(decoder)
+    except ValueError as error:
+        fail(f"--{error}")
 
 
 def listed(inputs: Iterable[str]) -> dict[str, str]:

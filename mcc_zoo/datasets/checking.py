@@ -13,6 +13,8 @@ from mcc_zoo import audio
 from mcc_zoo.datasets.files import audio_of, list_files
 from mcc_zoo.datasets.readers.manifest import read_manifest
 from mcc_zoo.datasets.track import Dataset, DatasetWarning, Track
+from mcc_zoo.decoders import Name
+from mcc_zoo.isolation import IsolatedDecoder
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def check(
     where: Path | str | Sequence[Track],
     *,
     decode: bool = True,
+    decoder: Name = "soundfile",
     progress: Callable[[int, int], None] | None = None,
 ) -> Check:
     """Compare a copy with what it should be: missing, extra and unreadable files, and counts.
@@ -105,6 +108,7 @@ def check(
             there and decode.
         where: The dataset's folder, the manifest, or tracks already listed (then no extra files are looked for).
         decode: Whether to decode each track to its end, which takes minutes; otherwise only its header is read.
+        decoder: Who reads them.
         progress: Called after each track with the number done and the number of all.
 
     Returns:
@@ -112,17 +116,19 @@ def check(
 
     Raises:
         DatasetError: If the folder is no such dataset or the manifest cannot be read.
+        ValueError: The decoder is not installed.
     """
     tracks, notes = _listed(dataset, where)
     title = str(where) if isinstance(where, (str, Path)) else "manifest"
     there = [track for track in tracks if os.path.isfile(track.path)]
     missing = [track.name for track in tracks if not os.path.isfile(track.path)]
     unreadable = []
-    for done, track in enumerate(there, start=1):
-        if reason := _fault(track.path, decode):
-            unreadable.append((track.name, reason))
-        if progress is not None:
-            progress(done, len(there))
+    with IsolatedDecoder(decoder=decoder) as isolated:
+        for done, track in enumerate(there, start=1):
+            if reason := _fault(track.path, isolated, decode):
+                unreadable.append((track.name, reason))
+            if progress is not None:
+                progress(done, len(there))
     expected: Mapping[str, int] = {}
     known: list[str] = []
     extra: list[str] = []
@@ -167,11 +173,11 @@ def _unlisted(tracks: Sequence[Track]) -> list[str]:
     return [path.relative_to(root).as_posix() for path in audio_of(list_files(root)) if path not in listed]
 
 
-def _fault(path: Path, decode: bool) -> str:
+def _fault(path: Path, isolated: IsolatedDecoder, decode: bool) -> str:
     """Why a file cannot be read; empty if it can."""
     try:
-        rate = audio.probe(path).sample_rate
-        for _ in audio.read_blocks(path, rate, 10 * rate) if decode else ():
+        rate = audio.probe(path, isolated.decoder).sample_rate
+        for _ in isolated.read_blocks(path, rate, 10 * rate) if decode else ():
             pass  # at its own rate: resampling would only cost time
     except audio.AudioError as error:
         return str(error)

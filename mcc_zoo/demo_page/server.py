@@ -18,6 +18,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from mcc_zoo.audio import AudioError
+from mcc_zoo.decoders import DECODERS
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError, ServedModel
 from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tagged
 from mcc_zoo.isolation import IsolatedDecoder
@@ -110,6 +111,7 @@ class DemoPage:
                 "name": facts["name"],
                 "system": SYSTEMS[facts["architecture"]].title,
                 "labels": self._tagger.labels,
+                "formats": ", ".join(sorted(DECODERS[self._tagger.decoder].formats - {"WAVEX"})),
                 "sample_rate": front_end.sample_rate,
                 "server": self._model.server if isinstance(self._model, ServedModel) else "",
                 "tracks": len(self._library.paths) if self._library else 0,
@@ -122,7 +124,7 @@ class DemoPage:
         tagger = self._tagger
         name = request.args.get("name", "")[:LONGEST_NAME] or "the track"
         block = tagger.facts["training_chunks"] * tagger.front_end.chunk_hop
-        with tempfile.NamedTemporaryFile(prefix="mcc_zoo-") as file, IsolatedDecoder() as decoder:
+        with tempfile.NamedTemporaryFile(prefix="mcc_zoo-") as file, IsolatedDecoder(decoder=tagger.decoder) as decoder:
             shutil.copyfileobj(request.stream, file)
             file.flush()
             try:
