@@ -324,7 +324,7 @@ def test_nearest_ranks_by_direction_and_bears_silence():
 @pytest.fixture
 def command(tagger, monkeypatch):
     """Run `mcc-zoo demo-page EXPORT` with the export of the fixtures, up to where it would wait for requests."""
-    monkeypatch.setattr(common, "load", lambda folder: tagger)
+    monkeypatch.setattr(common, "load", lambda folder, decoder: tagger)
     pages: list[DemoPage] = []
 
     def listen(application, port):

@@ -107,7 +107,7 @@ def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tm
     assert facts["epochs"] in (1, 2) and facts["training_chunks"] == 1  # 5.7 s are one chunk at this rate
     assert facts["max_seconds"] == 30
     assert facts["recipe"] == dataclasses.asdict(
-        dataclasses.replace(RECIPE, max_epochs=2, max_chunks=2, warm_rate=finetuning.UNFROZEN_RATE)
+        dataclasses.replace(RECIPE, max_epochs=2, max_chunks=2, warm_rate=finetuning.UNFROZEN_RATE, warm_frozen=False)
     )
     assert "epochs, recipe tuned |" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
