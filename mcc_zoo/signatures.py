@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.architectures import compose, front_end_of, labels_of
+from mcc_zoo.audio import MIN_SAMPLE_RATE
 from mcc_zoo.chunks import chunk_counts, samples_of
 from mcc_zoo.graph_audio import checked, waveform_of_wav
 from mcc_zoo.paper import FrontEnd
@@ -80,16 +81,20 @@ def contract(functions: Functions) -> dict[str, dict[str, dict[str, str]]]:
 def requests(front_end: FrontEnd) -> dict[str, dict[str, np.ndarray]]:
     """Make an example request for each signature: inputs by name.
 
-    A server warms up with them, and an export is asked them. Two chunks and a bit each, because the first step of an
-    LSTM does not show its recurrent weights; batches of clips that differ in length and rate where that is allowed.
+    A server warms up with them, and an export is asked them. Two hold two chunks and a bit, because the first step of
+    an LSTM does not show its recurrent weights; the others are short, because an export carries them and noise does not
+    compress. Batches are of clips that differ in length and rate, where that is allowed.
     """
     audio = probe_audio(front_end)
-    half_rate = wav_file(audio[1, ::2], front_end.sample_rate // 2)
+    window = front_end.window_length
+    short = audio[:, : max(window + 1, front_end.chunk_samples // 8)]
+    step = max(1, min(5, front_end.sample_rate // MIN_SAMPLE_RATE))
+    slower = wav_file(audio[0, ::step], front_end.sample_rate // step)
     return {
         "serving_default": {"audio": audio[:1]},
-        "taggram": {"audio": audio[:1]},
-        "tag_padded": {"audio": audio, "length": np.array([audio.shape[1], front_end.chunk_samples + 1], np.int32)},
-        "tag_wav": {"wav_bytes": np.array([wav_file(audio[0], front_end.sample_rate), half_rate], object)},
+        "taggram": {"audio": short[:1]},
+        "tag_padded": {"audio": short, "length": np.array([short.shape[1], window + 1], np.int32)},
+        "tag_wav": {"wav_bytes": np.array([slower, wav_file(short[1], front_end.sample_rate)], object)},
     }
 
 
