@@ -17,6 +17,7 @@ genre.csv, 42.1 % on emotion.csv.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections import Counter
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run what the command line says; a mistake of the user's is one sentence and exit status 1."""
     asked = _parser().parse_args(arguments)
     try:
+        if asked.against:
+            check_run(asked.against, asked)  # before minutes of training
         predictions = measure(asked)
         print(evaluation.as_markdown(evaluation.summary(predictions, asked.manifest.stem)))
         if leak := evaluation.leak(predictions, asked.manifest.stem, asked.split):
@@ -175,16 +178,28 @@ def predict(model: GridSearchCV, features: np.ndarray, tracks: Sequence[Track], 
     return table.assign(**{label: (chosen == label).astype(float) for label in labels})
 
 
+def check_run(run: Path, asked: argparse.Namespace) -> None:
+    """Refuse a folder that holds no run, or one of other folds than those asked for.
+
+    Raises:
+        ValueError: Names the flag that has to change.
+    """
+    if not (run / "predictions.csv").is_file():
+        raise ValueError(f"--against={run}: holds no predictions.csv; give the folder of a finished run")
+    config = run / "config.json"
+    known = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    for name in ("split", "folds"):
+        if name in known and known[name] != getattr(asked, name):
+            raise ValueError(f"--{name}={getattr(asked, name)}: --against={run} has --{name}={known[name]}; give that")
+
+
 def against(predictions: pd.DataFrame, run: Path) -> str:
     """Test the systems of a run against the reference, on the same folds: a Markdown table.
 
     Raises:
-        ValueError: The folder holds no run, or its folds are others.
+        ValueError: Its folds are others.
     """
-    path = run / "predictions.csv"
-    if not path.is_file():
-        raise ValueError(f"--against={run}: holds no predictions.csv; give the folder of a finished run")
-    systems = evaluation.read_predictions(path)
+    systems = evaluation.read_predictions(run / "predictions.csv")
     own = _tested(predictions)
     for (architecture, seed, fold), theirs in _tested(systems).items():
         if own.get((NAME, seed, fold), theirs) != theirs:

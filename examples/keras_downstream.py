@@ -1,12 +1,13 @@
 """A tagger inside an app of Keras: load it, ask it, and train it further with `compile` and `fit`.
 
-    python examples/keras_downstream.py exported_models/my_tagger/1 song.mp3 jazz
+    python examples/keras_downstream.py exported_models/my_tagger song.mp3 jazz
 
 It prints the tags of the song, takes a few steps towards the label that you say it has, and prints them again. An app
 would do so with many songs, and keep some to see that others have not got worse: `mcc-zoo finetune` does that.
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -17,14 +18,16 @@ import mcc_zoo  # makes the layers known to Keras
 def main() -> None:
     """Load, predict, train, predict."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("version", help="a version's folder, exported_models/NAME/1")
+    parser.add_argument("export", help="exported_models/NAME, or a version's folder in it")
     parser.add_argument("song", help="audio file")
     parser.add_argument("label", help="the song's label, one of the model's")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--save", help="a file NAME.keras for the trained model")
     arguments = parser.parse_args()
 
-    model = tf.keras.models.load_model(arguments.version)
+    model = tf.keras.models.load_model(
+        mcc_zoo.tagger.newest(Path(arguments.export))
+    )  # Keras wants the version's folder
     labels = mcc_zoo.labels_of(model)
     if arguments.label not in labels:
         parser.error(f"label {arguments.label!r} is not one of {', '.join(labels)}")

@@ -115,6 +115,11 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
     asked = settings(dataset)
     if FLAGS.export and FLAGS.export not in asked.architectures:
         raise ValueError(f"--export={FLAGS.export} is not among --architectures={','.join(asked.architectures)}")
+    if asked.split == "grouped" and not any(track.group for track in tracks):
+        raise ValueError(
+            "--split=grouped: no track has a group: name the artists or albums in the manifest's column group, or give "
+            "--split=random, which is leaky if several tracks are of one artist"
+        )
     folds.draw(tracks, asked.split, asked.folds, asked.seed)  # what is impossible is refused before hours of decoding
     if folds.is_fixed(asked.split):
         tracks = in_lists(tracks, Path(asked.split))
@@ -168,7 +173,7 @@ def export_winner(
         "epochs": epochs,
         "channels_epochs": before,
         "training_chunks": min(asked.recipe.max_chunks, max(features.chunks for features in corpus.features)),
-        "scores": {**scores, "split": asked.split, "seeds": asked.seeds},
+        "scores": {**scores, "split": folds.applied(corpus.tracks, asked.split), "seeds": asked.seeds},
         "command": results.command(),
     }
     if leak := results.leak(run_dir, predictions, asked.dataset):

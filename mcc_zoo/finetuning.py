@@ -32,7 +32,7 @@ from mcc_zoo.architectures import with_labels
 from mcc_zoo.decoders import Name
 from mcc_zoo.experiment import Corpus, Settings
 from mcc_zoo.export import FACTS, check_arguments, export_model
-from mcc_zoo.folds import Split, draw
+from mcc_zoo.folds import Split, applied, draw
 from mcc_zoo.paper import RECIPES, SYSTEMS, Recipe
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tagger import Tagger, load
@@ -283,7 +283,7 @@ def _provenance(
         "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
         "scores": {
             **evaluation.export_scores(predictions, settings.dataset, tagger.model.name),
-            "split": settings.split,
+            "split": applied(corpus.tracks, settings.split),
             "seeds": settings.seeds,
         },
         "majority": {"label": corpus.labels[int(counts.argmax())], "percent": 100 * float(counts.max() / counts.sum())},

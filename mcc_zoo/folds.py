@@ -64,6 +64,15 @@ def draw(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: in
     return splits(assign(tracks, split, folds, seed), [track.label for track in tracks])
 
 
+def applied(tracks: Sequence[Track], split: str) -> str:
+    """Say what a split comes to: `auto` is the tracks' own folds or grouped, and that is random without a group."""
+    if split == "auto" and all(track.fold is not None for track in tracks):
+        return "the tracks' own folds"
+    if split in ("auto", "grouped"):
+        return "grouped" if any(track.group for track in tracks) else "random, no groups being known"
+    return split
+
+
 def is_fixed(split: str) -> bool:
     """Say whether a split is a folder of lists or one of them."""
     return split not in DRAWN and (split.endswith(".txt") or Path(split).is_dir())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mcc_zoo.datasets import DatasetError, Track
-from mcc_zoo.folds import assign, draw, from_lists, group_numbers, groups_on_both_sides, splits
+from mcc_zoo.folds import applied, assign, draw, from_lists, group_numbers, groups_on_both_sides, splits
 
 
 def make(label: str, count: int, *, per_group: int = 0, start: int = 0, suffix: str = ".wav") -> list[Track]:
@@ -234,6 +234,14 @@ def test_missing_lists_are_refused(tmp_path: Path) -> None:
         draw(TWO_LABELS, str(tmp_path))
     with pytest.raises(ValueError, match="there are no tracks to split"):
         draw([], str(lists))
+
+
+def test_what_a_split_comes_to() -> None:
+    own = [Track(track.path, track.name, track.label, track.group, 1) for track in GROUPED]
+    assert [applied(GROUPED, split) for split in ("auto", "grouped", "random")] == ["grouped", "grouped", "random"]
+    assert applied(own, "auto") == "the tracks' own folds"
+    assert applied(TWO_LABELS, "auto") == applied(TWO_LABELS, "grouped") == "random, no groups being known"
+    assert applied(own, "folds.csv") == "folds.csv"
 
 
 def test_groups_on_both_sides_are_counted(tmp_path: Path) -> None:

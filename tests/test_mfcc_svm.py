@@ -135,8 +135,15 @@ def test_mistakes_end_in_one_sentence(mfcc_svm, manifest, output, tmp_path):
     ):
         with pytest.raises(SystemExit, match=message):
             mfcc_svm.main(flags)
-    with pytest.raises(ValueError, match=r"holds no predictions\.csv; give the folder of a finished run"):
-        mfcc_svm.against(pd.DataFrame(), tmp_path)
+    run = tmp_path / "run"
+    flags = [f"--manifest={manifest}", f"--against={run}", "--folds=3"]  # refused before the training
+    with pytest.raises(SystemExit, match=r"holds no predictions\.csv; give the folder of a finished run"):
+        mfcc_svm.main(flags)
+    run.mkdir()
+    (run / "predictions.csv").touch()
+    (run / "config.json").write_text('{"folds": 10, "split": "auto"}')
+    with pytest.raises(SystemExit, match=r"--folds=3: --against=\S+ has --folds=10; give that"):
+        mfcc_svm.main(flags)
     named = tmp_path / "named.csv"
     for path in manifest.parent.glob("*.wav"):
         (tmp_path / path.name).hardlink_to(path)

@@ -167,6 +167,7 @@ def test_screening_compares_recipes_by_validation_tracks(tmp_path):
         (["--manifest=m.csv", "--architectures=r9"], "--architectures='r9' is not known: choose one of r0"),
         (["--manifest=m.csv", "--export=r2"], "--export=r2 is not among --architectures=r3,mcclstm"),
         (["--manifest=m.csv", "folds=3"], "'folds=3' is not a flag"),
+        (["--manifest=m.csv", "--split=grouped"], "--split=grouped: no track has a group: name the artists"),
     ],
 )
 def test_mistakes_end_in_one_sentence(flags, message, tmp_path):

@@ -73,7 +73,7 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Example: mcc-zoo tag exported_models/mcclstm_genre my_music --output tags.csv")
+@app.callback(epilog="Example: mcc-zoo tag exported_models/mcclstm_emotify_genre my_music --output tags.csv")
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -82,8 +82,8 @@ def _options(
 
 
 @app.command(
-    epilog="Example: mcc-zoo tag exported_models/mcclstm_genre song.mp3 more_songs --output tags.csv\n\n"
-    "Example: mcc-zoo tag exported_models/mcclstm_genre more_songs | sort"
+    epilog="Example: mcc-zoo tag exported_models/mcclstm_emotify_genre song.mp3 more_songs --output tags.csv\n\n"
+    "Example: mcc-zoo tag exported_models/mcclstm_emotify_genre more_songs | sort"
 )
 def tag(
     export: ExportArgument,
@@ -123,7 +123,7 @@ def tag(
 
 
 @app.command(
-    epilog="Example: mcc-zoo describe exported_models/mcclstm_genre my_music --output descriptors.parquet\n\n"
+    epilog="Example: mcc-zoo describe exported_models/mcclstm_emotify_genre my_music --output descriptors.parquet\n\n"
     'Example in Python: pandas.read_parquet("descriptors.parquet")'
 )
 def describe(
@@ -153,8 +153,8 @@ def describe(
 
 
 @app.command(
-    epilog="Example: mcc-zoo taggram exported_models/mcclstm_genre song.mp3 --output song.png\n\n"
-    "Example: mcc-zoo taggram exported_models/mcclstm_genre my_music --output pictures"
+    epilog="Example: mcc-zoo taggram exported_models/mcclstm_emotify_genre song.mp3 --output song.png\n\n"
+    "Example: mcc-zoo taggram exported_models/mcclstm_emotify_genre my_music --output pictures"
 )
 def taggram(
     export: ExportArgument,
@@ -188,7 +188,7 @@ def taggram(
     conclude(rows, tagger)
 
 
-@app.command(epilog="Example: mcc-zoo show exported_models/mcclstm_genre")
+@app.command(epilog="Example: mcc-zoo show exported_models/mcclstm_emotify_genre")
 def show(export: ExportArgument) -> None:
     """Show what a model is: labels, signatures, training, scores, chance, versions and limits, as MODEL_CARD.md says.
 
@@ -202,7 +202,7 @@ def show(export: ExportArgument) -> None:
         fail(str(error))
 
 
-@app.command(epilog="Example: mcc-zoo verify exported_models/mcclstm_genre")
+@app.command(epilog="Example: mcc-zoo verify exported_models/mcclstm_emotify_genre")
 def verify(export: ExportArgument) -> None:
     """Check that a model is what was exported: the hashes of its files, then its answers to the questions stored in it.
 
@@ -225,8 +225,8 @@ def verify(export: ExportArgument) -> None:
 
 
 @app.command(
-    epilog="Example: mcc-zoo demo-page exported_models/mcclstm_genre --folder my_music\n\n"
-    "Example: mcc-zoo demo-page exported_models/mcclstm_genre --server http://tagging.example:8501"
+    epilog="Example: mcc-zoo demo-page exported_models/mcclstm_emotify_genre --folder my_music\n\n"
+    "Example: mcc-zoo demo-page exported_models/mcclstm_emotify_genre --server http://tagging.example:8501"
 )
 def demo_page(
     export: ExportArgument,
@@ -277,8 +277,8 @@ def demo_page(
 
 
 @app.command(
-    epilog="Example: mcc-zoo convert exported_models/mcclstm_genre mcclstm_genre.onnx\n\n"
-    "Example: mcc-zoo convert exported_models/mcclstm_genre mcclstm_genre.tflite --seconds 10"
+    epilog="Example: mcc-zoo convert exported_models/mcclstm_emotify_genre genre.onnx\n\n"
+    "Example: mcc-zoo convert exported_models/mcclstm_emotify_genre genre.tflite --seconds 10"
 )
 def convert(
     export: ExportArgument,
@@ -353,8 +353,9 @@ def validate(
 
 
 @app.command(
-    epilog="Example: mcc-zoo finetune exported_models/mcclstm_genre my_music/labels.csv\n\n"
-    'Example: mcc-zoo finetune exported_models/mcclstm_genre moods.csv --unfreeze --name moods --licence "CC BY 4.0"'
+    epilog="Example: mcc-zoo finetune exported_models/mcclstm_emotify_genre my_music/labels.csv\n\n"
+    "Example: mcc-zoo finetune exported_models/mcclstm_emotify_genre moods.csv --unfreeze --name moods "
+    '--licence "CC BY 4.0"'
 )
 def finetune(
     export: ExportArgument,
@@ -433,6 +434,7 @@ def finetune(
         f"accuracy {scores['accuracy']:.1f} %, cross-validated on {facts['tracks']} tracks; always saying "
         f"{majority['label']} would give {majority['percent']:.1f} %"
     )
+    say(facts["limits"][0])
     typer.echo(printable(str(folder)))
     if count := facts["set_aside"]:
         say(f"{count} track{'s were' if count > 1 else ' was'} set aside, see the reason{'s' * (count > 1)} above")
