@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from mcc_zoo import chunks as sequence_layers
 from mcc_zoo.channels import PooledConv2D, channel
@@ -89,7 +90,7 @@ def gated_channels_of(chunk: Any, system: System, recipe: Recipe, kernels: dict[
         x = channel(image, name, kernels[name], kernel_initializer(recipe))
         x = keras.layers.Dropout(DROPOUT, name=f"{name}_dropout")(x)
         fused.append(keras.layers.Dense(system.dense, activation="relu", name=f"{name}_fusion")(x))
-    together = keras.layers.Concatenate(name="channels")(fused)
+    together = keras.layers.Concatenate(name="fused_channels")(fused)
     gates = keras.layers.Dense(len(fused), activation="softmax", name="gates")(together)
     stacked = keras.layers.Reshape((len(fused), system.dense), name="stacked")(together)
     return keras.layers.Dot(axes=1, name="fusion")([gates, stacked])
@@ -133,6 +134,24 @@ def chunk_network(architecture: str, front_end: FrontEnd, recipe: Recipe, kernel
     chunk = keras.Input((front_end.n_mels, front_end.chunk_frames), name="chunk")
     read = CHUNK_NETWORKS.get(architecture, channels_of)
     return keras.Model(chunk, read(chunk, SYSTEMS[architecture], recipe, kernels), name="chunk_network")
+
+
+def behind_the_channels(per_chunk: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Cut a chunk network in two: (batch, n_mels, chunk_frames) to the channels' features, and these to the descriptor.
+
+    Args:
+        per_chunk: A chunk network with channels of Table 1; the two models share its layers.
+
+    Returns:
+        The channels, to (batch, size), each channel's features after the other's; and the rest, from (batch, size).
+    """
+    features = [layer.output for layer in per_chunk.layers if layer.name in {f"{name}_features" for name in CHANNELS}]
+    joined = keras.layers.Concatenate()(features)
+    channels = keras.Model(per_chunk.input, joined)
+    side_by_side = keras.Input(joined.shape[1:])
+    ends = np.cumsum([feature.shape[-1] for feature in features])[:-1].tolist()
+    rest = keras.Model(features, per_chunk.output)
+    return channels, keras.Model(side_by_side, rest(keras.ops.split(side_by_side, ends, axis=-1)))
 
 
 def sequence_network(system: System, size: int, labels: Sequence[str], recipe: Recipe) -> keras.Model:

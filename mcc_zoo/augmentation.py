@@ -53,7 +53,8 @@ def excerpt(chunks: tf.Tensor, count: tf.Tensor, seed: tf.Tensor, shortest: floa
     first = tf.cast(tf.floor(shares[1] * tf.cast(count - length + 1, tf.float32)), tf.int32)
     steps = tf.range(tf.shape(chunks)[1])
     places = tf.minimum(first[:, tf.newaxis] + steps, tf.shape(chunks)[1] - 1)
-    kept = tf.cast(steps < length[:, tf.newaxis], chunks.dtype)[:, :, tf.newaxis, tf.newaxis]
+    kept = tf.sequence_mask(length, tf.shape(chunks)[1], chunks.dtype)
+    kept = tf.reshape(kept, [*tf.unstack(tf.shape(kept)), *[1] * (chunks.shape.rank - 2)])
     return tf.gather(chunks, places, batch_dims=1) * kept, length
 
 

@@ -6,6 +6,7 @@ that was interrupted goes on at the next unfinished fold, and further systems or
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -14,9 +15,10 @@ import math
 import os
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +111,40 @@ class WarmStart:
     """The trained chunk network that a system with an LSTM goes on from.
 
     Attributes:
-        weights: Of the chunk network.
+        weights: Of each layer of the chunk network, by name.
         best_epoch: After which of its epochs they were taken.
     """
 
-    weights: list[np.ndarray]
+    weights: dict[str, list[np.ndarray]]
     best_epoch: int
+
+    @classmethod
+    def of(cls, chunk_network: keras.Model, best_epoch: int) -> WarmStart:
+        """Take a trained chunk network's weights."""
+        return cls({layer.name: layer.get_weights() for layer in chunk_network.layers}, best_epoch)
+
+    def give(self, chunk_network: keras.Model) -> None:
+        """Set the weights of the layers that are alike: the same name, the same shapes."""
+        for layer in chunk_network.layers:
+            own = self.weights.get(layer.name, [])
+            if [weight.shape for weight in own] == [weight.shape for weight in layer.weights]:
+                layer.set_weights(own)
+
+    def save(self, path: Path) -> None:
+        """Write the weights, not the epoch, to an `.npz` file."""
+        arrays: dict[str, Any] = {}
+        for name, own in self.weights.items():
+            arrays |= {f"{name}.{i}": weight for i, weight in enumerate(own)}
+        np.savez(path, **arrays)
+
+    @classmethod
+    def load(cls, path: Path, best_epoch: int) -> WarmStart:
+        """Read what `save` has written."""
+        weights: dict[str, list[np.ndarray]] = {}
+        with np.load(path) as arrays:
+            for name, weight in arrays.items():
+                weights.setdefault(name.rpartition(".")[0], []).append(weight)
+        return cls(weights, best_epoch)
 
 
 def prepare(tracks: Sequence[Track], cache: pipeline.FeatureCache, quiet: bool = False) -> Corpus:
@@ -254,9 +284,9 @@ def run_unit(
     temporary.mkdir(parents=True)
     logs = keras.callbacks.TensorBoard(temporary / "logs", write_graph=False)
     start_from = _warm_start(corpus, split, settings, job, folder, strategy)
-    model, fitted = _fitted(corpus, split, settings, job, start_from, strategy, [*callbacks, logs])
+    model, fitted = _fitted(corpus, split, settings, job, start_from, strategy, [*callbacks, logs], temporary)
     if settings.recipe.warm_start and architecture in WARM_STARTS.values():
-        np.savez(temporary / CHANNELS, *model.get_layer("chunk_network").get_weights())
+        WarmStart.of(model.get_layer("chunk_network"), fitted.best_epoch).save(temporary / CHANNELS)
     tested = split.validation if settings.on_validation else split.test
     taggrams = track_taggrams(model, corpus, tested, settings)
     rows = prediction_rows(taggrams, corpus, tested, model.name)
@@ -304,22 +334,46 @@ def _fitted(
     start: WarmStart | None,
     strategy: tf.distribute.Strategy,
     callbacks: list[keras.callbacks.Callback],
+    folder: Path,
 ) -> tuple[keras.Model, training.Fit]:
     """Build and train one system on one fold, from where a warm start says if there is one."""
     seed, fold, architecture = job
     keras.backend.clear_session()
     keras.utils.set_random_seed(TRAINING_ORDER_SEED * (seed + 1) + fold)
     model = _built(corpus, split.train, settings, architecture, strategy, settings.precision, start)
-    fitted = training.fit(
-        model,
-        training_set(corpus, split.train, settings, seed, strategy),
-        evaluation_set(corpus, split.validation, settings),
-        settings.recipe,
-        seed=seed,
-        warm=start is not None,
-        callbacks=callbacks,
-    )
+    with _material(model, corpus, settings, start, folder) as (material, recipe):
+        own = replace(settings, recipe=recipe)
+        fitted = training.fit(
+            model,
+            training_set(material, split.train, own, seed, strategy),
+            evaluation_set(material, split.validation, own),
+            recipe,
+            seed=seed,
+            warm=start is not None,
+            callbacks=callbacks,
+        )
     return _in_float32(model, corpus, split.train, settings, strategy), fitted
+
+
+@contextlib.contextmanager
+def _material(
+    model: keras.Model, corpus: Corpus, settings: Settings, start: WarmStart | None, folder: Path | None
+) -> Iterator[tuple[Corpus, Recipe]]:
+    """Give what a model is trained on, and how: behind frozen channels what they make of every chunk, made once.
+
+    Args:
+        model: What is to be trained.
+        corpus: Its tracks.
+        settings: With the recipe.
+        start: What the model started from.
+        folder: Where a temporary folder may grow to as much as the feature cache; the system's by default.
+    """
+    if start is None or not settings.recipe.warm_frozen:
+        yield corpus, settings.recipe
+        return
+    with tempfile.TemporaryDirectory(prefix="channels-", dir=folder) as temporary:
+        features = pipeline.transformed(corpus.features, training.channel_features(model), Path(temporary))
+        yield replace(corpus, features=features), training.recipe_behind_channels(settings.recipe)
 
 
 def _built(
@@ -342,7 +396,7 @@ def _built(
     finally:
         keras.config.set_dtype_policy(before)
     if start:
-        model.get_layer("chunk_network").set_weights(start.weights)
+        start.give(model.get_layer("chunk_network"))
     return model
 
 
@@ -376,15 +430,13 @@ def _warm_start(
     source = (seed, fold, WARM_STARTS[architecture])
     unit = results.unit_dir(folder.parents[1], *source)
     if (unit / CHANNELS).exists():
-        with np.load(unit / CHANNELS) as arrays:
-            weights = list(arrays.values())
         facts = json.loads((unit / "fold.json").read_text())
-        best, loss = facts["best_epoch"], facts["validation_cross_entropy"]
+        start, loss = WarmStart.load(unit / CHANNELS, facts["best_epoch"]), facts["validation_cross_entropy"]
     else:
-        model, fitted = _fitted(corpus, split, settings, source, None, strategy, [])
-        weights = model.get_layer("chunk_network").get_weights()
-        best, loss = fitted.best_epoch, fitted.history[training.MONITOR].min()
-    return WarmStart(weights, best) if loss < LEARNT * math.log(len(corpus.labels)) else None
+        model, fitted = _fitted(corpus, split, settings, source, None, strategy, [], folder.parent)
+        start = WarmStart.of(model.get_layer("chunk_network"), fitted.best_epoch)
+        loss = fitted.history[training.MONITOR].min()
+    return start if loss < LEARNT * math.log(len(corpus.labels)) else None
 
 
 def training_set(
@@ -394,7 +446,6 @@ def training_set(
     return pipeline.training_batches(
         pick(corpus.features, indices),
         corpus.classes[indices],
-        settings.front_end,
         batch_tracks=settings.recipe.batch_tracks,
         max_chunks=settings.recipe.max_chunks,
         seed=seed,
@@ -408,7 +459,6 @@ def evaluation_set(corpus: Corpus, indices: np.ndarray, settings: Settings) -> t
     return pipeline.evaluation_batches(
         pick(corpus.features, indices),
         corpus.classes[indices],
-        settings.front_end,
         batch_tracks=settings.recipe.batch_tracks,
         max_chunks=settings.recipe.max_chunks,
     )
@@ -465,12 +515,12 @@ def train(
     if settings.recipe.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
         before = channels_epochs or epochs
         source = train(corpus, settings, WARM_STARTS[architecture], before, device=device, quiet=quiet)
-        start = WarmStart(source.get_layer("chunk_network").get_weights(), before)
+        start = WarmStart.of(source.get_layer("chunk_network"), before)
     keras.utils.set_random_seed(settings.seed)
     strategy, indices = training.strategy(device), np.arange(len(corpus.tracks))
     model = _built(corpus, indices, settings, architecture, strategy, settings.precision, start)
-    everything = training_set(corpus, indices, settings, settings.seed, strategy)
-    with progress_bar(quiet) as bar:
+    with _material(model, corpus, settings, start, None) as (material, recipe), progress_bar(quiet) as bar:
+        everything = training_set(material, indices, replace(settings, recipe=recipe), settings.seed, strategy)
         name = f"{architecture} on all tracks"
         task = bar.add_task(name, total=epochs)
         shown = _reporting(lambda done, logs: bar.update(task, completed=done, description=_described(name, logs)))
@@ -478,7 +528,7 @@ def train(
             model,
             everything,
             None,
-            settings.recipe,
+            recipe,
             epochs=epochs,
             seed=settings.seed,
             warm=start is not None,

@@ -119,7 +119,7 @@ SYSTEMS = {
     "mcclstm_fused": System("MCCLSTM with gates and attention", "TPB", dense=400, lstm=200, attention=True),
 }
 ARCHITECTURES = tuple(SYSTEMS)
-WARM_STARTS = {"r4": "r2", "mcclstm": "r3"}  # the same channels without the LSTM
+WARM_STARTS = {"r4": "r2", "mcclstm": "r3", "mcclstm_fused": "r3"}  # the same channels without the LSTM
 CLAIMS = (  # worse, better: what Tables 3 to 5 say of each step, and of the baselines; the last is ours
     ("r0", "r2"),
     ("r2", "r3"),
@@ -200,10 +200,11 @@ class Recipe:
         steps_loss: Which steps of an LSTM the loss reads: the `last` valid one, or `every` one.
         chunk_loss: Weight of a further loss of systems with an LSTM: a softmax on each chunk's fused descriptor, which
             is there in training only.
-        warm_start: Whether a system with an LSTM starts from the chunk network that the same system without one
+        warm_start: Whether a system with an LSTM starts from what the chunk network of the same system without one
             (`WARM_STARTS`) learnt on the same training tracks, if that tells validation tracks apart.
         warm_rate: Factor of the learning rate of such a second training.
-        warm_frozen: Whether the chunk network stays as it is in such a second training.
+        warm_frozen: Whether the channels stay as they are in such a second training, which then reads what they made
+            of each chunk once: it changes nothing of the log-mel.
         lstm_dropout: Share of an LSTM's inputs that training drops, besides the dropout before the output.
         weight_decay: Of AdamW; None for optimisers without it.
         label_smoothing: Share of a target that is spread over all labels.

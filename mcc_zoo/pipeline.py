@@ -10,6 +10,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import math
 import os
 import tempfile
 import zlib
@@ -32,6 +33,7 @@ from mcc_zoo.paper import FrontEnd
 
 CACHE_FORMAT = 2  # raise it whenever the front end's numbers change
 BLOCK_CHUNKS = 16
+TRANSFORMED_CHUNKS = 64  # at a time
 CHECKSUM_BYTES = 4
 UNTUNED = tf.data.Options()  # a stream that tf.data tunes waits for the tuning thread when it ends: up to as long again
 UNTUNED.autotune.enabled = False
@@ -50,6 +52,8 @@ class Features:
         chunks: Whole chunks in it.
         total: Sum of the values of those chunks.
         total_squares: Sum of their squares.
+        shape: Of one chunk: (n_mels, chunk_frames), which lie in the file frame by frame, or (size,) where a network
+            has made a vector of it (`transformed`).
     """
 
     path: Path
@@ -57,6 +61,12 @@ class Features:
     chunks: int
     total: float
     total_squares: float
+    shape: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows of shape[0] values a chunk has in the file: its frames, or one."""
+        return math.prod(self.shape[1:])
 
 
 @functools.cache
@@ -186,7 +196,9 @@ class FeatureCache:
         offset = len(body) % (frame_bytes * self.front_end.chunk_frames)
         values = np.frombuffer(body, "<f4", offset=offset)
         chunks = values.size // (self.front_end.n_mels * self.front_end.chunk_frames)
-        return Features(entry, offset, chunks, values.sum(dtype=np.float64), np.square(values, dtype=np.float64).sum())
+        total, total_squares = values.sum(dtype=np.float64), np.square(values, dtype=np.float64).sum()
+        shape = (self.front_end.n_mels, self.front_end.chunk_frames)
+        return Features(entry, offset, chunks, total, total_squares, shape)
 
     def _write(self, entry: Path, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
         blocks = isolated.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
@@ -246,6 +258,36 @@ class FeatureCache:
         return results
 
 
+def transformed(
+    features: Sequence[Features], transform: Callable[[np.ndarray], np.ndarray], folder: Path
+) -> list[Features]:
+    """Keep what a network makes of every chunk, a file a track, so that it need not make it anew each epoch.
+
+    Args:
+        features: As `FeatureCache` gives them.
+        transform: Log-mel chunks (chunks, n_mels, chunk_frames), not standardised, to (chunks, size) float32.
+        folder: Gets the files; they are of no use past the training that reads them.
+    """
+    made = []
+    for number, one in enumerate(features):
+        path, total, total_squares = folder / f"{number}.f32", 0.0, 0.0
+        with open(path, "wb") as file:
+            for first in range(0, one.chunks, TRANSFORMED_CHUNKS):
+                values = transform(_read_chunks(one, first, min(TRANSFORMED_CHUNKS, one.chunks - first)))
+                file.write(values.astype("<f4").tobytes())
+                total += values.sum(dtype=np.float64)
+                total_squares += np.square(values, dtype=np.float64).sum()
+        made.append(Features(path, 0, one.chunks, total, total_squares, values.shape[1:]))
+    return made
+
+
+def _read_chunks(features: Features, first: int, count: int) -> np.ndarray:
+    bands, frames = features.shape
+    size = bands * frames
+    values = np.fromfile(features.path, "<f4", count * size, offset=features.offset + 4 * first * size)
+    return values.reshape(count, frames, bands).transpose(0, 2, 1)
+
+
 def mean_and_std(features: Sequence[Features], front_end: FrontEnd) -> tuple[float, float]:
     """Mean and standard deviation of all log-mel values of these tracks (the training fold's)."""
     values = sum(f.chunks for f in features) * front_end.chunk_frames * front_end.n_mels
@@ -268,7 +310,6 @@ def excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
 def training_batches(
     features: Sequence[Features],
     labels: np.ndarray,
-    front_end: FrontEnd,
     *,
     batch_tracks: int,
     max_chunks: int,
@@ -281,7 +322,6 @@ def training_batches(
     Args:
         features: The training tracks.
         labels: (tracks,) class numbers.
-        front_end: That of the features.
         batch_tracks: Tracks in a batch.
         max_chunks: Of a longer track an excerpt of this length, drawn anew each epoch.
         seed: Fixes order and excerpts.
@@ -291,14 +331,15 @@ def training_batches(
             chunk less then.
 
     Returns:
-        A dataset of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, labels (batch,)).
+        A dataset of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, labels (batch,)), or
+        of chunks (batch, chunks, size) from features that are `transformed`.
     """
     whole = np.array([f.chunks for f in features])
     lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
     rows = tf.data.Dataset.from_tensor_slices((np.arange(len(features)), lengths, whole - lengths))
     rows = rows.shuffle(len(features), seed=seed, reshuffle_each_iteration=True)
     draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
-    frames = front_end.chunk_frames
+    frames = features[0].rows
 
     def drawn(row: tuple[tf.Tensor, ...], draw: tf.Tensor) -> tuple[tf.Tensor, ...]:
         track, length, room = row
@@ -306,12 +347,12 @@ def training_batches(
         return track, first, length
 
     windows = tf.data.Dataset.zip(rows, draws).map(drawn)
-    loaded = _loaded(windows, features, labels, front_end)
+    loaded = _loaded(windows, features, labels)
     return _batched(loaded, lengths, batch_tracks, max_chunks, static_shapes).prefetch(2).with_options(UNTUNED)
 
 
 def evaluation_batches(
-    features: Sequence[Features], labels: np.ndarray, front_end: FrontEnd, *, batch_tracks: int, max_chunks: int
+    features: Sequence[Features], labels: np.ndarray, *, batch_tracks: int, max_chunks: int
 ) -> tf.data.Dataset:
     """Stream all chunks of all tracks in order, longer tracks as consecutive windows (`excerpts`).
 
@@ -320,27 +361,26 @@ def evaluation_batches(
         in `excerpts(features, max_chunks)`: (batch,).
     """
     rows = excerpts(features, max_chunks)
-    windows = tf.data.Dataset.from_tensor_slices((rows[:, 0], rows[:, 1] * front_end.chunk_frames, rows[:, 2]))
-    loaded = _loaded(windows, features, labels, front_end)
+    windows = tf.data.Dataset.from_tensor_slices((rows[:, 0], rows[:, 1] * features[0].rows, rows[:, 2]))
+    loaded = _loaded(windows, features, labels)
     numbered = tf.data.Dataset.zip(loaded, tf.data.Dataset.range(len(rows)))
     flat = numbered.map(lambda example, row: (*example, row))
     return _batched(flat, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
 
 
-def _loaded(
-    windows: tf.data.Dataset, features: Sequence[Features], labels: np.ndarray, front_end: FrontEnd
-) -> tf.data.Dataset:
+def _loaded(windows: tf.data.Dataset, features: Sequence[Features], labels: np.ndarray) -> tf.data.Dataset:
     paths = tf.constant([str(f.path) for f in features])
     offsets = tf.constant([f.offset for f in features], tf.int64)
     classes = tf.constant(labels, tf.int32)
-    frames, bands = front_end.chunk_frames, front_end.n_mels
-    frame_bytes = 4 * bands
+    shape, rows = features[0].shape, features[0].rows
+    row_bytes = 4 * shape[0]
 
     def load(track: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         data = tf.io.read_file(tf.gather(paths, track))
-        start = tf.gather(offsets, track) + first * frame_bytes
-        values = tf.io.decode_raw(tf.strings.substr(data, start, count * frames * frame_bytes), tf.float32)
-        chunks = tf.transpose(tf.reshape(values, (-1, frames, bands)), (0, 2, 1))
+        start = tf.gather(offsets, track) + first * row_bytes
+        values = tf.io.decode_raw(tf.strings.substr(data, start, count * rows * row_bytes), tf.float32)
+        chunks = tf.reshape(values, (-1, *reversed(shape)))
+        chunks = tf.linalg.matrix_transpose(chunks) if len(shape) == 2 else chunks
         return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(classes, track)
 
     return windows.map(load, num_parallel_calls=2, deterministic=True)

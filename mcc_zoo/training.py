@@ -6,9 +6,9 @@ gives the same results, and a test shows it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from mcc_zoo.architectures import compose, front_end_of, labels_of
+from mcc_zoo.architectures import behind_the_channels, compose, front_end_of, labels_of
 from mcc_zoo.augmentation import augment
 from mcc_zoo.paper import DROPOUT, SYSTEMS, Recipe
 from mcc_zoo.pipeline import UNTUNED
@@ -25,7 +25,7 @@ MONITOR = "val_tags_cross_entropy"
 STEPS_PER_EXECUTION = 16  # on accelerators
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Fit:
     """What came of a training run.
 
@@ -88,22 +88,23 @@ def precision(asked: str, device: str = "auto") -> str:
     return "mixed_float16" if on_gpu else "float32"
 
 
-def training_model(model: keras.Model, chunk_loss: bool = False) -> keras.Model:
+def training_model(model: keras.Model, chunk_loss: bool = False, behind_channels: bool = False) -> keras.Model:
     """Share a model's layers past the log-mel: {chunks, chunk_count} to {steps, tags}.
 
     Args:
         model: As `mcc_zoo.build` gives it.
         chunk_loss: Add an output `chunk_tags` (batch, chunks, labels): scores of each chunk's fused descriptor, by a
             layer of its own that helps to train what comes before it and is no part of the model.
+        behind_channels: Leave the channels out: `chunks` is what `channel_features` makes of them, (batch, chunks,
+            size).
 
     Returns:
         A model of log-mel chunks (batch, chunks, n_mels, chunk_frames), not standardised, and chunk_count (batch,),
         with outputs `steps` (batch, chunks, labels), the scores of each step before the softmax, and `tags`.
     """
     over_track = model.get_layer("sequence_network")
-    inputs, outputs = _past_the_log_mel(
-        model, {"steps": over_track.get_layer("steps").output, "tags": over_track.output["tags"]}
-    )
+    wanted = {"steps": over_track.get_layer("steps").output, "tags": over_track.output["tags"]}
+    inputs, outputs = _past_the_log_mel(model, wanted, behind_channels)
     read = {name: outputs[name] for name in ("steps", "tags")}
     if chunk_loss:
         x = keras.layers.Dropout(DROPOUT, name="chunk_dropout")(outputs["chunk_descriptors"])
@@ -111,14 +112,34 @@ def training_model(model: keras.Model, chunk_loss: bool = False) -> keras.Model:
     return keras.Model(inputs, read, name=model.name)
 
 
-def _past_the_log_mel(model: keras.Model, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def recipe_behind_channels(recipe: Recipe) -> Recipe:
+    """Leave out of a recipe what changes log-mel, for a training that sees what channels made of it."""
+    return dataclasses.replace(recipe, random_offset=False, gain_db=0.0, masked_bands=0, masked_frames=0)
+
+
+def channel_features(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what a model's channels make of log-mel chunks: (chunks, n_mels, chunk_frames) to (chunks, size)."""
+    standardise = model.get_layer("front_end").get_layer("standardise")
+    channels, _ = behind_the_channels(model.get_layer("chunk_network"))
+    shape = (None, *channels.input.shape[1:])
+    # It standardises (batch, chunks, ...), here of one track.
+    run = tf.function(lambda chunks: channels(standardise(chunks[tf.newaxis])[0]), [tf.TensorSpec(shape, tf.float32)])
+    return lambda chunks: run(tf.constant(chunks)).numpy()
+
+
+def _past_the_log_mel(
+    model: keras.Model, wanted: dict[str, Any], behind_channels: bool = False
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Join a model's layers past the log-mel up to `wanted` tensors of its sequence network: inputs and outputs."""
     per_chunk, over_track = model.get_layer("chunk_network"), model.get_layer("sequence_network")
+    if behind_channels:
+        _, per_chunk = behind_the_channels(per_chunk)
     inputs = {
         "chunks": keras.Input((None, *per_chunk.input.shape[1:]), name="chunks"),
         "chunk_count": keras.Input((), dtype="int32", name="chunk_count"),
     }
-    chunks = model.get_layer("front_end").get_layer("standardise")(inputs["chunks"])
+    standardise = model.get_layer("front_end").get_layer("standardise")
+    chunks = inputs["chunks"] if behind_channels else standardise(inputs["chunks"])
     return inputs, compose(chunks, inputs["chunk_count"], per_chunk, keras.Model(over_track.input, wanted))
 
 
@@ -187,7 +208,14 @@ def optimizer(recipe: Recipe, epochs: int, steps: int, factor: float = 1.0) -> k
     return keras.optimizers.get({"class_name": recipe.optimizer, "config": config})
 
 
-def compiled(model: keras.Model, recipe: Recipe, epochs: int, steps: int, factor: float = 1.0) -> keras.Model:
+def compiled(
+    model: keras.Model,
+    recipe: Recipe,
+    epochs: int,
+    steps: int,
+    factor: float = 1.0,
+    behind_channels: bool = False,
+) -> keras.Model:
     """Return the `training_model` of a model, compiled for so many epochs of so many steps.
 
     Args:
@@ -196,6 +224,7 @@ def compiled(model: keras.Model, recipe: Recipe, epochs: int, steps: int, factor
         epochs: For the schedule of the learning rate.
         steps: In an epoch.
         factor: Of the learning rate.
+        behind_channels: As for `training_model`.
     """
     chunk_loss = recipe.chunk_loss if SYSTEMS[model.name].lstm is not None else 0.0
     cross_entropy = functools.partial(keras.losses.CategoricalCrossentropy, from_logits=True)
@@ -203,7 +232,7 @@ def compiled(model: keras.Model, recipe: Recipe, epochs: int, steps: int, factor
     if chunk_loss:
         losses["chunk_tags"] = cross_entropy(label_smoothing=recipe.label_smoothing)
     with model.distribute_strategy.scope():  # Keras makes a model for the strategy under which it is built
-        trained = training_model(model, chunk_loss=bool(chunk_loss))
+        trained = training_model(model, bool(chunk_loss), behind_channels)
         update = optimizer(recipe, epochs, steps, factor)
         if model.dtype_policy.name == "mixed_float16":  # its gradients would underflow
             update = keras.optimizers.LossScaleOptimizer(update)
@@ -240,8 +269,9 @@ def fit(
 
     Args:
         model: As `mcc_zoo.build` gives it, its mean and std those of the training tracks.
-        training: As `mcc_zoo.pipeline.training_batches` gives it.
-        validation: As `mcc_zoo.pipeline.evaluation_batches` gives it; None trains for all epochs.
+        training: As `mcc_zoo.pipeline.training_batches` gives it; of what `channel_features` made of the chunks where
+            the model starts from trained channels that the recipe freezes.
+        validation: As `mcc_zoo.pipeline.evaluation_batches` gives it, likewise; None trains for all epochs.
         recipe: Optimiser, epochs and patience.
         epochs: Instead of the recipe's.
         seed: Of the augmentation.
@@ -255,8 +285,8 @@ def fit(
         FloatingPointError: The loss is not finite any more.
     """
     epochs = epochs or recipe.max_epochs
-    model.get_layer("chunk_network").trainable = not (warm and recipe.warm_frozen)
-    trained = compiled(model, recipe, epochs, int(training.cardinality()), recipe.warm_rate if warm else 1.0)
+    factor = recipe.warm_rate if warm else 1.0
+    trained = compiled(model, recipe, epochs, int(training.cardinality()), factor, warm and recipe.warm_frozen)
     stopping: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if recipe.average is not None:
         stopping.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
@@ -272,7 +302,6 @@ def fit(
         shuffle=False,  # the dataset does it
         verbose=0,
     )
-    model.get_layer("chunk_network").trainable = True
     table = pd.DataFrame(history.history)
     if not np.isfinite(table["loss"]).all():
         raise FloatingPointError(

@@ -197,13 +197,15 @@ def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path
     both = experiment.cross_validate(corpus, settings, tmp_path / "both", device="cpu", quiet=True)
     table = pd.read_csv(tmp_path / "both" / "folds.csv")
     with np.load(results.unit_dir(tmp_path / "both", 0, 0, "r2") / experiment.CHANNELS) as kept:
-        weights = list(kept.values())
-    shapes = [weight.shape for weight in weights]
-    assert shapes == [(1, 60, 1, 32), (32,), (32, 1, 1, 32), (32,), (960, 200), (200,)]
+        weights = dict(kept)
+    assert {name: weight.shape for name, weight in weights.items()} == {
+        "T.0": (1, 60, 1, 32), "T.1": (32,), "P.0": (32, 1, 1, 32), "P.1": (32,),
+        "fusion.0": (960, 200), "fusion.1": (200,),
+    }  # fmt: skip
     filters = results.read_filters(results.unit_dir(tmp_path / "both", 0, 0, "r2") / results.FILTERS)
     assert list(filters) == ["P", "T"]
-    np.testing.assert_allclose(filters["T"], weights[0][:, :, 0], rtol=1e-3, atol=1e-6)
-    np.testing.assert_allclose(filters["P"], weights[2][:, :, 0], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(filters["T"], weights["T.0"][:, :, 0], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(filters["P"], weights["P.0"][:, :, 0], rtol=1e-3, atol=1e-6)
     best = dict(zip(table["architecture"], table["best_epoch"], strict=True))
     assert results.best_epochs(tmp_path / "both", "r4") == (best["r4"], best["r2"])
     alone = dataclasses.replace(settings, architectures=("r4",))  # whose channels are trained on the way

@@ -147,7 +147,7 @@ def test_evaluation_batches_hold_every_chunk_once(tracks, features):
     assert rows.tolist() == [
         [0, 0, 1], [1, 0, 2], [2, 0, 2], [3, 0, 2], [3, 2, 1], [4, 0, 2], [4, 2, 2], [4, 4, 1], [5, 0, 1],
     ]  # fmt: skip
-    batches = pipeline.evaluation_batches(features, labels, FRONT_END, batch_tracks=2, max_chunks=2)
+    batches = pipeline.evaluation_batches(features, labels, batch_tracks=2, max_chunks=2)
     found = collected(batches)
     assert len(list(batches)) == batches.cardinality()
     assert sorted(row for row, *_ in found) == list(range(9))
@@ -159,7 +159,7 @@ def test_evaluation_batches_hold_every_chunk_once(tracks, features):
 
 def test_training_batches_are_drawn_anew_each_epoch_and_fixed_by_the_seed(tracks, features):
     def epochs(seed):
-        batches = pipeline.training_batches(features, np.arange(6), FRONT_END, batch_tracks=4, max_chunks=3, seed=seed)
+        batches = pipeline.training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=seed)
         assert len(list(batches)) == batches.cardinality()
         return [collected(batches) for _ in range(6)]
 
@@ -184,7 +184,7 @@ def test_training_batches_are_drawn_anew_each_epoch_and_fixed_by_the_seed(tracks
 
 def test_static_shapes_for_accelerators(features):
     batches = pipeline.training_batches(
-        features, np.arange(6), FRONT_END, batch_tracks=4, max_chunks=3, seed=0, static_shapes=True
+        features, np.arange(6), batch_tracks=4, max_chunks=3, seed=0, static_shapes=True
     )
     assert batches.element_spec[0]["chunks"].shape == (4, 3, 40, 80)
     assert [inputs["chunks"].shape for inputs, _ in batches] == [(4, 3, 40, 80)]  # the other two tracks wait
@@ -193,7 +193,7 @@ def test_static_shapes_for_accelerators(features):
 
 def test_excerpts_can_start_at_any_frame(tracks, features):
     settings = {"batch_tracks": 1, "max_chunks": 3, "seed": 1, "random_offset": True}
-    batches = pipeline.training_batches(features, np.arange(6), FRONT_END, **settings)
+    batches = pipeline.training_batches(features, np.arange(6), **settings)
     starts = set()
     for inputs, labels in batches.repeat(8):
         track, count = int(labels[0]), int(inputs["chunk_count"][0])
@@ -205,3 +205,27 @@ def test_excerpts_can_start_at_any_frame(tracks, features):
         starts.add((track, found[0]))
     assert len({start for track, start in starts if track == 4}) > 4
     assert {start for track, start in starts if track == 0} == {0}
+
+
+def test_what_a_network_makes_of_chunks_streams_as_the_chunks_do(tracks, features, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "TRANSFORMED_CHUNKS", 2)  # the longest track has five chunks
+    made = pipeline.transformed(features, lambda chunks: chunks.max(axis=2)[:, :7], tmp_path)
+    expected = [chunks_of(track).max(axis=2)[:, :7] for track in tracks]
+    for one, values in zip(made, expected, strict=True):
+        assert (one.chunks, one.shape, one.rows) == (len(values), (7,), 1)
+        assert (one.total, one.total_squares) == pytest.approx((values.sum(), np.square(values).sum()), rel=1e-5)
+    rows = pipeline.excerpts(made, max_chunks=2)
+    found = collected(pipeline.evaluation_batches(made, np.arange(6), batch_tracks=4, max_chunks=2))
+    assert sorted(row for row, *_ in found) == list(range(len(rows)))
+    for row, vectors, label in found:
+        track, first, count = rows[row]
+        assert label == track
+        np.testing.assert_allclose(vectors, expected[track][first : first + count], atol=1e-5)
+    starts = set()
+    for inputs, labels in pipeline.training_batches(made, np.arange(6), batch_tracks=4, max_chunks=3, seed=0).repeat(6):
+        for vectors, count, label in zip(inputs["chunks"].numpy(), inputs["chunk_count"], labels.numpy(), strict=True):
+            whole, vectors = expected[label], vectors[: int(count)]
+            room = range(len(whole) - len(vectors) + 1)
+            (place,) = [i for i in room if np.allclose(whole[i : i + len(vectors)], vectors, atol=1e-5)]
+            starts.add((int(label), place))
+    assert len({start for label, start in starts if label == 4}) > 1  # another excerpt of the long track

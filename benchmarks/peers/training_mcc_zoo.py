@@ -47,8 +47,8 @@ model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)], rec
 trained = training.compiled(model, recipe, epochs=1, steps=1)
 limits = {"batch_tracks": BATCH, "max_chunks": recipe.max_chunks}
 if folder:
-    own = training_batches(*cached(counts[0], 0), FRONT_END, seed=0, **limits)
-    others = evaluation_batches(*cached(counts[1], 1), FRONT_END, **limits)
+    own = training_batches(*cached(counts[0], 0), seed=0, **limits)
+    others = evaluation_batches(*cached(counts[1], 1), **limits)
 else:
     own, others = in_memory(counts[0]), in_memory(counts[1]) if counts[1] else None
 own = training.with_targets(own, model, recipe)
