@@ -6,7 +6,6 @@ that was interrupted goes on at the next unfinished fold, and further systems or
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import itertools
@@ -15,9 +14,8 @@ import math
 import os
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ from mcc_zoo.architectures import build, named
 from mcc_zoo.datasets import Track
 from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, SYSTEMS, WARM_STARTS, FrontEnd, Recipe
 from mcc_zoo.progress import progress_bar
+from mcc_zoo.warm_start import WarmStart, trained_on
 
 ROW = ["seed", "fold", "architecture", "path", "group"]
 RESERVED = {*ROW, "truth", "prediction", "majority_vote", "chunks", "chunks_right"}
@@ -104,47 +103,6 @@ class Corpus:
     labels: list[str]
     classes: np.ndarray
     refused: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class WarmStart:
-    """The trained chunk network that a system with an LSTM goes on from.
-
-    Attributes:
-        weights: Of each layer of the chunk network, by name.
-        best_epoch: After which of its epochs they were taken.
-    """
-
-    weights: dict[str, list[np.ndarray]]
-    best_epoch: int
-
-    @classmethod
-    def of(cls, chunk_network: keras.Model, best_epoch: int) -> WarmStart:
-        """Take a trained chunk network's weights."""
-        return cls({layer.name: layer.get_weights() for layer in chunk_network.layers}, best_epoch)
-
-    def give(self, chunk_network: keras.Model) -> None:
-        """Set the weights of the layers that are alike: the same name, the same shapes."""
-        for layer in chunk_network.layers:
-            own = self.weights.get(layer.name, [])
-            if [weight.shape for weight in own] == [weight.shape for weight in layer.weights]:
-                layer.set_weights(own)
-
-    def save(self, path: Path) -> None:
-        """Write the weights, not the epoch, to an `.npz` file."""
-        arrays: dict[str, Any] = {}
-        for name, own in self.weights.items():
-            arrays |= {f"{name}.{i}": weight for i, weight in enumerate(own)}
-        np.savez(path, **arrays)
-
-    @classmethod
-    def load(cls, path: Path, best_epoch: int) -> WarmStart:
-        """Read what `save` has written."""
-        weights: dict[str, list[np.ndarray]] = {}
-        with np.load(path) as arrays:
-            for name, weight in arrays.items():
-                weights.setdefault(name.rpartition(".")[0], []).append(weight)
-        return cls(weights, best_epoch)
 
 
 def prepare(tracks: Sequence[Track], cache: pipeline.FeatureCache, quiet: bool = False) -> Corpus:
@@ -341,8 +299,8 @@ def _fitted(
     keras.backend.clear_session()
     keras.utils.set_random_seed(TRAINING_ORDER_SEED * (seed + 1) + fold)
     model = _built(corpus, split.train, settings, architecture, strategy, settings.precision, start)
-    with _material(model, corpus, settings, start, folder) as (material, recipe):
-        own = replace(settings, recipe=recipe)
+    with trained_on(model, corpus.features, settings.recipe, start, folder) as (features, recipe):
+        material, own = replace(corpus, features=features), replace(settings, recipe=recipe)
         fitted = training.fit(
             model,
             training_set(material, split.train, own, seed, strategy),
@@ -353,27 +311,6 @@ def _fitted(
             callbacks=callbacks,
         )
     return _in_float32(model, corpus, split.train, settings, strategy), fitted
-
-
-@contextlib.contextmanager
-def _material(
-    model: keras.Model, corpus: Corpus, settings: Settings, start: WarmStart | None, folder: Path | None
-) -> Iterator[tuple[Corpus, Recipe]]:
-    """Give what a model is trained on, and how: behind frozen channels what they make of every chunk, made once.
-
-    Args:
-        model: What is to be trained.
-        corpus: Its tracks.
-        settings: With the recipe.
-        start: What the model started from.
-        folder: Where a temporary folder may grow to as much as the feature cache; the system's by default.
-    """
-    if start is None or not settings.recipe.warm_frozen:
-        yield corpus, settings.recipe
-        return
-    with tempfile.TemporaryDirectory(prefix="channels-", dir=folder) as temporary:
-        features = pipeline.transformed(corpus.features, training.channel_features(model), Path(temporary))
-        yield replace(corpus, features=features), training.recipe_behind_channels(settings.recipe)
 
 
 def _built(
@@ -519,8 +456,12 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     strategy, indices = training.strategy(device), np.arange(len(corpus.tracks))
     model = _built(corpus, indices, settings, architecture, strategy, settings.precision, start)
-    with _material(model, corpus, settings, start, None) as (material, recipe), progress_bar(quiet) as bar:
-        everything = training_set(material, indices, replace(settings, recipe=recipe), settings.seed, strategy)
+    with (
+        trained_on(model, corpus.features, settings.recipe, start, None) as (features, recipe),
+        progress_bar(quiet) as bar,
+    ):
+        material, own = replace(corpus, features=features), replace(settings, recipe=recipe)
+        everything = training_set(material, indices, own, settings.seed, strategy)
         name = f"{architecture} on all tracks"
         task = bar.add_task(name, total=epochs)
         shown = _reporting(lambda done, logs: bar.update(task, completed=done, description=_described(name, logs)))

@@ -15,6 +15,7 @@ from mcc_zoo import audio, evaluation, experiment, pipeline, training
 from mcc_zoo.chunks import samples_of
 from mcc_zoo.datasets import Track
 from mcc_zoo.paper import FRONT_ENDS, RECIPES, SYSTEMS, WARM_STARTS
+from mcc_zoo.warm_start import WarmStart
 
 FRONT_END = FRONT_ENDS["22k"]
 RECIPE = dataclasses.replace(RECIPES["tuned"], max_epochs=12, patience=12, batch_tracks=4, warm_start=False)
@@ -168,7 +169,7 @@ def test_training_behind_channels_is_training_through_frozen_ones(corpus, archit
     keras.utils.set_random_seed(WARM.seed)
     mean, std = pipeline.mean_and_std(corpus.features, FRONT_END)
     model = mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END, recipe=WARM.recipe, mean=mean, std=std)
-    experiment.WarmStart.of(source.get_layer("chunk_network"), 2).give(model.get_layer("chunk_network"))
+    WarmStart.of(source.get_layer("chunk_network"), 2).give(model.get_layer("chunk_network"))
     for name in SYSTEMS[architecture].channels:
         model.get_layer("chunk_network").get_layer(name).trainable = False
     batches = experiment.training_set(corpus, everything, WARM, WARM.seed, training.strategy("cpu"))
