@@ -590,7 +590,7 @@ def test_a_file_that_another_decoder_reads(
     path = encode(tmp_path / "a.m4a", np.random.default_rng(0).normal(scale=0.1, size=200_000), 44_100)
     (row,) = read_csv((refused := run("tag", exported, path)).stdout)
     assert refused.exit_code == 1
-    assert "M4A, AAC and WMA too with --decoder=av (pip install .[av])" in row["reason"]
+    assert "is M4A, which soundfile does not read; read it with --decoder=av (pip install .[av])" in row["reason"]
     monkeypatch.setattr(
         common, "load", lambda folder, decoder: mcc_zoo.Tagger(folder, tagger.facts, tagger.model, decoder)
     )
