@@ -384,8 +384,8 @@ def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
     assert result.stdout == (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == (
-        f"error: {tmp_path} is no export: neither it nor a numbered folder in it holds mcc_zoo.json\n"
+    assert result.stderr.startswith(
+        f"error: {tmp_path} is no export: neither it nor a numbered folder in it holds mcc_zoo.json"
     )
     (tmp_path / "mcc_zoo.json").touch()
     result = run("show", tmp_path)
@@ -487,6 +487,35 @@ def test_what_is_no_export_is_refused(
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: nowhere is no export: neither it nor a numbered folder in it holds")
     assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tag", "{}", "song.wav"],
+        ["describe", "{}", "song.wav", "--output", "d.npz"],
+        ["taggram", "{}", "song.wav", "--output", "t.png"],
+        ["show", "{}"],
+        ["verify", "{}"],
+        ["demo-page", "{}"],
+        ["convert", "{}", "a.onnx"],
+        ["finetune", "{}", "music.csv"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_misspelt_export_is_answered_with_those_that_there_are(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("jazz_genre", "rock_genre"):
+        (tmp_path / "models" / name / "1").mkdir(parents=True)
+        (tmp_path / "models" / name / "1/mcc_zoo.json").touch()
+    result = CliRunner().invoke(commands.app, [part.format("models/rock_gnre") for part in arguments])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1] == (
+        "error: models/rock_gnre is no export: neither it nor a numbered folder in it holds mcc_zoo.json; choose "
+        "models/rock_genre or models/jazz_genre"
+    )
 
 
 @pytest.mark.parametrize(
