@@ -16,7 +16,7 @@ from mcc_zoo import decoders, evaluation, experiment, folds, pipeline, results, 
 from mcc_zoo.architectures import named
 from mcc_zoo.datasets import Track
 from mcc_zoo.export import export_model
-from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES
+from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, WARM_STARTS
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.report import write_report
 
@@ -161,6 +161,9 @@ def export_winner(
 ) -> Path:
     """Refit the system of --export on all tracks and export it with its cross-validated scores."""
     epochs, before = results.best_epochs(run_dir, FLAGS.export)
+    source = WARM_STARTS.get(FLAGS.export)
+    if source and asked.recipe.warm_start and before and not FLAGS.quiet:
+        print(f"{FLAGS.export} starts from the channels of {source}: {source} is trained first", file=sys.stderr)
     model = experiment.train(
         corpus, asked, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet
     )

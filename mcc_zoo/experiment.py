@@ -521,7 +521,7 @@ def train(
     model = _built(corpus, indices, settings, architecture, strategy, settings.precision, start)
     with _material(model, corpus, settings, start, None) as (material, recipe), progress_bar(quiet) as bar:
         everything = training_set(material, indices, replace(settings, recipe=recipe), settings.seed, strategy)
-        name = f"{architecture} on all tracks"
+        name = f"{architecture} on all tracks" + (f", from {WARM_STARTS[architecture]}'s channels" if start else "")
         task = bar.add_task(name, total=epochs)
         shown = _reporting(lambda done, logs: bar.update(task, completed=done, description=_described(name, logs)))
         training.fit(
