@@ -198,7 +198,8 @@ class Tagger:
         try:
             descriptors = self._chunks_of(decoder.read_blocks(path, self.front_end.sample_rate, block))
         except AudioError as error:
-            return Described(name, None, str(error) if name in str(error) else f"{name}: {error}")
+            named = any(written in str(error) for written in (name, repr(name)))
+            return Described(name, None, str(error) if named else f"{name}: {error}")
         return Described(name, descriptors, "")
 
     def _chunks_of(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
