@@ -168,6 +168,7 @@ def export_winner(
         corpus, asked, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet
     )
     scores = evaluation.export_scores(predictions, asked.dataset, FLAGS.export)
+    label, percent = evaluation.most_frequent(predictions)
     provenance = {
         "recipe": dataclasses.asdict(asked.recipe),
         "dataset": asked.dataset,
@@ -177,6 +178,7 @@ def export_winner(
         "channels_epochs": before,
         "training_chunks": min(asked.recipe.max_chunks, max(features.chunks for features in corpus.features)),
         "scores": {**scores, "split": folds.applied(corpus.tracks, asked.split), "seeds": asked.seeds},
+        "majority": {"label": label, "percent": percent},
         "command": results.command(),
     }
     if leak := results.leak(run_dir, predictions, asked.dataset):

@@ -389,7 +389,8 @@ def test_a_refused_file_gets_no_picture(run: Run, exported: Path, music: Path, t
 
 def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
     result = run("show", exported.parent)
-    assert (result.exit_code, result.stderr) == (0, f"{exported}\n")
+    score = "accuracy 71.2 ± 2.0 %, where guessing one of 3 labels gives 33.3 %"
+    assert (result.exit_code, result.stderr) == (0, f"{exported}: {score}\n")
     assert result.stdout == (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -401,6 +402,16 @@ def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert "No such file or directory" in result.stderr
     assert f"{tmp_path}/MODEL_CARD.md" in result.stderr
+    (tmp_path / "MODEL_CARD.md").write_text("a card")
+    result = run("show", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{tmp_path}/mcc_zoo.json cannot be read (JSONDecodeError(" in result.stderr
+    (tmp_path / "mcc_zoo.json").write_text('{"labels": ["a", "b"], "majority": {"label": "b", "percent": 62.5}}')
+    result = run("show", tmp_path)
+    assert (result.exit_code, result.stdout) == (0, "a card")
+    assert result.stderr == (
+        f"{tmp_path}: accuracy not measured, where guessing one of 2 labels gives 50.0 %, and always saying b 62.5 %\n"
+    )
 
 
 # --- validate --------------------------------------------------------------------------------------------------------

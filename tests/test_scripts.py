@@ -140,6 +140,7 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
         tagger = mcc_zoo.load(tmp_path / "exports" / "r0_music")
         assert tagger.facts["licence"] == "CC0" and tagger.facts["tracks"] == 8
         assert tagger.facts["scores"]["folds"] == 3
+        assert tagger.facts["majority"] == {"label": "high", "percent": 50.0}
         assert tagger.tag(tmp_path / "data" / "0.flac").status == "ok"
         accuracy = 100 * np.mean(
             predictions.groupby("fold")[["truth", "prediction"]].apply(
