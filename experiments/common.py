@@ -16,9 +16,10 @@ from mcc_zoo import decoders, evaluation, experiment, folds, pipeline, results, 
 from mcc_zoo.architectures import named
 from mcc_zoo.datasets import Track
 from mcc_zoo.export import export_model
-from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES
+from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, WARM_STARTS
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.report import write_report
+from mcc_zoo.wording import counted
 
 FLAGS = flags.FLAGS
 MOST_NAMES = 10  # of missing tracks; the rest is counted
@@ -145,15 +146,11 @@ def in_lists(tracks: Sequence[Track], lists: Path) -> list[Track]:
     for path, absent in fixed.absent.items():
         more = f" and {len(absent) - MOST_NAMES} more" if len(absent) > MOST_NAMES else ""
         names = ", ".join(absent[:MOST_NAMES])
-        print(f"{path}: {_tracks(len(absent))} not there: {names}{more}", file=sys.stderr)
+        print(f"{path}: {counted(len(absent), 'track')} not there: {names}{more}", file=sys.stderr)
     if fixed.left_out:
-        print(f"left out, in none of the lists of {lists}: {_tracks(len(fixed.left_out))}", file=sys.stderr)
+        print(f"left out, in none of the lists of {lists}: {counted(len(fixed.left_out), 'track')}", file=sys.stderr)
     left_out = set(fixed.left_out)
     return [track for track in tracks if track.name not in left_out]
-
-
-def _tracks(count: int) -> str:
-    return f"{count} track{'s' * (count != 1)}"
 
 
 def export_winner(
@@ -161,10 +158,14 @@ def export_winner(
 ) -> Path:
     """Refit the system of --export on all tracks and export it with its cross-validated scores."""
     epochs, before = results.best_epochs(run_dir, FLAGS.export)
+    source = WARM_STARTS.get(FLAGS.export)
+    if source and asked.recipe.warm_start and before and not FLAGS.quiet:
+        print(f"{FLAGS.export} starts from the channels of {source}: {source} is trained first", file=sys.stderr)
     model = experiment.train(
         corpus, asked, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet
     )
     scores = evaluation.export_scores(predictions, asked.dataset, FLAGS.export)
+    label, percent = evaluation.most_frequent(predictions)
     provenance = {
         "recipe": dataclasses.asdict(asked.recipe),
         "dataset": asked.dataset,
@@ -174,6 +175,7 @@ def export_winner(
         "channels_epochs": before,
         "training_chunks": min(asked.recipe.max_chunks, max(features.chunks for features in corpus.features)),
         "scores": {**scores, "split": folds.applied(corpus.tracks, asked.split), "seeds": asked.seeds},
+        "majority": {"label": label, "percent": percent},
         "command": results.command(),
     }
     if leak := results.leak(run_dir, predictions, asked.dataset):

@@ -29,8 +29,9 @@ import numpy as np
 import soxr
 
 from mcc_zoo import decoders
-from mcc_zoo.decoders import DECODERS, SUFFIXES
-from mcc_zoo.decoders.contract import DecodingStopped, Header, NotDecodable, Sound, Waveform
+from mcc_zoo.decoders import DECODERS, OF_FFMPEG, SUFFIXES
+from mcc_zoo.decoders.contract import DecodingStopped, Header, NotDecodable, OtherFormat, Sound, Waveform
+from mcc_zoo.decoders.first_bytes import format_of_ffmpeg
 
 AUDIO_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 OTHER_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".ape", ".mpc", ".wv"})  # audio that soundfile cannot read
@@ -47,6 +48,8 @@ _UNKNOWN_BYTES = 0x7FFF_0000  # placeholders of programs that could not go back 
 _LEFT_OVER_BYTES = 8_192  # tags at the end, and what the decoder of a very short MP3 does not touch
 _LEFT_OVER_FRAMES = 8_192  # a codec's delay and padding
 _OGG_PAGE_BYTES = 65_307  # at most
+_FORMAT_OF = {suffix: name for name, suffixes in (SUFFIXES | OF_FFMPEG).items() for suffix in suffixes}
+_USUAL = "WAV, FLAC or MP3"  # which every decoder reads
 _WITH_AV = f"with --decoder=av ({DECODERS['av'].install})"
 
 
@@ -294,7 +297,7 @@ def _decoded(
                 yield _mixed(block[start : min(kept, start + _PIECE_FRAMES)])
         _check_end(path, stream, sound, frames)
     except NotDecodable as error:
-        raise _not_decodable(path, str(error), decoder) from error
+        raise _not_decodable(path, stream, error, decoder) from error
     except DecodingStopped as error:
         of = "" if declared is None else f" of {declared / rate:.2f} s"
         raise AudioError(
@@ -319,7 +322,7 @@ def _opened(path: str | os.PathLike[str], decoder: decoders.Name) -> Iterator[tu
         try:
             sound = decoders.opened(stream, decoder)
         except NotDecodable as error:
-            raise _not_decodable(path, str(error), decoder) from error
+            raise _not_decodable(path, stream, error, decoder) from error
         with closing(sound):
             _check_header(path, sound.header, decoder)
             yield stream, sound
@@ -358,7 +361,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
 def _check_header(path: str | os.PathLike[str], header: Header, decoder: decoders.Name) -> None:
     """Refuse what the header alone gives away."""
     if header.format not in DECODERS[decoder].formats:
-        raise _not_decodable(path, f"its format is {header.format}", decoder)
+        raise _other_format(path, f"its format is {header.format}", decoder)
     if not MIN_SAMPLE_RATE <= header.sample_rate <= MAX_SAMPLE_RATE:
         raise AudioError(
             f"{_name(path)}: its sample rate is {header.sample_rate} Hz; give a file with a rate from "
@@ -443,8 +446,28 @@ def _has_last_page(stream: FileIO, size: int) -> bool:
     return flags >= 5 and flags < len(tail) and bool(tail[flags] & 4)
 
 
-def _not_decodable(path: str | os.PathLike[str], reason: str, decoder: decoders.Name) -> AudioError:
-    """The one sentence for what is no audio, or audio of another kind."""
+def _not_decodable(
+    path: str | os.PathLike[str], stream: FileIO, error: NotDecodable, decoder: decoders.Name
+) -> AudioError:
+    """The one sentence for what is no audio, damaged, or audio of another kind than the decoder's."""
+    if isinstance(error, OtherFormat):
+        return _other_format(path, str(error), decoder)
+    stream.seek(0)
+    if decoder != "av" and (found := format_of_ffmpeg(stream)):
+        return AudioError(
+            f"{_name(path)}: is {found}, which {decoder} does not read; read it {_WITH_AV}, or convert it to {_USUAL}"
+        )
+    if not (named := _FORMAT_OF.get(Path(os.fsdecode(path)).suffix.lower())):
+        return _other_format(path, f"{error}: damaged, or of another kind", decoder)
+    av = f"; {named} is read {_WITH_AV}" if named not in DECODERS[decoder].formats else ""
+    return AudioError(
+        f"{_name(path)}: cannot be decoded ({error}), so it is damaged or not the {named} file that its name says; "
+        f"copy or download it again, or convert it to {_USUAL}{av}"
+    )
+
+
+def _other_format(path: str | os.PathLike[str], reason: str, decoder: decoders.Name) -> AudioError:
+    """The one sentence for a kind of file that is not read: which ones are."""
     hint = "" if decoder == "av" else f"; M4A, AAC and WMA too {_WITH_AV}"
     return AudioError(
         f"{_name(path)}: cannot be decoded ({reason}); {DECODERS[decoder].said}, so convert others to one of them{hint}"

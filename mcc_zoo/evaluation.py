@@ -6,12 +6,14 @@ Everything here starts from the rows of predictions.csv, so that every figure ca
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mcc_zoo.paper import REPORTED, SYSTEMS
+from mcc_zoo.wording import counted
 
 KEYS = ["architecture", "seed", "fold"]
 TEXT = ["architecture", "path", "group", "truth", "prediction", "majority_vote"]
@@ -126,6 +128,52 @@ def leak(predictions: pd.DataFrame, dataset: str, split: str, on_both_sides: int
             "known here, so that they stand on both sides, which gives higher scores than new music would."
         )
     return ""
+
+
+def described(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
+    """Say what a run's figures are of: what was tested and how, the split, and chance; a paragraph each.
+
+    Args:
+        predictions: The rows of predictions.csv.
+        config: What config.json holds.
+    """
+    folds, known = len(predictions[["seed", "fold"]].drop_duplicates()), groups_in_several_folds(predictions)[1]
+    seeds = sorted(set(predictions["seed"]))
+    counts = [
+        counted(config["tracks"], "track"),
+        counted(len(set(predictions["truth"]) | set(predictions["prediction"])), "label"),
+        counted(known, "group"),
+        counted(folds, "fold"),
+        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
+    ]
+    label, percent = most_frequent(predictions)
+    return [
+        f"{', '.join(counts)}; recipe {config['recipe']['name']}.",
+        f"Split: {split_in_words(config['split'])}. {counted(known, 'group') if known else 'No groups are'} known.",
+        f"Chance: always naming the most frequent label ({label}) would be right for {percent:.1f} % of the tracks.",
+    ]
+
+
+def most_frequent(predictions: pd.DataFrame) -> tuple[str, float]:
+    """Return the label that most tested tracks have, and their share in percent, which needs no ear.
+
+    >>> rows = {"seed": 0, "fold": 0, "path": ["a", "b", "c", "a"], "truth": ["rock", "pop", "rock", "rock"]}
+    >>> label, percent = most_frequent(pd.DataFrame(rows))
+    >>> label, round(percent, 1)
+    ('rock', 66.7)
+    """
+    tracks = predictions.drop_duplicates(["seed", "fold", "path"])  # each system has a row of each
+    shares = tracks["truth"].value_counts(normalize=True).sort_index()  # of equals the first by name
+    return str(shares.idxmax()), 100 * float(shares.max())
+
+
+def split_in_words(split: str) -> str:
+    """Say what a split of `mcc_zoo.folds.draw` does."""
+    return {
+        "random": "random, by track",
+        "grouped": "grouped; the tracks of a group (artist, album, link) stay in one fold",
+        "auto": "auto; the tracks' own folds where each has one, else the tracks of a group stay in one fold",
+    }.get(split, f"from {split}")
 
 
 def same_tracks(predictions: pd.DataFrame) -> str:

@@ -462,7 +462,7 @@ def train(
     ):
         material, own = replace(corpus, features=features), replace(settings, recipe=recipe)
         everything = training_set(material, indices, own, settings.seed, strategy)
-        name = f"{architecture} on all tracks"
+        name = f"{architecture} on all tracks" + (f", from {WARM_STARTS[architecture]}'s channels" if start else "")
         task = bar.add_task(name, total=epochs)
         shown = _reporting(lambda done, logs: bar.update(task, completed=done, description=_described(name, logs)))
         training.fit(

@@ -74,6 +74,21 @@ def _majority(facts: dict[str, Any]) -> str:
     return f" Always saying {majority['label']}, the most frequent one, is right for {majority['percent']:.1f} %."
 
 
+def score_beside_chance(facts: dict[str, Any]) -> str:
+    """Say in one line how well an export does and what guessing gives, from the facts of mcc_zoo.json.
+
+    >>> score_beside_chance({"labels": ["pop", "rock"], "scores": {"accuracy": 71.25, "std": None}})
+    'accuracy 71.2 %, where guessing one of 2 labels gives 50.0 %'
+    """
+    scores, labels, majority = facts.get("scores"), len(facts["labels"]), facts.get("majority")
+    score = "accuracy not measured"
+    if scores:
+        spread = "" if scores["std"] is None else f" ± {scores['std']:.1f}"
+        score = f"accuracy {scores['accuracy']:.1f}{spread} %"
+    always = f", and always saying {majority['label']} {majority['percent']:.1f} %" if majority else ""
+    return f"{score}, where guessing one of {labels} labels gives {100 / labels:.1f} %{always}"
+
+
 def _contract(facts: dict[str, Any]) -> list[str]:
     def listed(tensors: dict[str, str]) -> str:
         return ", ".join(f"`{name}` {kind}" for name, kind in tensors.items())

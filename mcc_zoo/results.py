@@ -83,6 +83,8 @@ def collect(run_dir: str | os.PathLike[str], dataset: str) -> pd.DataFrame:
     write(run_dir / "folds.csv", scores.to_csv(index=False))
     write(run_dir / "predictions.csv", predictions.to_csv(index=False))
     tables = [
+        f"# {dataset}: run {run_dir.absolute().name}\n",
+        *(f"{sentence}\n" for sentence in evaluation.described(predictions, _config(run_dir))),
         evaluation.as_markdown(evaluation.summary(predictions, dataset)),
         comparison.as_markdown(comparison.compare(predictions)),
         *_notes(run_dir, predictions, dataset),
@@ -91,9 +93,14 @@ def collect(run_dir: str | os.PathLike[str], dataset: str) -> pd.DataFrame:
     return predictions
 
 
+def _config(run_dir: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
+    return config
+
+
 def leak(run_dir: str | os.PathLike[str], predictions: pd.DataFrame, dataset: str) -> str:
     """Say that a run's split is leaky, as `mcc_zoo.evaluation.leak` does; "" where nothing says so."""
-    config = json.loads((Path(run_dir) / "config.json").read_text(encoding="utf-8"))
+    config = _config(Path(run_dir))
     return evaluation.leak(predictions, dataset, config["split"], config.get("groups_on_both_sides", 0))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import itertools
 import json
 import os
@@ -32,6 +34,8 @@ Input = TypeVar("Input")
 Output = TypeVar("Output")
 AHEAD = 8  # files under way for each that is read; what waits is small, and read together
 BATCH_STEPS = 512
+EXPORTS = Path("exported_models")  # where exports go, if nobody says otherwise
+MOST_NAMED = 5  # exports, where the one that was asked for is not there
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,8 @@ class Tagger:
         try:
             descriptors = self._chunks_of(decoder.read_blocks(path, self.front_end.sample_rate, block))
         except AudioError as error:
-            return Described(name, None, str(error) if name in str(error) else f"{name}: {error}")
+            named = any(written in str(error) for written in (name, repr(name)))
+            return Described(name, None, str(error) if named else f"{name}: {error}")
         return Described(name, descriptors, "")
 
     def _chunks_of(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
@@ -332,11 +337,37 @@ def newest(folder: Path) -> Path:
     """Return the newest version below a model's folder, or the folder itself where it is a version.
 
     Raises:
-        ExportError: It is neither.
+        ExportError: It is neither; the message names the exports in it, beside it, or in `exported_models`.
     """
     if (folder / FACTS).is_file():
         return folder
-    versions = [path for path in folder.glob("*") if path.name.isdecimal() and (path / FACTS).is_file()]
-    if not versions:
-        raise ExportError(f"{folder} is no export: neither it nor a numbered folder in it holds {FACTS}")
+    if not (versions := _versions(folder)):
+        raise ExportError(
+            f"{folder} is no export: neither it nor a numbered folder in it holds {FACTS}{_choice(folder)}"
+        )
     return max(versions, key=lambda path: int(path.name))
+
+
+def _versions(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*") if path.name.isdecimal() and (path / FACTS).is_file()]
+
+
+def _choice(missing: Path) -> str:
+    """Name the exports that may have been meant, the likeliest first, of the nearest folder that has some."""
+    for place in (missing, missing.parent, EXPORTS):
+        if found := {path.name: str(path) for path in _exports(place)}:
+            nearest = difflib.get_close_matches(missing.name, found, MOST_NAMED, cutoff=0)
+            more = f" (the nearest of {len(found)})" if len(found) > len(nearest) else ""
+            return f"; choose {' or '.join(found[name] for name in nearest)}{more}"
+    return ""
+
+
+def _exports(place: Path) -> list[Path]:
+    """List the models or versions in a folder; of what cannot be read, none."""
+    found = []
+    with contextlib.suppress(OSError):
+        for path in sorted(place.iterdir()):
+            with contextlib.suppress(OSError):
+                if not path.name.startswith(".") and ((path / FACTS).is_file() or _versions(path)):
+                    found.append(path)
+    return found

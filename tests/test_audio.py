@@ -434,14 +434,32 @@ class TestNotDecodable:
         path.write_bytes({"random": random, "zeros": bytes(20_000), "one byte": b"R", "text": b"<html>" * 900}[content])
         message = refusal(path)
         assert "cannot be decoded (" in message
-        assert f"{DECODERS[decoder].said}, so convert others to one of them" in message
-        assert ("M4A, AAC and WMA too with --decoder=av (pip install .[av])" in message) == (decoder != "av")
+        named = {"snd": "AU"}.get(suffix, suffix.upper())
+        if suffix in ("gsm", "vox", "raw", "txt"):
+            assert ": damaged, or of another kind); " in message
+            assert f"{DECODERS[decoder].said}, so convert others to one of them" in message
+            assert ("M4A, AAC and WMA too with --decoder=av (pip install .[av])" in message) == (decoder != "av")
+        else:
+            assert f"so it is damaged or not the {named} file that its name says; copy or download it again" in message
+            other = suffix == "m4a" and decoder != "av"
+            assert ("M4A is read with --decoder=av (pip install .[av])" in message) == other
 
-    def test_m4a(self, tmp_path: Path) -> None:
-        """The commonest file that is audio and cannot be read."""
-        path = tmp_path / "a.m4a"
+    def test_an_mp3_without_a_sound_frame(self, tmp_path: Path) -> None:
+        """libsndfile's word for it is that there is no file."""
+        path = write(tmp_path / "a.mp3", noise(20_000))
+        random = np.random.default_rng(3).integers(0, 256, 20_000, np.uint8).tobytes()
+        path.write_bytes(path.read_bytes()[:300] + random)
+        assert "cannot be decoded (No audio found), so it is damaged or not the MP3 file" in refusal(path)
+
+    @pytest.mark.parametrize("name", ["a.m4a", "a.mp3", "a"])
+    def test_m4a(self, tmp_path: Path, name: str) -> None:
+        """The commonest file that is audio and cannot be read, whatever it is called."""
+        path = tmp_path / name
         path.write_bytes(struct.pack(">I", 32) + b"ftypM4A \0\0\2\0M4A mp42isom\0\0\0\0" + bytes(5_000))
-        assert "cannot be decoded (Format not recognised); " in refusal(path)
+        assert refusal(path) == (
+            f"'{path}': is M4A, which soundfile does not read; read it with --decoder=av (pip install .[av]), or "
+            "convert it to WAV, FLAC or MP3"
+        )
 
     @pytest.mark.parametrize("container", ["VOC", "NIST", "MAT5", "PAF"])
     def test_formats_whose_cuts_pass_unnoticed(self, tmp_path: Path, container: str) -> None:

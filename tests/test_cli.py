@@ -70,12 +70,22 @@ def read_csv(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def reason_alone(result: Result) -> str:
+    """Why a file was refused, without its name, which stands in the column path."""
+    return result.reason.removeprefix(f"'{result.path}': ")
+
+
 def assert_rows_agree(rows: list[dict[str, Any]], expected: dict[str, Result], rtol: float = 1e-6) -> None:
     """Each file has its one row, with the tagger's numbers."""
     assert [row["path"] for row in rows] == list(expected)
     for row, result in zip(rows, expected.values(), strict=True):
         assert list(row) == COLUMNS
-        assert (row["status"], row["reason"] or "", row["tag"] or "") == (result.status, result.reason, result.tag)
+        assert (row["status"], row["reason"] or "", row["tag"] or "") == (
+            result.status,
+            reason_alone(result),
+            result.tag,
+        )
+        assert result.path not in (row["reason"] or "")
         assert (int(row["chunks"]), int(row["windows"])) == (len(result.taggram), result.windows)
         assert float(row["seconds"]) == pytest.approx(len(result.taggram) * 81_920 / 44_100, abs=1e-3)
         found = [row[f"probability_{label}"] for label in LABELS]
@@ -137,7 +147,7 @@ def test_tag_of_good_files_ends_with_0(run: Run, exported: Path, music: Path, tm
     result = run("tag", exported, music / "missing.ogg", "--output", tmp_path / "none.parquet")
     assert result.exit_code == 1
     table = pd.read_parquet(tmp_path / "none.parquet")
-    assert table["reason"].tolist() == [f"'{music}/missing.ogg': no such file; check the path"]
+    assert table["reason"].tolist() == ["no such file; check the path"]
 
 
 def test_tag_whole(run: Run, exported: Path, music: Path, tagger: Tagger) -> None:
@@ -160,7 +170,7 @@ def test_tag_on_a_terminal_shows_a_table(
         path, rest = line.split("  ", 1)
         assert path == found.path
         if found.status == "refused":
-            assert rest.strip() == f"refused: {found.reason}"
+            assert rest.strip() == f"refused: {reason_alone(found)}"
             continue
         length, tags = rest.strip().split("   ")
         assert length == f"{len(found.taggram) * 81_920 / 44_100:.0f} s"
@@ -183,6 +193,7 @@ def test_tag_writes_any_name_of_a_file(run: Run, exported: Path, oddly_named: li
     result = run("tag", exported, *oddly_named)
     assert result.exit_code == 1
     assert [row["path"] for row in read_csv(result.stdout)] == written
+    assert [row["reason"] for row in read_csv(result.stdout)] == ["", "", "no such file; check the path"]
     for suffix in ("parquet", "json"):
         assert run("tag", exported, *oddly_named, "--output", tmp_path / f"t.{suffix}").exit_code == 1
     assert pd.read_parquet(tmp_path / "t.parquet")["path"].tolist() == written
@@ -207,9 +218,7 @@ def test_a_folder_without_audio_is_a_row(run: Run, exported: Path, music: Path, 
         (f"{tmp_path}/empty", "refused"),
         (f"{music}/short.wav", "ok"),
     ]
-    assert rows[0]["reason"].startswith(
-        f"'{tmp_path}/empty': this folder and its subfolders hold no audio files (.aif,"
-    )
+    assert rows[0]["reason"].startswith("this folder and its subfolders hold no audio files (.aif,")
 
 
 def test_a_folder_that_cannot_be_listed_is_a_row(run: Run, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +227,7 @@ def test_a_folder_that_cannot_be_listed_is_a_row(run: Run, exported: Path, monke
 
     monkeypatch.setattr(audio, "find", refuse)
     result = run("tag", exported, "/")
-    assert [row["reason"] for row in read_csv(result.stdout)] == ["'/': cannot be listed as a folder"]
+    assert [row["reason"] for row in read_csv(result.stdout)] == ["cannot be listed as a folder"]
 
 
 def test_ctrl_c_leaves_nothing_half_written(
@@ -279,7 +288,7 @@ def test_describe_parquet(run: Run, exported: Path, mixed: list[Path], expected:
     table = pd.read_parquet(output)
     assert list(table) == [*FIXED, "descriptor", "chunk_descriptors"]
     for row, found in zip(table.to_dict("records"), expected.values(), strict=True):
-        assert (row["path"], row["status"], row["reason"]) == (found.path, found.status, found.reason)
+        assert (row["path"], row["status"], row["reason"]) == (found.path, found.status, reason_alone(found))
         if found.status == "refused":
             assert len(row["descriptor"]) == len(row["chunk_descriptors"]) == 0
             continue
@@ -297,7 +306,7 @@ def test_describe_npz(run: Run, exported: Path, mixed: list[Path], expected: Any
     results = expected.values()
     assert found["path"].tolist() == list(expected)
     assert found["status"].tolist() == [result.status for result in results]
-    assert found["reason"].tolist() == [result.reason for result in results]
+    assert found["reason"].tolist() == [reason_alone(result) for result in results]
     assert found["chunks"].tolist() == [len(result.taggram) for result in results]
     assert (found["descriptor"].dtype, found["descriptor"].shape) == (np.float32, (7, 200))
     chunks = np.split(found["chunk_descriptors"], np.cumsum(found["chunks"])[:-1])
@@ -380,18 +389,29 @@ def test_a_refused_file_gets_no_picture(run: Run, exported: Path, music: Path, t
 
 def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
     result = run("show", exported.parent)
-    assert (result.exit_code, result.stderr) == (0, f"{exported}\n")
+    score = "accuracy 71.2 ± 2.0 %, where guessing one of 3 labels gives 33.3 %"
+    assert (result.exit_code, result.stderr) == (0, f"{exported}: {score}\n")
     assert result.stdout == (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == (
-        f"error: {tmp_path} is no export: neither it nor a numbered folder in it holds mcc_zoo.json\n"
+    assert result.stderr.startswith(
+        f"error: {tmp_path} is no export: neither it nor a numbered folder in it holds mcc_zoo.json"
     )
     (tmp_path / "mcc_zoo.json").touch()
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "No such file or directory" in result.stderr
     assert f"{tmp_path}/MODEL_CARD.md" in result.stderr
+    (tmp_path / "MODEL_CARD.md").write_text("a card")
+    result = run("show", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{tmp_path}/mcc_zoo.json cannot be read (JSONDecodeError(" in result.stderr
+    (tmp_path / "mcc_zoo.json").write_text('{"labels": ["a", "b"], "majority": {"label": "b", "percent": 62.5}}')
+    result = run("show", tmp_path)
+    assert (result.exit_code, result.stdout) == (0, "a card")
+    assert result.stderr == (
+        f"{tmp_path}: accuracy not measured, where guessing one of 2 labels gives 50.0 %, and always saying b 62.5 %\n"
+    )
 
 
 # --- validate --------------------------------------------------------------------------------------------------------
@@ -402,17 +422,20 @@ def test_validate_a_manifest(run: Run, music: Path, tmp_path: Path) -> None:
     table.write_text(f"path,label\n{music}/short.wav,a\n{music}/half chunk.ogg,b\n")
     result = run("validate", "manifest", table)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"{table}: 2 tracks, 2 of them decode to the end\n"
+    assert result.stdout.splitlines() == [
+        f"{table}: 2 tracks, 2 of them decode to the end",
+        "  a: 1 track",
+        "  b: 1 track",
+        "no track has a group: a column group (artist, album) keeps tracks of one together in a split",
+    ]
     broken = music / "corrupt.flac"
     table.write_text(f"path,label\n{music}/short.wav,a\n{broken},b\n{music}/missing.wav,b\n")
     result = run("validate", "manifest", table)
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[:3] == [
-        f"{table}: 2 tracks, 1 of them decode to the end",
-        "missing (1):",
-        f"  {music}/missing.wav",
-    ]
-    assert "corrupt.flac" in result.stdout.splitlines()[4]
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{table}: 2 tracks, 1 of them decode to the end"
+    assert lines[4:6] == ["missing (1):", f"  {music}/missing.wav"]
+    assert "corrupt.flac" in lines[7]
 
 
 def test_validate_a_dataset(run: Run, tmp_path: Path) -> None:
@@ -487,6 +510,35 @@ def test_what_is_no_export_is_refused(
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: nowhere is no export: neither it nor a numbered folder in it holds")
     assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tag", "{}", "song.wav"],
+        ["describe", "{}", "song.wav", "--output", "d.npz"],
+        ["taggram", "{}", "song.wav", "--output", "t.png"],
+        ["show", "{}"],
+        ["verify", "{}"],
+        ["demo-page", "{}"],
+        ["convert", "{}", "a.onnx"],
+        ["finetune", "{}", "music.csv"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_misspelt_export_is_answered_with_those_that_there_are(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("jazz_genre", "rock_genre"):
+        (tmp_path / "models" / name / "1").mkdir(parents=True)
+        (tmp_path / "models" / name / "1/mcc_zoo.json").touch()
+    result = CliRunner().invoke(commands.app, [part.format("models/rock_gnre") for part in arguments])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[-1] == (
+        "error: models/rock_gnre is no export: neither it nor a numbered folder in it holds mcc_zoo.json; choose "
+        "models/rock_genre or models/jazz_genre"
+    )
 
 
 @pytest.mark.parametrize(
@@ -590,7 +642,7 @@ def test_a_file_that_another_decoder_reads(
     path = encode(tmp_path / "a.m4a", np.random.default_rng(0).normal(scale=0.1, size=200_000), 44_100)
     (row,) = read_csv((refused := run("tag", exported, path)).stdout)
     assert refused.exit_code == 1
-    assert "M4A, AAC and WMA too with --decoder=av (pip install .[av])" in row["reason"]
+    assert "is M4A, which soundfile does not read; read it with --decoder=av (pip install .[av])" in row["reason"]
     monkeypatch.setattr(
         common, "load", lambda folder, decoder: mcc_zoo.Tagger(folder, tagger.facts, tagger.model, decoder)
     )

@@ -111,6 +111,8 @@ def test_check_of_a_manifest(tmp_path: Path) -> None:
         known_faults=(),
         decoded=True,
         notes=(),
+        groups={"x": frozenset(), "y": frozenset()},
+        without_group=2,
     )
     assert [name for name, _ in found.unreadable] == ["empty.wav"]
     assert found.lines()[0] == f"{table}: 2 tracks, 1 of them decode to the end"
@@ -124,6 +126,24 @@ def test_check_of_a_manifest(tmp_path: Path) -> None:
     assert datasets.check(None, datasets.manifest(table)).title == "manifest"
     with pytest.raises(DatasetError, match=r"mine\.csv: lacks .*the columns path, label"):
         datasets.check(None, write_table(table, "file,label"))
+
+
+def test_check_of_a_manifest_counts_labels_and_groups(tmp_path: Path) -> None:
+    for name in "abcd":
+        write_audio(tmp_path / f"{name}.wav", seconds=0.01)
+    rows = ["a.wav,pop,Ann", "b.wav,pop,Ann", "c.wav,rock,Ann", "d.wav,rock,Bob", "gone.wav,rock,Cid"]
+    table = write_table(tmp_path / "mine.csv", "path,label,group", *rows)
+    expected = ["  pop: 2 tracks, 1 group", "  rock: 2 tracks, 2 groups", "2 groups in all"]
+    assert datasets.check(None, table, decode=False).lines()[1:4] == expected
+    write_table(table, "path,label,group", *rows[:3], "d.wav,soul,")
+    expected = ["  pop: 2 tracks, 1 group", "  rock: 1 track, 1 group", "  soul: 1 track, 0 groups"]
+    assert datasets.check(None, table, decode=False).lines()[1:] == [*expected, "1 group in all; 1 track without one"]
+    write_table(table, "path,label", "a.wav,pop", "b.wav,soul")
+    assert datasets.check(None, table, decode=False).lines()[1:] == [
+        "  pop: 1 track",
+        "  soul: 1 track",
+        "no track has a group: a column group (artist, album) keeps tracks of one together in a split",
+    ]
 
 
 def test_check_of_tracks_already_listed(tmp_path: Path) -> None:

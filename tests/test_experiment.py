@@ -134,6 +134,13 @@ def test_summary_and_config_say_what_was_run(run):
     run_dir, _ = run
     summary = (run_dir / "summary.md").read_text()
     assert "| R4: CNNs (T+P) + LSTM | 3 |" in summary and "| MLP | 3 |" in summary
+    assert summary.startswith(
+        "# tones: run run\n\n"
+        "18 tracks, 2 labels, 6 groups, 3 folds, seed 0; recipe tuned.\n\n"
+        "Split: grouped; the tracks of a group (artist, album, link) stay in one fold. 6 groups known.\n\n"
+        "Chance: always naming the most frequent label (high) would be right for 50.0 % of the tracks.\n\n"
+        "| system | folds |"
+    )
     config = json.loads((run_dir / "config.json").read_text())
     assert config["recipe"]["name"] == "tuned"
     assert config["front_end"]["sample_rate"] == 22_050

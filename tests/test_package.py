@@ -12,7 +12,7 @@ import mcc_zoo
 
 PACKAGE = Path(mcc_zoo.__file__).parent
 ORDER = [  # the way of the data; a room imports from rooms before it only
-    "version", "paper", "decoders", "audio", "isolation", "chunks", "front_end", "channels", "architectures",
+    "version", "wording", "paper", "decoders", "audio", "isolation", "chunks", "front_end", "channels", "architectures",
     "datasets", "demo_corpus", "folds", "pipeline", "augmentation", "training", "warm_start", "evaluation",
     "comparison", "progress", "results", "workers", "experiment", "report", "model_card", "graph_audio", "signatures",
     "verification", "export", "tagger", "conversion", "finetuning", "demo_page", "cli",

@@ -140,6 +140,7 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
         tagger = mcc_zoo.load(tmp_path / "exports" / "r0_music")
         assert tagger.facts["licence"] == "CC0" and tagger.facts["tracks"] == 8
         assert tagger.facts["scores"]["folds"] == 3
+        assert tagger.facts["majority"] == {"label": "high", "percent": 50.0}
         assert tagger.tag(tmp_path / "data" / "0.flac").status == "ok"
         accuracy = 100 * np.mean(
             predictions.groupby("fold")[["truth", "prediction"]].apply(
@@ -158,6 +159,29 @@ def test_screening_compares_recipes_by_validation_tracks(tmp_path):
     assert table[["trial", "architecture", "folds"]].values.tolist() == [[trial, "r0", 3] for trial in trials]
     config = json.loads((tmp_path / "results" / "music-screening" / "mixup" / "config.json").read_text())
     assert config["recipe"]["mixup"] > 0 and config["on_validation"]
+
+
+def test_an_export_says_which_system_it_starts_from(monkeypatch, capsys, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from experiments import common
+
+    class Trained(Exception):
+        """Far enough."""
+
+    def train(*_: object, **__: object) -> None:
+        raise Trained
+
+    monkeypatch.setattr(common.experiment, "train", train)
+    FLAGS.mark_as_parsed()
+    for export, before, said in (
+        ("mcclstm", 3, "mcclstm starts from the channels of r3: r3 is trained first\n"),
+        ("mcclstm", 0, ""),  # the folds' channels had learnt nothing
+        ("r3", 0, ""),
+    ):
+        monkeypatch.setattr(common.results, "best_epochs", lambda *_, before=before: (2, before))
+        with flagsaver.flagsaver(export=export, quiet=False), pytest.raises(Trained):
+            common.export_winner(None, common.settings("music"), tmp_path, pd.DataFrame())
+        assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(

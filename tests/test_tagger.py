@@ -224,6 +224,28 @@ def test_what_is_no_export_is_refused(tmp_path: Path, exported: Path) -> None:
         mcc_zoo.load(tmp_path)  # facts, and no model beside them
 
 
+def test_what_is_no_export_is_answered_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def choice(folder: str) -> str:
+        with pytest.raises(ExportError) as refused:
+            newest(Path(folder))
+        return str(refused.value).partition(f" holds {FACTS}")[2]
+
+    monkeypatch.chdir(tmp_path)
+    assert choice("genre") == ""  # nothing is there to choose
+    for version in ("a_1/1", "a_2/1", "a_2/2", "a_2/.part-3", ".hidden/1"):
+        (tmp_path / "exported_models" / version).mkdir(parents=True)
+        (tmp_path / "exported_models" / version / FACTS).touch()
+    assert choice("exported_models") == "; choose exported_models/a_2 or exported_models/a_1"
+    assert choice("exported_models/a_11") == "; choose exported_models/a_1 or exported_models/a_2"
+    assert choice("exported_models/a_2/3") == "; choose exported_models/a_2/2 or exported_models/a_2/1"
+    assert choice("a_1") == choice("nowhere/a_1") == "; choose exported_models/a_1 or exported_models/a_2"
+    for name in "bcdefg":
+        (tmp_path / "exported_models" / name / "1").mkdir(parents=True)
+        (tmp_path / "exported_models" / name / "1" / FACTS).touch()
+    assert choice("exported_models/a_3").startswith("; choose exported_models/a_2 or exported_models/a_1 or ")
+    assert choice("exported_models/a_3").endswith(" (the nearest of 8)")
+
+
 def test_the_c_library_answers_as_the_tagger(exported: Path, tagger: Tagger, music: Path) -> None:
     """A reader that is not Python TensorFlow, on the oldest TensorFlow too; test_readers.py has all systems."""
     waveform = audio.read(music / "short.wav", 44_100)

@@ -284,3 +284,11 @@ def test_windows_of_a_long_track_are_weighed_by_their_chunks():
     windows = [np.array([[0.8, 0.2], [0.6, 0.4]]), np.array([[0.1, 0.9]])]
     np.testing.assert_allclose(evaluation.track_probabilities(windows, has_lstm=False), [0.5, 0.5])
     np.testing.assert_allclose(evaluation.track_probabilities(windows, has_lstm=True), [1.3 / 3, 1.7 / 3])
+
+
+def test_the_bar_says_from_what_a_system_starts(corpus, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(experiment.training, "fit", lambda *_, **__: None)
+    experiment.train(corpus, WARM, "mcclstm", 1, channels_epochs=2, device="cpu")
+    said = capsys.readouterr().err
+    assert said.index("r3 on all tracks ") < said.index("mcclstm on all tracks, from r3's channels ")

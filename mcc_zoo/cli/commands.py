@@ -22,6 +22,7 @@ from mcc_zoo.datasets import DATASETS
 from mcc_zoo.decoders import Name
 from mcc_zoo.export import FACTS, ExportError
 from mcc_zoo.finetuning import finetune as finetuned
+from mcc_zoo.model_card import score_beside_chance
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tagger import Mode, newest
 from mcc_zoo.verification import differences
@@ -196,10 +197,14 @@ def show(export: ExportArgument) -> None:
     """
     try:
         folder = newest(export)
-        say(str(folder))
-        typer.echo((folder / "MODEL_CARD.md").read_text(encoding="utf-8"), nl=False)
+        card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+        score = score_beside_chance(json.loads((folder / FACTS).read_text(encoding="utf-8")))
     except (ExportError, OSError) as error:
         fail(str(error))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        fail(f"{folder / FACTS} cannot be read ({error!r}): is the folder whole?")
+    say(f"{folder}: {score}")
+    typer.echo(card, nl=False)
 
 
 @app.command(epilog="Example: mcc-zoo verify exported_models/mcclstm_emotify_genre")

@@ -27,12 +27,17 @@ def row(result: Result, tagger: Tagger) -> Row:
     return {
         "path": printable(result.path),
         "status": result.status,
-        "reason": printable(result.reason),
+        "reason": printable(_reason(result)),
         "tag": result.tag,
         "chunks": chunks,
         "seconds": round(chunks * tagger.front_end.chunk_seconds, 3),
         "windows": result.windows,
     }
+
+
+def _reason(result: Result) -> str:
+    """Why a file was refused, without its name, which has a column of its own."""
+    return result.reason.removeprefix(f"{result.path}: ").removeprefix(f"{result.path!r}: ")
 
 
 def tag_row(result: Result, tagger: Tagger) -> Row:

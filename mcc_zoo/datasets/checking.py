@@ -6,7 +6,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcc_zoo import audio
@@ -15,6 +15,7 @@ from mcc_zoo.datasets.readers.manifest import read_manifest
 from mcc_zoo.datasets.track import Dataset, DatasetWarning, Track
 from mcc_zoo.decoders import Name
 from mcc_zoo.isolation import IsolatedDecoder
+from mcc_zoo.wording import counted
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Check:
         known_faults: Those of `unreadable` that decode in hardly any copy.
         decoded: Whether every track was decoded to its end; if not, only headers were read.
         notes: What the reader had to say.
+        groups: Known groups of each label, of the tracks on disk and listed; a group can have several labels.
+        without_group: How many of these tracks have no group.
     """
 
     title: str
@@ -42,6 +45,8 @@ class Check:
     known_faults: tuple[str, ...]
     decoded: bool
     notes: tuple[str, ...]
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    without_group: int = 0
 
     @property
     def tracks(self) -> int:
@@ -75,11 +80,27 @@ class Check:
             count, usual = self.found.get(label, 0), self.expected.get(label, 0)
             if self.expected and count != usual:
                 out.append(f"  {label}: {count} tracks, a whole copy has {usual}")
+        if not self.expected:  # nobody knows how many there should be, so all counts are news
+            out += self._counts()
         out += _named("missing", self.missing, most)
         out += _named("unreadable", [reason for _, reason in self.unreadable], most)
         out += [f"  {name} decodes in hardly any copy: go on without it, and say so" for name in self.known_faults]
         out += _named("extra, not used", self.extra, most)
         return out + [f"note: {note}" for note in self.notes]
+
+    def _counts(self) -> list[str]:
+        """Tracks and groups of each label, which say how many folds there can be."""
+        known = frozenset().union(*self.groups.values())
+        if not known:
+            return [f"  {label}: {counted(self.found[label], 'track')}" for label in sorted(self.found)] + [
+                "no track has a group: a column group (artist, album) keeps tracks of one together in a split"
+            ]
+        out = [
+            f"  {label}: {counted(self.found[label], 'track')}, {counted(len(self.groups.get(label, ())), 'group')}"
+            for label in sorted(self.found)
+        ]
+        alone = f"; {counted(self.without_group, 'track')} without one" if self.without_group else ""
+        return [*out, f"{counted(len(known), 'group')} in all{alone}"]
 
     def __str__(self) -> str:
         """The findings as text, ten names of each kind."""
@@ -149,7 +170,17 @@ def check(
         known_faults=tuple(known),
         decoded=decode,
         notes=notes,
+        groups=_groups(there),
+        without_group=sum(not track.group for track in there),
     )
+
+
+def _groups(tracks: Sequence[Track]) -> dict[str, frozenset[str]]:
+    """The known groups of each label."""
+    return {
+        label: frozenset(track.group for track in tracks if track.label == label and track.group)
+        for label in {track.label for track in tracks}
+    }
 
 
 def _listed(dataset: Dataset | None, where: Path | str | Sequence[Track]) -> tuple[list[Track], tuple[str, ...]]:

@@ -31,6 +31,7 @@ SUFFIXES = {
     "AIFF": (".aif", ".aiff", ".aifc"),
     "CAF": (".caf",),
 }
+OF_FFMPEG = {"M4A": (".m4a", ".mp4"), "AAC": (".aac",), "WMA": (".wma",)}  # and of no other decoder here
 OF_LIBSNDFILE = frozenset({*SUFFIXES, "WAVEX"})  # WAVEX is WAV with a longer header
 
 
@@ -61,7 +62,7 @@ DECODERS: dict[Name, Decoder] = {
         "(Ogg: Vorbis, Opus)",
     ),
     "av": Decoder(
-        "with_av", "av", "pip install .[av]", OF_LIBSNDFILE | {"M4A", "AAC", "WMA"}, f"{', '.join(SUFFIXES)}, M4A, "
+        "with_av", "av", "pip install .[av]", OF_LIBSNDFILE | set(OF_FFMPEG), f"{', '.join(SUFFIXES)}, M4A, "
         "AAC, WMA files are read (Ogg: Vorbis, Opus)", frozenset({"FLAC", "AAC"}),
     ),
     "tfio": Decoder(

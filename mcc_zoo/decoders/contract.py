@@ -16,6 +16,10 @@ class NotDecodable(Exception):
     """The file is no audio, or audio of a kind that the decoder does not read; the message is the reason, no more."""
 
 
+class OtherFormat(NotDecodable):
+    """The file is audio, as far as its header tells, of a kind that the decoder does not read."""
+
+
 class DecodingStopped(Exception):
     """The decoder cannot go on after the samples that it has given; the message is the reason, no more."""
 

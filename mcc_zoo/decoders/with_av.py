@@ -14,7 +14,8 @@ import av
 import av.error
 import numpy as np
 
-from mcc_zoo.decoders.contract import DecodingStopped, Header, NotDecodable, Waveform, as_float
+from mcc_zoo.decoders.contract import DecodingStopped, Header, NotDecodable, OtherFormat, Waveform, as_float
+from mcc_zoo.decoders.first_bytes import format_of_ffmpeg
 from mcc_zoo.decoders.with_soundfile import SoundfileSound
 
 DEMUXERS = {  # our names of formats to FFmpeg's
@@ -34,10 +35,8 @@ DEMUXERS = {  # our names of formats to FFmpeg's
 }
 LOST_PACKETS = 0.1  # share of a stream that may be damaged, as of the audio that may lack
 
-_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")  # how a WMA file begins
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # before the file's size, 24 bytes further
 _ASF_HEADER_BYTES = 1 << 16
-_ID3_BYTES = 10
 _SLACK = {"M4A": 4_096, "WMA": 8_192}  # frames of the codec's own delay, and of the last block that is not flushed
 
 
@@ -50,11 +49,12 @@ class AvSound:
 
     def __init__(self, stream: FileIO) -> None:
         """Read the header."""
-        name = _format(stream)
+        name = format_of_ffmpeg(stream)
+        stream.seek(0)
         known = None if name else _header_of_libsndfile(stream)
         name = name or (known.format if known else "")
         if name not in DEMUXERS:
-            raise NotDecodable(f"its format is {name}")
+            raise OtherFormat(f"its format is {name}")
         stream.seek(0)
         try:
             self._container = av.open(stream, "r", format=DEMUXERS[name], metadata_errors="replace")
@@ -117,21 +117,6 @@ def _header_of_libsndfile(stream: FileIO) -> Header:
     sound = SoundfileSound(stream)
     sound.close()
     return sound.header
-
-
-def _format(stream: FileIO) -> str:
-    """Name the format that only FFmpeg reads, by its first bytes; "" for others."""
-    start = stream.read(16)
-    if start[4:8] == b"ftyp":
-        return "M4A"
-    if start == _ASF:
-        return "WMA"
-    if start[:3] == b"ID3" and len(start) > _ID3_BYTES:  # before an ADTS stream as before an MP3
-        size = sum((byte & 127) << shift for byte, shift in zip(start[6:10], (21, 14, 7, 0), strict=True))
-        stream.seek(_ID3_BYTES + size)
-        start = stream.read(2)
-    stream.seek(0)
-    return "AAC" if len(start) > 1 and start[0] == 0xFF and start[1] & 0xF6 == 0xF0 else ""
 
 
 def _asf_sizes(stream: FileIO) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from mcc_zoo.decoders.contract import DecodingStopped, Header, NotDecodable, Wav
 
 _BLOCK_FRAMES = 16_384
 _UNKNOWN_FRAMES = 2**62  # libsndfile's placeholders are 2**63 - 1
+_NO_FILE = "File does not exist"  # libsndfile says so of an MP3 without sound frames, too; ours is there
 _ERRORS = (soundfile.SoundFileError, RuntimeError, OSError)
 
 
@@ -107,5 +108,6 @@ def _stated(sound: _Forward) -> tuple[int, int]:
 def _reason(error: Exception) -> str:
     """The library's own words, without its names for our descriptor and our path."""
     if isinstance(error, soundfile.LibsndfileError):
-        return error.error_string.rstrip(". ")
+        words = error.error_string.rstrip(". ")
+        return "No audio found" if words.startswith(_NO_FILE) else words
     return getattr(error, "strerror", None) or str(error)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from io import FileIO
 
-from mcc_zoo.decoders.contract import DecodingStopped, NotDecodable, Waveform, as_float
+from mcc_zoo.decoders.contract import DecodingStopped, OtherFormat, Waveform, as_float
 from mcc_zoo.decoders.with_soundfile import SoundfileSound
 
 SUBTYPES = {
@@ -44,7 +44,7 @@ class TfioSound:
         if sound.header.stated[0] >= _UNKNOWN_BYTES:  # it would allocate them, and end the process
             self.header = dataclasses.replace(sound.header, frames=None)
         if sound.subtype not in SUBTYPES.get(sound.header.format, ()):
-            raise NotDecodable(f"its format is {sound.header.format}, {sound.subtype}")
+            raise OtherFormat(f"its format is {sound.header.format}, {sound.subtype}")
         # A whole path: TensorFlow would take one that begins with gs:// for a place elsewhere.
         self._path = os.path.abspath(os.fsencode(stream.name))
 
@@ -56,7 +56,7 @@ class TfioSound:
         try:
             tensor, start = tensorflow_io.audio.AudioIOTensor(self._path), 0
         except (tf.errors.OpError, ValueError) as error:
-            raise NotDecodable(_reason(error)) from error
+            raise OtherFormat(_reason(error)) from error
         try:
             frames, channels = (int(size) for size in tensor.shape)
             if (int(tensor.rate), channels) != (self.header.sample_rate, self.header.channels):

@@ -21,6 +21,7 @@ from mcc_zoo.paper import REPORTED, SYSTEMS
 from mcc_zoo.report import figures
 from mcc_zoo.report.run import Run
 from mcc_zoo.report.template import PAGE
+from mcc_zoo.wording import counted
 
 LISTENS_TO = {"P": "pitch and timbre", "T": "tempo and rhythm", "B": "bass and kick"}  # Sec. 2.2
 COLUMNS_OF_A_PHONE = 5  # of a table of figures
@@ -34,7 +35,7 @@ def render(run: Run) -> str:
 
 
 def _headline(run: Run) -> str:
-    counts = [_number(len(run.summary), "system"), _number(run.folds, "fold"), _number(len(run.labels), "label")]
+    counts = [counted(len(run.summary), "system"), counted(run.folds, "fold"), counted(len(run.labels), "label")]
     return f"<h1>{escape(run.dataset)}</h1>\n<p>{', '.join(counts)}, run {escape(run.name)}</p>"
 
 
@@ -63,21 +64,12 @@ def _cautions(run: Run) -> str:
 
 
 def _systems(run: Run) -> str:
-    # summary.md's own lines, so that page and file cannot differ
+    # summary.md's own lines and sentences, so that page and file cannot differ
     lines = [line[2:-2].split(" | ") for line in evaluation.as_markdown(run.summary).splitlines()]
-    split = {
-        "random": "random, by track",
-        "grouped": "grouped; the tracks of a group (artist, album, link) stay in one fold",
-        "auto": "auto; the tracks' own folds where each has one, else the tracks of a group stay in one fold",
-    }.get(run.config["split"], f"from {run.config['split']}")
-    known = evaluation.groups_in_several_folds(run.predictions)[1]
-    truths = run.rows(next(iter(run.systems)))["truth"].value_counts(normalize=True)
     notes = [
         "Accuracies are mean ± standard deviation over folds (divisor n − 1), in percent of test tracks. "
         "Differences smaller than that spread say little.",
-        f"Split: {split}. {_number(known, 'group') if known else 'No groups are'} known.",
-        f"Always naming the most frequent label ({truths.index[0]}) would be right for "
-        f"{100 * truths.iloc[0]:.1f} % of the tracks.",
+        *evaluation.described(run.predictions, run.config),
     ]
     if same_tracks := evaluation.same_tracks(run.predictions):
         notes.append(same_tracks)
@@ -203,7 +195,7 @@ def _refused(run: Run) -> str:
     if run.refused.empty:
         return ""
     table = _table(["track", "reason"], run.refused.to_numpy().tolist(), kind="words")
-    return f"<h2>Tracks set aside</h2>\n<p>{_number(len(run.refused), 'track')} could not be read.</p>\n{table}"
+    return f"<h2>Tracks set aside</h2>\n<p>{counted(len(run.refused), 'track')} could not be read.</p>\n{table}"
 
 
 def _origin(run: Run) -> str:
@@ -232,7 +224,7 @@ def _dates(starts: list[str]) -> str:
     return (
         starts[0]
         if len(starts) == 1
-        else f"{starts[0]}, continued {_number(len(starts) - 1, 'time')}, last {starts[-1]}"
+        else f"{starts[0]}, continued {counted(len(starts) - 1, 'time')}, last {starts[-1]}"
     )
 
 
@@ -305,10 +297,6 @@ def _table(head: list[str], rows: list[list[str]], kind: str = "numbers") -> str
 
 def _accuracy(mean: float, std: float | None) -> str:
     return f"{mean:.1f}" if std is None or np.isnan(std) else f"{mean:.1f} ± {std:.1f}"
-
-
-def _number(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
 def _settings(recorded: dict[str, object]) -> str:
