@@ -205,12 +205,23 @@ def _to_litert(function: Function, facts: Facts) -> bytes:
         archive = keras.export.ExportArchive()
         archive.add_endpoint("serving_default", function)
         archive.write_out(folder, verbose=False)
-        content = io.BytesIO(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+        content = io.BytesIO(_outputs_in_order(tf.lite.TFLiteConverter.from_saved_model(folder).convert()))
     # LiteRT's custom: files with a model are a ZIP file behind it, which readers of the model do not look at.
     with zipfile.ZipFile(content, "a") as behind:
         for name, text in (("labels.txt", "\n".join(facts["labels"])), (FACTS, json.dumps(facts, ensure_ascii=False))):
             behind.writestr(zipfile.ZipInfo(name), text + "\n")
     return content.getvalue()
+
+
+def _outputs_in_order(model: bytes) -> bytes:
+    """Number a LiteRT model's outputs as `OUTPUTS` does, not by name as TensorFlow does; its signature names them."""
+    schema, content = importlib.import_module("ai_edge_litert.schema_py_generated"), bytearray(model)
+    root = schema.Model.GetRootAs(content)
+    signature = root.SignatureDefs(0)
+    named = [signature.Outputs(i) for i in range(signature.OutputsLength())]
+    tensors = {output.Name().decode(): output.TensorIndex() for output in named}
+    root.Subgraphs(signature.SubgraphIndex()).OutputsAsNumpy()[:] = [tensors[name] for name in OUTPUTS]  # in `content`
+    return bytes(content)
 
 
 def _answer_of_litert(content: bytes, audio: np.ndarray) -> Answers:
@@ -223,6 +234,9 @@ def _to_onnx(function: Function, facts: Facts) -> bytes:
     model, _ = converter.from_function(function, function.input_signature, opset=ONNX_OPSET)
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
     helper.set_model_props(model, texts)
+    outputs = {output.name: output for output in model.graph.output}  # by name, as TensorFlow sorts them
+    del model.graph.output[:]
+    model.graph.output.extend(outputs[name] for name in OUTPUTS)
     return model.SerializeToString()
 
 
@@ -233,7 +247,9 @@ def _answer_of_onnx(content: bytes, audio: np.ndarray) -> Answers:
 
 
 FORMATS = {
-    ".tflite": Format(("ai_edge_litert.interpreter",), _to_litert, _answer_of_litert),
+    ".tflite": Format(
+        ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated"), _to_litert, _answer_of_litert
+    ),
     ".onnx": Format(("tf2onnx.convert", "onnx.helper", "onnxruntime"), _to_onnx, _answer_of_onnx),
 }
 

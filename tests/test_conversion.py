@@ -142,6 +142,26 @@ def test_length_of_the_clips(odd, tmp_path, samples, suffix):
             answers_of(made.path, other)
 
 
+def outputs_by_place(path: Path, audio: np.ndarray) -> list[np.ndarray]:
+    """Ask a file for all outputs without naming any."""
+    if path.suffix == ".onnx":
+        return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"audio": audio})
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], audio)
+    interpreter.invoke()
+    return [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_outputs_stand_in_the_order_of_the_signature(odd, tmp_path, suffix):
+    made = mcc_zoo.convert(odd, tmp_path / f"odd{suffix}", 1.0)
+    audio = music_of(made.samples, made.sample_rate)
+    named, (tags, descriptor) = answers_of(made.path, audio), outputs_by_place(made.path, audio)
+    np.testing.assert_array_equal(tags, named["tags"])
+    np.testing.assert_array_equal(descriptor, named["descriptor"])
+
+
 def test_files_need_no_tensorflow(converted):
     paths = {suffix: str(converted("r0", suffix).path) for suffix in SUFFIXES}
     code = (
