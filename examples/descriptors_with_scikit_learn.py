@@ -7,6 +7,7 @@ tagger was not trained on: its descriptors know their own training tracks, and t
 """
 
 import argparse
+import sys
 
 import numpy as np
 from rich import progress
@@ -35,6 +36,8 @@ def main() -> None:
             print(f"set aside: {result.reason}")
 
     read = [(track, result.descriptor) for track, result in pairs if result.status == "ok"]
+    if not read:
+        raise ValueError(f"{arguments.manifest}: none of its {len(tracks)} tracks can be read")
     descriptors = np.stack([descriptor for _, descriptor in read])  # (tracks, D)
     labels = np.array([track.label for track, _ in read])
     groups = np.array([track.group or track.name for track, _ in read])  # without a group a track is its own
@@ -48,4 +51,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (mcc_zoo.ExportError, ValueError, OSError) as error:  # of files and folders, in a sentence
+        sys.exit(f"error: {error}")

@@ -7,6 +7,7 @@ would do so with many songs, and keep some to see that others have not got worse
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,4 +48,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (mcc_zoo.ExportError, ValueError, OSError) as error:  # of files and folders, in a sentence
+        sys.exit(f"error: {error}")

@@ -4,6 +4,7 @@ python examples/similar_tracks.py exported_models/my_tagger song.mp3 albums/ --c
 """
 
 import argparse
+import sys
 
 import numpy as np
 from rich import progress
@@ -23,12 +24,12 @@ def main() -> None:
     tagger = mcc_zoo.load(arguments.export)
     query = tagger.tag(arguments.query)
     if query.status == "refused":
-        parser.exit(1, f"{query.reason}\n")
+        raise ValueError(query.reason)
     files = [file for file in mcc_zoo.audio.find(arguments.folder) if not file.samefile(arguments.query)]
     found = progress.track(tagger.tag_files(files), "describing", len(files))
     results = [result for result in found if result.status == "ok"]
     if not results:
-        parser.exit(1, f"{arguments.folder}: no audio file that can be read\n")
+        raise ValueError(f"{arguments.folder}: no audio file that can be read")
 
     descriptors = np.stack([result.descriptor for result in results])  # (tracks, D)
     lengths = np.linalg.norm(descriptors, axis=1) * np.linalg.norm(query.descriptor)
@@ -38,4 +39,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (mcc_zoo.ExportError, ValueError, OSError) as error:  # of files and folders, in a sentence
+        sys.exit(f"error: {error}")

@@ -57,13 +57,6 @@ def test_similar_tracks(run, exported, tones, tagger):
     assert all(Path(path).name.startswith("low") for path in nearest)
 
 
-def test_similar_tracks_refuses_a_query_that_is_no_audio(run, exported, tones, capsys):
-    with pytest.raises(SystemExit) as end:
-        run("similar_tracks", exported, tones.parent / "damaged.wav", tones.parent)
-    assert end.value.code == 1
-    assert "damaged.wav" in capsys.readouterr().err
-
-
 def test_keras_downstream(run, exported, tones, tmp_path):
     song, saved = tones.parent / "low 3.wav", tmp_path / "trained.keras"
     said = run("keras_downstream", exported, song, "Übermut", f"--save={saved}")
@@ -78,3 +71,46 @@ def test_keras_downstream_refuses_an_unknown_label(run, exported, tones, capsys)
         run("keras_downstream", exported, tones.parent / "low 3.wav", "polka")
     assert end.value.code == 2
     assert "label 'polka' is not one of path, slow, sad, Übermut" in capsys.readouterr().err
+
+
+MISTAKES = {  # arguments, with {tones} for the folder of the tracks, and what is said of them
+    "descriptors_with_scikit_learn": {
+        ("{export}", "{tones}/nowhere.csv"): "{tones}/nowhere.csv: no such file",
+        ("{export}", "{here}/other.csv"): "{here}/other.csv: lacks path, label ",
+        ("{here}/nowhere", "{tones}/tones.csv"): "{here}/nowhere is no export: ",
+        ("{export}", "{here}/broken.csv"): "{here}/broken.csv: none of its 2 tracks can be read",
+        (
+            "{export}",
+            "{tones}/tones.csv",
+            "--folds=1",
+        ): "k-fold cross-validation requires at least one train/test split",
+    },
+    "keras_downstream": {
+        ("{here}/nowhere", "{tones}/low 3.wav", "path"): "{here}/nowhere is no export: ",
+        ("{export}", "{here}/nowhere.wav", "path"): "'{here}/nowhere.wav': no such file; check the path",
+        ("{export}", "{tones}/damaged.wav", "path"): "'{tones}/damaged.wav': cannot be decoded (",
+    },
+    "similar_tracks": {
+        ("{here}/nowhere", "{tones}/low 3.wav", "{tones}"): "{here}/nowhere is no export: ",
+        ("{export}", "{here}/nowhere.wav", "{tones}"): "'{here}/nowhere.wav': no such file; check the path",
+        ("{export}", "{tones}/damaged.wav", "{tones}"): "'{tones}/damaged.wav': cannot be decoded (",
+        ("{export}", "{tones}/low 3.wav", "{here}/nowhere"): "'{here}/nowhere': cannot be listed as a folder",
+        ("{export}", "{tones}/low 3.wav", "{here}"): "{here}: no audio file that can be read",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [(name, own) for name, mistakes in MISTAKES.items() for own in mistakes]
+)
+def test_mistakes_end_in_one_sentence(run, exported, tones, tmp_path, name, arguments):
+    (tmp_path / "other.csv").write_text("file,genre\na.wav,pop\n")
+    (tmp_path / "broken.csv").write_text("path,label\na.raw,pop\nb.raw,rock\n")
+    for raw in ("a.raw", "b.raw"):
+        (tmp_path / raw).touch()
+    places = {"export": exported, "tones": tones.parent, "here": tmp_path}
+    with pytest.raises(SystemExit) as end:
+        run(name, *(argument.format(**places) for argument in arguments))
+    said = end.value.code  # of a text, Python makes a line on standard error and the status 1
+    assert said.startswith(f"error: {MISTAKES[name][arguments].format(**places)}")
+    assert len(said.strip().splitlines()) == 1
