@@ -334,6 +334,8 @@ def validate(
 ) -> None:
     """Check a copy of a dataset: what is missing, what does not decode, what does not belong there.
 
+    Of a manifest the tracks and groups of each label are counted.
+
     Exit status: 0 complete, 1 not complete, 2 the folder is no such dataset, 130 Ctrl-C.
     """
     if dataset not in (*DATASETS, "manifest"):
