@@ -1,22 +1,12 @@
-"""One process that tags, and says what memory it and its decoders took. Linux only: it reads /proc.
+"""One process that tags, and says what memory it and its decoders took."""
 
-The high-water mark is VmHWM: getrusage's peak would hold that of the process that started this one.
-"""
-
-import re
 import sys
 from pathlib import Path
 
+from memory import memory
 from serve import serve
 
 import mcc_zoo
-
-
-def memory(field, process="self"):
-    """Bytes of a field of the process's status."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return 1024 * int(re.search(rf"{field}:\s+(\d+) kB", status)[1])
-
 
 imported = memory("VmHWM")
 tagger = mcc_zoo.load(sys.argv[1])

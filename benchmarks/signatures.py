@@ -1,0 +1,121 @@
+"""The signatures of an export beside the bare call of `serving_default`, and the memory that one request takes.
+
+Every peer is a process that has loaded the export by itself, with no server around it. It is asked with samples, or
+with a stereo WAV file, which the graph decodes, mixes and brings to the model's rate.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import soxr
+
+from benchmarks.interleaved import Peer, measure, summary
+from benchmarks.tagging import SAMPLE_RATE, fresh_export, music, write
+from mcc_zoo import audio
+
+SECONDS = 30
+SHORT = 2  # seconds of the clip that a process is asked about first
+LENGTHS = {"30 s": 30, "10 min": 600}
+BARE = "serving_default"
+RATES = (44_100, 48_000, 96_000)  # Hz, of the WAV files; the first is the model's
+LARGEST = 192_000  # Hz, of those whose memory is measured too
+TOLERANCE = 1e-4  # of tags, where the samples are the same
+RESAMPLED = 1e-2  # of tags of the same sound at another rate
+MIB = 2**20
+
+
+def run(quick: bool) -> dict[str, pd.DataFrame]:
+    """Ask for a clip of 30 s twenty times a round, then for one of 30 s and of ten minutes once; quick: of 4 s."""
+    seconds, calls, rounds = (4, 3, 2) if quick else (SECONDS, 20, 7)
+    lengths, rates = ({"4 s": 4}, RATES[:1]) if quick else (LENGTHS, (RATES[0], LARGEST))
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        export = fresh_export(root)
+        samples = [(name, name, 0) for name in (BARE, "tag_padded", "taggram")]
+        times = measure(
+            [_peer(root, export, *asked, seconds) for asked in samples + _of_wav(RATES)],
+            {"calls": calls},
+            rounds=rounds,
+            title="signatures",
+        )
+        check(times)
+        used = [
+            {"clip": length, "request": asked[0], **_used(_peer(root, export, *asked, span))}
+            for length, span in lengths.items()
+            for asked in samples[:1] + _of_wav(rates)
+        ]
+    return {"signatures": table(times, calls), "memory of a request": memory(used)}
+
+
+def table(times: pd.DataFrame, calls: int) -> pd.DataFrame:
+    """Summarise the rounds: a row a request, the bare call first.
+
+    Args:
+        times: As `measure` gives it.
+        calls: In a round.
+    """
+    found = summary(times, BARE).set_index("peer").loc[times["peer"].unique()]
+    return pd.DataFrame(
+        {
+            "request": found.index,
+            "ms": (1_000 / found["rate"] / calls).round(1),
+            "spread": found["spread"].round(3),
+            f"times {BARE}": found["ratio"].round(2),
+        }
+    ).reset_index(drop=True)
+
+
+def memory(used: list[dict[str, Any]]) -> pd.DataFrame:
+    """Tabulate what requests took: clip, request, and in bytes `before` and `more`."""
+    return pd.DataFrame(
+        {
+            "clip": [row["clip"] for row in used],
+            "request": [row["request"] for row in used],
+            "MiB more at the peak": [round(row["more"] / MIB, 1) for row in used],
+            "MiB before": [round(row["before"] / MIB, 1) for row in used],
+        }
+    )
+
+
+def check(times: pd.DataFrame) -> None:
+    """Refuse times of other answers than the bare call's.
+
+    Raises:
+        RuntimeError: The tags of a request are too far from those.
+    """
+    tags = {peer: np.array(value["tags"]) for peer, value in zip(times["peer"], times["value"], strict=True)}
+    for peer, found in tags.items():
+        allowed = RESAMPLED if peer in {name for name, *_ in _of_wav(RATES[1:])} else TOLERANCE
+        difference = np.max(np.abs(found - tags[BARE]))
+        if not difference <= allowed:
+            raise RuntimeError(f"tags of {peer} and of {BARE} are {difference:.1e} apart, and {allowed} are allowed")
+
+
+def _of_wav(rates: tuple[int, ...]) -> list[tuple[str, str, int]]:
+    return [(f"tag_wav, {rate:,} Hz", "tag_wav", rate) for rate in rates]
+
+
+def _peer(root: Path, export: Path, name: str, signature: str, rate: int, seconds: int) -> Peer:
+    clips = (str(_clip(root, rate, length)) for length in (SHORT, seconds))
+    return Peer(name, "signature.py", (str(export), signature, *clips))
+
+
+def _clip(root: Path, rate: int, seconds: int) -> Path:
+    """Write a clip, once: a WAV file of a rate, or for rate 0 its samples as the model hears them."""
+    path = root / f"{seconds} s.{rate}.{'wav' if rate else 'npy'}"
+    if not path.exists() and rate:
+        block = min(seconds, SECONDS)
+        heard = soxr.resample(music(0, block), SAMPLE_RATE, rate)
+        write(path, heard, rate, repeats=seconds // block)
+    elif not path.exists():
+        np.save(path, audio.read(_clip(root, SAMPLE_RATE, seconds), SAMPLE_RATE)[np.newaxis])
+    return path
+
+
+def _used(peer: Peer) -> dict[str, Any]:
+    return measure([peer], {"calls": 1}, rounds=1, warm_up=0)["value"].iloc[0]
