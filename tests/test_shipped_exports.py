@@ -12,8 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
+from c_library import ask
 
 import mcc_zoo
+from mcc_zoo.signatures import signatures
 from mcc_zoo.verification import differences
 
 EXPORTS = Path(__file__).parents[1] / "exported_models"
@@ -60,6 +64,26 @@ def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     for words in ("CC BY-NC-SA", "Emotify", "grouped", "10 folds", "Limits"):
         assert words in card, words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wav_file_of_any_rate_gets_the_taggers_tags(name, tmp_path):
+    """What a graph resamples, the shipped one and one made now, and what soxr does: a hundredth of a tag is allowed."""
+    sound, tagger = clip(44_100)[: 12 * 44_100], mcc_zoo.load(EXPORTS / name)
+    files, expected = [], []
+    for rate in (8_000, 22_050, 32_000, 44_101, 48_000, 96_000, 192_000):
+        path = tmp_path / f"{rate}.wav"
+        soundfile.write(path, soxr.resample(sound, 44_100, rate), rate, subtype="PCM_16")
+        files.append(path.read_bytes())
+        expected.append(list(tagger.tag(path).tags.values()))
+        wrong = tagger.tag_waveform(soundfile.read(path, dtype="float32")[0], 44_100)
+        away = np.abs(np.subtract(list(wrong.tags.values()), expected[-1])).max()
+        assert away > 0.02 or rate == 44_101, "the clip does not tell rates apart"
+    request = {"wav_bytes": np.array(files, object)}
+    (shipped,) = ask([(tagger.folder, "tag_wav", request)])
+    assert isinstance(shipped, dict), shipped
+    for found in (shipped, signatures(tagger.model)["tag_wav"](**request)):
+        np.testing.assert_allclose(found["tags"], expected, rtol=0, atol=1e-4)
 
 
 if __name__ == "__main__":
