@@ -18,6 +18,9 @@ from conftest import TRAINED_LABELS
 import mcc_zoo
 from mcc_zoo import export as exporting
 from mcc_zoo.model_card import model_card
+from mcc_zoo.paper import FrontEnd
+
+SMALL = FrontEnd(sample_rate=8_000, window_length=256, hop_length=128)
 
 CONTENTS = {
     "saved_model.pb", "variables", "assets/labels.txt", "assets.extra/tf_serving_warmup_requests",
@@ -95,6 +98,7 @@ def test_exports_to_one_name_get_numbers_of_their_own(trained, tmp_path):
     first = mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger")
     (tmp_path / "tagger" / "7").mkdir()
     assert first.name == "1"
+    assert json.loads((first / "mcc_zoo.json").read_text(encoding="utf-8"))["max_seconds"] == 600  # by default
     assert mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger").name == "8"
 
 
@@ -114,6 +118,42 @@ def test_racing_exporters_lose_nothing(tmp_path):
         thread.join()
     assert sorted(int(path.name) for path in parent.iterdir()) == list(range(1, 9))
     assert sorted((path / "who").read_text() for path in parent.iterdir()) == [str(i) for i in range(8)]
+
+
+def test_an_exporter_that_loses_the_race_takes_the_next_number(tmp_path, monkeypatch):
+    """Others publish between its look at the numbers and its rename, twice."""
+    parent = tmp_path / "tagger"
+    source = parent / ".part-mine"
+    source.mkdir(parents=True)
+    (source / "who").write_text("mine")
+    others, rename = [1, 2], Path.rename
+
+    def late(path: Path, target: Path) -> Path:
+        if others:
+            (parent / str(others[0])).mkdir()
+            (parent / str(others[0]) / "who").write_text(f"other {others.pop(0)}")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    assert exporting._publish(source, parent) == parent / "3"
+    assert {path.name: (path / "who").read_text() for path in parent.iterdir()} == {
+        "1": "other 1",
+        "2": "other 2",
+        "3": "mine",
+    }
+
+
+def test_where_a_gpu_is_visible_an_export_runs_without_one(tmp_path, monkeypatch):
+    """Keras would take cuDNN's LSTM, which no CPU has."""
+    model = mcc_zoo.build("r4", ["a", "b"], front_end=SMALL)
+    lstm = model.get_layer("sequence_network").get_layer("lstm")
+    before, listed = lstm.use_cudnn, tf.config.list_logical_devices
+    gpu = tf.config.LogicalDevice("/device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [gpu] if kind == "GPU" else listed(kind))
+    monkeypatch.setattr(exporting, "verify", lambda folder: None)  # it runs the Keras model too, on that GPU
+    folder = mcc_zoo.export_model(model, tmp_path, "tagger")
+    assert b"Cudnn" not in (folder / "saved_model.pb").read_bytes()
+    assert lstm.use_cudnn == before and before  # training goes on with it
 
 
 @pytest.mark.parametrize("broken", ["verify", "write_warm_up", "sync"])
