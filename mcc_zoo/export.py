@@ -46,6 +46,7 @@ from mcc_zoo.verification import (
 )
 
 LABELS = "assets/labels.txt"
+WITHDRAWN = ".withdrawn-"  # before the number of a version that a server shall not load any more
 BATCHING = """\
 max_batch_size { value: 16 }
 batch_timeout_micros { value: 2000 }
@@ -195,9 +196,13 @@ def sync(path: Path) -> None:
 
 
 def _publish(temporary: Path, parent: Path) -> Path:
-    """Rename to the next free number; where another exporter takes it first, to the one after."""
+    """Rename to the next number; where another exporter takes it first, to the one after.
+
+    A number that was withdrawn stays its version's, so that logs and clients never mean two models by one number.
+    """
     while True:
-        taken = [int(path.name) for path in parent.iterdir() if path.name.isdecimal()]
+        names = [path.name.removeprefix(WITHDRAWN) for path in parent.iterdir()]
+        taken = [int(name) for name in names if name.isdecimal()]
         target = parent / str(max(taken, default=0) + 1)
         try:
             temporary.rename(target)

@@ -102,6 +102,12 @@ def test_exports_to_one_name_get_numbers_of_their_own(trained, tmp_path):
     assert mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger").name == "8"
 
 
+def test_a_withdrawn_number_is_not_given_again(trained, tmp_path):
+    first = mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger")
+    first.rename(first.with_name(".withdrawn-1"))
+    assert mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger").name == "2"
+
+
 def test_racing_exporters_lose_nothing(tmp_path):
     """Eight publishers rename at once; a folder with a file stands in for an export."""
     parent = tmp_path / "tagger"
