@@ -21,6 +21,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from benchmarks.interleaved import Peer, measure, summary
 from benchmarks.tagging import fresh_export, music
+from mcc_zoo.wording import counted
 from serving import grpc_client, rest_client
 from serving.client import Request
 from serving.stand_in import Batching, StandIn
@@ -84,7 +85,7 @@ def table(times: pd.DataFrame, requests: int) -> pd.DataFrame:
         middle, slow = np.percentile(latencies[peer], [50, 99])
         rows.append(
             {
-                "clients": clients,
+                "clients": counted(int(clients), "client"),
                 "peer": name,
                 "requests a second": round(found["rate"][peer], 1),
                 "spread": round(found["spread"][peer], 3),

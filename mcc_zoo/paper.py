@@ -116,7 +116,7 @@ SYSTEMS = {
     "cnns3": System("CNNs-3", dense=200),
     "mlp": System("MLP", dense=500),
     # Ours: the paper leaves other ways of fusing the channels to future work
-    "mcclstm_fused": System("MCCLSTM with gates and attention", "TPB", dense=400, lstm=200, attention=True),
+    "mcclstm_fused": System("MCCLSTM fused: gates and attention", "TPB", dense=400, lstm=200, attention=True),
 }
 ARCHITECTURES = tuple(SYSTEMS)
 WARM_STARTS = {"r4": "r2", "mcclstm": "r3", "mcclstm_fused": "r3"}  # the same channels without the LSTM

@@ -602,8 +602,8 @@ def test_the_benchmarks_table_has_ratios_to_the_bare_call():
         }
     )
     bare, batched = table(times, requests=4).to_dict("records")
-    assert (bare["clients"], bare["peer"], bare["times the bare call's rate"]) == ("1", "bare model call", 1.0)
-    assert (batched["clients"], batched["peer"]) == ("16", "gRPC, batched")
+    assert (bare["clients"], bare["peer"], bare["times the bare call's rate"]) == ("1 client", "bare model call", 1.0)
+    assert (batched["clients"], batched["peer"]) == ("16 clients", "gRPC, batched")
     assert batched["requests a second"] == 6.0  # 8 and 4
     assert batched["times the bare call's rate"] == 2.0
     assert (batched["p50 ms"], batched["p99 ms"]) == (300.0, 494.0)
