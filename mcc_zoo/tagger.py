@@ -140,7 +140,11 @@ class Tagger:
 
         Yields:
             A result for each file, in the order of the files.
+
+        Raises:
+            TypeError: One path was given, where a list of paths is needed.
         """
+        _check_paths(paths)
         _check_sequence(sequence)
         workers = workers or os.cpu_count() or 1
         busy: set[IsolatedDecoder] = set()
@@ -301,6 +305,15 @@ def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         batch.append(index)
     if batch:
         yield batch
+
+
+def _check_paths(paths: object) -> None:
+    """Refuse one path: a text is an iterable of texts as well, and its letters would be taken for files."""
+    if isinstance(paths, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"paths={paths!r}: give a list of files, such as [{paths!r}], or mcc_zoo.audio.find({paths!r}) for those "
+            "of a folder"
+        )
 
 
 def _check_sequence(mode: str) -> None:

@@ -154,6 +154,14 @@ def test_results_may_be_left_unread(tagger: Tagger, music: Path) -> None:
     results.close()  # ends the decoders, and does not wait for the other 49
 
 
+@pytest.mark.parametrize("folder", ["music", Path("music")])
+def test_one_path_is_not_taken_for_a_list_of_paths(tagger: Tagger, folder: str | Path) -> None:
+    with pytest.raises(TypeError) as refused:
+        list(tagger.tag_files(folder))  # type: ignore[arg-type]
+    said = f"paths={folder!r}: give a list of files, such as [{folder!r}], or mcc_zoo.audio.find({folder!r}) for those"
+    assert str(refused.value).startswith(said)
+
+
 def test_unknown_sequences_are_refused(tagger: Tagger, music: Path) -> None:
     with pytest.raises(ValueError, match=r"sequence='all' is not known: choose windows or whole"):
         tagger.tag(music / "short.wav", sequence="all")  # type: ignore[arg-type]
