@@ -184,6 +184,9 @@ def test_a_waveform_gets_what_its_file_gets(tagger: Tagger, music: Path) -> None
         (np.zeros((2, 100_000)), RATE, r"samples have shape \(2, 100000\): one mono waveform"),
         (np.full(100_000, np.nan), RATE, r"samples hold values that are not finite"),
         (np.append(np.zeros(100_000), np.inf), RATE, r"samples hold values that are not finite"),
+        (np.zeros(100_000, np.int16), RATE, r"samples are int16: give floats, full scale ±1; 16-bit integers are divi"),
+        (np.append(np.zeros(100_000), -32_768.0), RATE, r"samples go up to 32768 times full scale, which is 1: scale"),
+        (np.append(np.zeros(100_000), 100.5), RATE, r"samples go up to 100.5 times full scale, which is 1: scale"),
         (np.zeros(2_047), RATE, r"audio has 2047 samples: at least one window of 2048 samples \(46 ms"),
         (np.zeros(0), RATE, r"audio has 0 samples"),
     ],
@@ -197,6 +200,11 @@ def test_waveforms_that_mean_nothing_are_refused(
 
 def test_one_window_of_samples_is_enough(tagger: Tagger) -> None:
     assert tagger.tag_waveform(np.zeros(2_048), RATE).taggram.shape == (1, 3)
+
+
+def test_what_a_file_may_hold_a_waveform_may(tagger: Tagger) -> None:
+    loud = np.full(2_048, audio.MAX_AMPLITUDE, np.float32)
+    assert tagger.tag_waveform(loud, RATE).status == "ok"
 
 
 # --- Loading ---------------------------------------------------------------------------------------------------------
