@@ -20,7 +20,7 @@ TESTED = ["descriptors_with_scikit_learn", "keras_downstream", "similar_tracks"]
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run an example in this process, gives its output, and in `errors` its standard error."""
+    """Run an example in this process; gives its output, and in `errors` its standard error."""
 
     def run(name: str, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
