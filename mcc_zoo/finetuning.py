@@ -270,9 +270,10 @@ def _provenance(
     """Say what the export comes from, for its card and its mcc_zoo.json."""
     facts = tagger.facts
     counts = np.bincount(corpus.classes)
+    source = f'"{facts["dataset"]}"' if "dataset" in facts else "music that is not stated"
     limits = [
-        f"Its descriptor was learnt on {facts.get('dataset', 'music that is not stated')}. If the tracks of "
-        f"{settings.dataset}, or others of their artists, were among that music, its score is not one on new music."
+        f'Its descriptor was learnt on {source}. If the tracks of "{settings.dataset}", or others of their artists, '
+        "were among that music, its score is not one on new music."
     ]
     if leak := evaluation.leak(predictions, settings.dataset, settings.split):
         limits.append(f"Its score is not one on new music: {leak}")
