@@ -28,6 +28,8 @@ def main() -> None:
     files = [file for file in mcc_zoo.audio.find(arguments.folder) if not file.samefile(arguments.query)]
     found = progress.track(tagger.tag_files(files), "describing", len(files))
     results = [result for result in found if result.status == "ok"]
+    if refused := len(files) - len(results):
+        print(f"{refused} of {len(files)} files refused; mcc-zoo tag says why", file=sys.stderr)
     if not results:
         raise ValueError(f"{arguments.folder}: no audio file that can be read")
 

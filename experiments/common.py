@@ -122,6 +122,8 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
             "--split=random, which is leaky if several tracks are of one artist"
         )
     folds.draw(tracks, asked.split, asked.folds, asked.seed)  # what is impossible is refused before hours of decoding
+    if rare := folds.too_few(tracks, asked.split, asked.folds):
+        print(f"warning: {rare}", file=sys.stderr)
     if folds.is_fixed(asked.split):
         tracks = in_lists(tracks, Path(asked.split))
     run_dir = Path(FLAGS.results_dir) / dataset / (FLAGS.run or default_run(asked))

@@ -182,15 +182,18 @@ def probe(path: str | os.PathLike[str], decoder: decoders.Name = "soundfile") ->
         return AudioInfo(header.sample_rate, header.channels, seconds, header.format)
 
 
-def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES) -> list[Path]:
-    """List the audio files of a folder and its subfolders.
+def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES | OTHER_SUFFIXES) -> list[Path]:
+    """List the audio files of a folder and its subfolders, those that `mcc-zoo tag` has a row for.
+
+    Audio that the default decoder does not read, such as M4A, is listed too: to refuse it with a reason is better than
+    to leave it out in silence.
 
     Hidden files and folders are left out, and with them the "._" files that macOS leaves on other disks. Links to
     files count, links to folders are not followed.
 
     Args:
         folder: Where to look.
-        suffixes: Of the files wanted, in small letters; with `OTHER_SUFFIXES` also of files that `read` refuses.
+        suffixes: Of the files wanted, in small letters; `AUDIO_SUFFIXES` are those that every installation reads.
 
     Returns:
         Sorted paths, each beginning with `folder`, of regular files with one of the suffixes, in capitals or not.

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import statistics
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ from mcc_zoo.architectures import with_labels
 from mcc_zoo.decoders import Name
 from mcc_zoo.experiment import Corpus, Settings
 from mcc_zoo.export import FACTS, check_arguments, export_model
-from mcc_zoo.folds import Split, applied, draw
+from mcc_zoo.folds import Split, applied, draw, too_few
 from mcc_zoo.paper import RECIPES, SYSTEMS, Recipe
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tagger import Tagger, load
@@ -124,6 +125,8 @@ def finetune(
     )
     tracks = datasets.manifest(Path(manifest))
     draw(tracks, split, folds, seed)  # what is impossible is refused before hours of decoding
+    if rare := too_few(tracks, split, folds):
+        print(f"warning: {rare}", file=sys.stderr)
     with _kept_or_not(cache_dir) as cache:
         corpus = experiment.prepare(tracks, pipeline.FeatureCache(cache, tagger.front_end, decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
@@ -267,9 +270,10 @@ def _provenance(
     """Say what the export comes from, for its card and its mcc_zoo.json."""
     facts = tagger.facts
     counts = np.bincount(corpus.classes)
+    source = f'"{facts["dataset"]}"' if "dataset" in facts else "music that is not stated"
     limits = [
-        f"Its descriptor was learnt on {facts.get('dataset', 'music that is not stated')}. If the tracks of "
-        f"{settings.dataset}, or others of their artists, were among that music, its score is not one on new music."
+        f'Its descriptor was learnt on {source}. If the tracks of "{settings.dataset}", or others of their artists, '
+        "were among that music, its score is not one on new music."
     ]
     if leak := evaluation.leak(predictions, settings.dataset, settings.split):
         limits.append(f"Its score is not one on new music: {leak}")

@@ -18,6 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from mcc_zoo.datasets import Track
 from mcc_zoo.datasets.tables import rows, text
 from mcc_zoo.datasets.track import without_suffix
+from mcc_zoo.wording import counted
 
 PARTS = ("train", "valid", "test")  # how the lists of a fixed split begin
 DRAWN = ("auto", "tracks", "random", "grouped")  # the splits that are no path
@@ -71,6 +72,25 @@ def applied(tracks: Sequence[Track], split: str) -> str:
     if split in ("auto", "grouped"):
         return "grouped" if any(track.group for track in tracks) else "random, no groups being known"
     return split
+
+
+def too_few(tracks: Sequence[Track], split: str, folds: int) -> str:
+    """Name the label that has the fewest groups, if drawn folds are more than these; "" where none is too rare.
+
+    Where groups are not kept together, tracks count. That is legitimate, but some folds then say nothing of the label.
+    """
+    how = applied(tracks, split) if split in ("auto", "random", "grouped") else ""
+    if not how.startswith(("random", "grouped")):  # the folds are not drawn, but the user's own
+        return ""
+    units = group_numbers(tracks) if how == "grouped" else np.arange(len(tracks))
+    counts = Counter(label for label, _ in {*zip((track.label for track in tracks), units.tolist(), strict=True)})
+    label, fewest = min(counts.items(), key=lambda item: (item[1], item[0]))
+    if fewest >= folds:
+        return ""
+    unit = "group" if how == "grouped" else "track"
+    remedy = f"--folds={fewest} can test it in each" if fewest >= 3 else f"it needs more {unit}s"
+    has = f"{label} has {counted(fewest, unit)} for {folds} folds"
+    return f"{has}: in some folds none of its tracks is tested; {remedy}"
 
 
 def is_fixed(split: str) -> bool:

@@ -81,12 +81,19 @@ def score_beside_chance(facts: dict[str, Any]) -> str:
     'accuracy 71.2 %, where guessing one of 2 labels gives 50.0 %'
     """
     scores, labels, majority = facts.get("scores"), len(facts["labels"]), facts.get("majority")
-    score = "accuracy not measured"
-    if scores:
-        spread = "" if scores["std"] is None else f" ± {scores['std']:.1f}"
-        score = f"accuracy {scores['accuracy']:.1f}{spread} %"
+    score = accuracy(scores) if scores else "accuracy not measured"
     always = f", and always saying {majority['label']} {majority['percent']:.1f} %" if majority else ""
     return f"{score}, where guessing one of {labels} labels gives {100 / labels:.1f} %{always}"
+
+
+def accuracy(scores: dict[str, Any]) -> str:
+    """Say the accuracy, and its standard deviation over folds where there are several.
+
+    >>> accuracy({"accuracy": 71.25, "std": 3.04})
+    'accuracy 71.2 ± 3.0 %'
+    """
+    spread = "" if scores["std"] is None else f" ± {scores['std']:.1f}"
+    return f"accuracy {scores['accuracy']:.1f}{spread} %"
 
 
 def _contract(facts: dict[str, Any]) -> list[str]:

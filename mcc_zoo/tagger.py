@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.audio import AudioError
+from mcc_zoo.audio import MAX_AMPLITUDE, AudioError
 from mcc_zoo.chunks import samples_of
 from mcc_zoo.decoders import Name, check
 from mcc_zoo.export import FACTS, ExportError
@@ -140,7 +140,11 @@ class Tagger:
 
         Yields:
             A result for each file, in the order of the files.
+
+        Raises:
+            TypeError: One path was given, where a list of paths is needed.
         """
+        _check_paths(paths)
         _check_sequence(sequence)
         workers = workers or os.cpu_count() or 1
         busy: set[IsolatedDecoder] = set()
@@ -166,24 +170,22 @@ class Tagger:
         """Tag audio that is in memory.
 
         Args:
-            samples: (samples,) mono float, full scale ±1.
+            samples: (samples,) mono float, full scale ±1; integers are refused, for their full scale is not known.
             sample_rate: Hz; has to be the model's, because another rate gives plausible, wrong tags.
             sequence: As in `tag`.
 
         Raises:
-            ValueError: Rate or shape are not as asked, or samples are not finite, or too few.
+            ValueError: Rate, type or shape are not as asked, or samples are not finite, far above full scale, or too
+                few.
         """
         if sample_rate != self.front_end.sample_rate:
             raise ValueError(
                 f"sample_rate={sample_rate}: this model needs {self.front_end.sample_rate} Hz: resample first"
             )
-        samples = np.asarray(samples, np.float32)
-        if samples.ndim != 1:
-            raise ValueError(f"samples have shape {samples.shape}: one mono waveform (samples,) is needed")
-        if not np.isfinite(samples).all():
-            raise ValueError("samples hold values that are not finite (NaN or infinite)")
+        samples = np.asarray(samples)
+        _check_samples(samples)
         _check_sequence(sequence)
-        (result,) = self._results([Described("", self._chunks_of([samples]), "")], sequence)
+        (result,) = self._results([Described("", self._chunks_of([samples.astype(np.float32)]), "")], sequence)
         return result
 
     def _decoder(self) -> IsolatedDecoder:
@@ -301,6 +303,32 @@ def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         batch.append(index)
     if batch:
         yield batch
+
+
+def _check_paths(paths: object) -> None:
+    """Refuse one path: a text is an iterable of texts as well, and its letters would be taken for files."""
+    if isinstance(paths, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"paths={paths!r}: give a list of files, such as [{paths!r}], or mcc_zoo.audio.find({paths!r}) for those "
+            "of a folder"
+        )
+
+
+def _check_samples(samples: np.ndarray) -> None:
+    """Refuse what is no waveform, and what is one of another full scale: as files are, for its tags would be wrong."""
+    if samples.dtype.kind != "f":
+        raise ValueError(
+            f"samples are {samples.dtype}: give floats, full scale ±1; 16-bit integers are divided by 32768 for that"
+        )
+    if samples.ndim != 1:
+        raise ValueError(f"samples have shape {samples.shape}: one mono waveform (samples,) is needed")
+    if not np.isfinite(samples).all():
+        raise ValueError("samples hold values that are not finite (NaN or infinite)")
+    if (peak := np.abs(samples).max(initial=0)) > MAX_AMPLITUDE:
+        raise ValueError(
+            f"samples go up to {peak:g} times full scale, which is 1: scale them to ±1; if they were 16-bit integers, "
+            "divide by 32768"
+        )
 
 
 def _check_sequence(mode: str) -> None:

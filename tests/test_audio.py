@@ -693,7 +693,7 @@ class TestFind:
     def test_what_is_found(self, tmp_path: Path) -> None:
         """Sorted, at any depth, capitals or not, and nothing hidden."""
         seen = ["a.MP3", "b.wav", "e.au", "f.aif", "g.aiff", "h.aifc", "i.opus", "j.oga", "z/c.flac", "z/y/d.Ogg"]
-        passed_over = ["notes.txt", "cover.jpg", "m.m4a", "wav", "wav.", "flac/a.txt"]
+        passed_over = ["notes.txt", "cover.jpg", "list.m3u", "wav", "wav.", "flac/a.txt"]
         hidden = [".hidden.wav", "._a.MP3", "z/._c.flac", ".trash/x.wav", "z/.git/x.wav"]
         for name in seen[::-1] + passed_over + hidden:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -791,9 +791,8 @@ def test_tensorflow_is_not_imported(tmp_path: Path, decoder: str) -> None:
     assert not re.search("'(tensorflow|keras)", done.stdout)
 
 
-def test_find_lists_audio_that_is_not_read_when_asked(tmp_path: Path) -> None:
+def test_find_leaves_audio_that_is_not_read_out_when_asked(tmp_path: Path) -> None:
     for name in ("a.wav", "b.M4A", "c.txt"):
         (tmp_path / name).touch()
-    assert [path.name for path in audio.find(tmp_path)] == ["a.wav"]
-    wider = audio.find(tmp_path, audio.AUDIO_SUFFIXES | audio.OTHER_SUFFIXES)
-    assert [path.name for path in wider] == ["a.wav", "b.M4A"]
+    assert [path.name for path in audio.find(tmp_path)] == ["a.wav", "b.M4A"]
+    assert [path.name for path in audio.find(tmp_path, audio.AUDIO_SUFFIXES)] == ["a.wav"]

@@ -222,7 +222,7 @@ def test_a_folder_without_audio_is_a_row(run: Run, exported: Path, music: Path, 
 
 
 def test_a_folder_that_cannot_be_listed_is_a_row(run: Run, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(folder: str, suffixes: frozenset[str]) -> list[Path]:
+    def refuse(folder: str) -> list[Path]:
         raise audio.AudioError(f"{folder!r}: cannot be listed as a folder")
 
     monkeypatch.setattr(audio, "find", refuse)

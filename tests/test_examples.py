@@ -20,13 +20,16 @@ TESTED = ["descriptors_with_scikit_learn", "keras_downstream", "similar_tracks"]
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run an example in this process, which has TensorFlow already; gives what it prints."""
+    """Run an example in this process; gives its output, and in `errors` its standard error."""
 
     def run(name: str, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
-        return capsys.readouterr().out
+        captured = capsys.readouterr()
+        run.errors.append(captured.err)
+        return captured.out
 
+    run.errors = []
     return run
 
 
@@ -47,6 +50,7 @@ def test_descriptors_with_scikit_learn(run, exported, tones):
 def test_similar_tracks(run, exported, tones, tagger):
     query = tones.parent / "low 3.wav"
     printed = run("similar_tracks", exported, query, tones.parent, "--count=4")
+    assert run.errors[-1] == "1 of 15 files refused; mcc-zoo tag says why\n"  # damaged.wav
     said = re.findall(r"^([\d.]+)  (.*)$", printed, re.MULTILINE)
     own = tagger.tag(query).descriptor
     others = sorted(path for path in tones.parent.glob("*.wav") if path not in (query, tones.parent / "damaged.wav"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mcc_zoo.datasets import DatasetError, Track
-from mcc_zoo.folds import applied, assign, draw, from_lists, group_numbers, groups_on_both_sides, splits
+from mcc_zoo.folds import applied, assign, draw, from_lists, group_numbers, groups_on_both_sides, splits, too_few
 
 
 def make(label: str, count: int, *, per_group: int = 0, start: int = 0, suffix: str = ".wav") -> list[Track]:
@@ -86,6 +86,21 @@ def test_a_label_with_fewer_tracks_than_folds_is_drawn_without_a_warning(recwarn
         fold_of = assign(tracks, split, 10)
         assert len(set(fold_of[20:])) == 3
     assert not [warning for warning in recwarn if issubclass(warning.category, UserWarning)]
+
+
+def test_a_label_that_some_folds_cannot_test_is_named(tmp_path: Path) -> None:
+    tracks = [*make("rock", 40, per_group=2), *make("pop", 21, per_group=3)]
+    said = "pop has 7 groups for 10 folds: in some folds none of its tracks is tested; --folds=7 can test it in each"
+    assert too_few(tracks, "auto", 10) == too_few(tracks, "grouped", 10) == said
+    assert too_few(tracks, "grouped", 7) == too_few(tracks, "random", 10) == ""
+    folds_of_pop = {
+        fold for fold, track in zip(assign(tracks, "grouped", 7), tracks, strict=True) if track.label == "pop"
+    }
+    assert len(folds_of_pop) == 7
+    assert too_few([*make("a", 20), *make("b", 4)], "auto", 5).startswith("b has 4 tracks for 5 folds: ")
+    assert too_few([*tracks, *make("folk", 9, per_group=9)], "auto", 3).endswith("is tested; it needs more groups")
+    assert too_few(with_folds([0, 1, 2]), "auto", 10) == too_few(tracks, "random.csv", 10) == ""
+    assert too_few(tracks, str(tmp_path), 10) == ""
 
 
 def test_group_numbers() -> None:

@@ -184,6 +184,26 @@ def test_an_export_says_which_system_it_starts_from(monkeypatch, capsys, tmp_pat
         assert capsys.readouterr().err == said
 
 
+def test_a_label_with_fewer_groups_than_folds_is_said_before_decoding(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from experiments import common
+
+    class Decoded(Exception):
+        """Far enough."""
+
+    def prepare(*_: object) -> None:
+        raise Decoded
+
+    monkeypatch.setattr(common.experiment, "prepare", prepare)
+    tracks = [mcc_zoo.Track(tmp_path, f"{n}", "ab"[n % 2], f"{n % 2} {n % 8}") for n in range(24)]
+    FLAGS.mark_as_parsed()
+    for folds, said in ((5, "warning: a has 4 groups for 5 folds: in some folds "), (4, "")):
+        with flagsaver.flagsaver(folds=folds, results_dir=str(tmp_path)), pytest.raises(Decoded):
+            common.run("music", tracks)
+        printed = capsys.readouterr().err
+        assert printed.startswith(said) and bool(printed) == bool(said)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -154,6 +154,14 @@ def test_results_may_be_left_unread(tagger: Tagger, music: Path) -> None:
     results.close()  # ends the decoders, and does not wait for the other 49
 
 
+@pytest.mark.parametrize("folder", ["music", Path("music")])
+def test_one_path_is_not_taken_for_a_list_of_paths(tagger: Tagger, folder: str | Path) -> None:
+    with pytest.raises(TypeError) as refused:
+        list(tagger.tag_files(folder))  # type: ignore[arg-type]
+    said = f"paths={folder!r}: give a list of files, such as [{folder!r}], or mcc_zoo.audio.find({folder!r}) for those"
+    assert str(refused.value).startswith(said)
+
+
 def test_unknown_sequences_are_refused(tagger: Tagger, music: Path) -> None:
     with pytest.raises(ValueError, match=r"sequence='all' is not known: choose windows or whole"):
         tagger.tag(music / "short.wav", sequence="all")  # type: ignore[arg-type]
@@ -176,6 +184,9 @@ def test_a_waveform_gets_what_its_file_gets(tagger: Tagger, music: Path) -> None
         (np.zeros((2, 100_000)), RATE, r"samples have shape \(2, 100000\): one mono waveform"),
         (np.full(100_000, np.nan), RATE, r"samples hold values that are not finite"),
         (np.append(np.zeros(100_000), np.inf), RATE, r"samples hold values that are not finite"),
+        (np.zeros(100_000, np.int16), RATE, r"samples are int16: give floats, full scale ±1; 16-bit integers are divi"),
+        (np.append(np.zeros(100_000), -32_768.0), RATE, r"samples go up to 32768 times full scale, which is 1: scale"),
+        (np.append(np.zeros(100_000), 100.5), RATE, r"samples go up to 100.5 times full scale, which is 1: scale"),
         (np.zeros(2_047), RATE, r"audio has 2047 samples: at least one window of 2048 samples \(46 ms"),
         (np.zeros(0), RATE, r"audio has 0 samples"),
     ],
@@ -189,6 +200,11 @@ def test_waveforms_that_mean_nothing_are_refused(
 
 def test_one_window_of_samples_is_enough(tagger: Tagger) -> None:
     assert tagger.tag_waveform(np.zeros(2_048), RATE).taggram.shape == (1, 3)
+
+
+def test_what_a_file_may_hold_a_waveform_may(tagger: Tagger) -> None:
+    loud = np.full(2_048, audio.MAX_AMPLITUDE, np.float32)
+    assert tagger.tag_waveform(loud, RATE).status == "ok"
 
 
 # --- Loading ---------------------------------------------------------------------------------------------------------

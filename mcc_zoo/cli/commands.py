@@ -22,7 +22,7 @@ from mcc_zoo.datasets import DATASETS
 from mcc_zoo.decoders import Name
 from mcc_zoo.export import FACTS, ExportError
 from mcc_zoo.finetuning import finetune as finetuned
-from mcc_zoo.model_card import score_beside_chance
+from mcc_zoo.model_card import accuracy, score_beside_chance
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tagger import Mode, newest
 from mcc_zoo.verification import differences
@@ -411,7 +411,8 @@ def finetune(
     than decoding, and works with some ten tracks a label. --unfreeze goes on from there and trains everything.
 
     The score is that of a cross-validation on your tracks. What is exported is trained on all of them; its card says
-    what it was fine-tuned from. Files that cannot be read are set aside. The folder of the export is printed.
+    what it was fine-tuned from. Files that cannot be read are set aside. The folder of the export is printed;
+    a pipe or a file gets it without a word around it.
 
     Exit status: 0 exported, 1 exported but some tracks were set aside, 2 it cannot be done, 130 Ctrl-C.
     """
@@ -438,11 +439,11 @@ def finetune(
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     scores, majority = facts["scores"], facts["majority"]
     say(
-        f"accuracy {scores['accuracy']:.1f} %, cross-validated on {facts['tracks']} tracks; always saying "
-        f"{majority['label']} would give {majority['percent']:.1f} %"
+        f"{accuracy(scores)}, cross-validated on {facts['tracks']} tracks; always saying {majority['label']} would "
+        f"give {majority['percent']:.1f} %"
     )
     say(facts["limits"][0])
-    typer.echo(printable(str(folder)))
+    typer.echo(printable(f"exported to {folder}" if sys.stdout.isatty() else str(folder)))
     if count := facts["set_aside"]:
         say(f"{count} track{'s were' if count > 1 else ' was'} set aside, see the reason{'s' * (count > 1)} above")
         raise typer.Exit(REFUSED)

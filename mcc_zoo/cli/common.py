@@ -87,7 +87,7 @@ def listed(inputs: Iterable[str]) -> dict[str, str]:
             suffixes = ", ".join(sorted(audio.AUDIO_SUFFIXES))
             reason = f"{given!r}: this folder and its subfolders hold no audio files ({suffixes})"
             try:
-                files = [str(file) for file in audio.find(given, audio.AUDIO_SUFFIXES | audio.OTHER_SUFFIXES)]
+                files = [str(file) for file in audio.find(given)]
             except audio.AudioError as error:
                 files, reason = [], str(error)
         found |= {file: "" for file in files} or {given: reason}

@@ -165,8 +165,8 @@ def _filters(run: Run) -> str:
             parts[name].append(_image(run, f"filters-{channel}-{name}", figure, alt, caption))
     text = (
         "What the channels of one fold learnt to listen for. Where a filter is red, more energy than the mean raises "
-        "its output; where it is blue, it lowers it. Each picture has its own scale of colours. What differs from fold "
-        "to fold is chance."
+        "its output; where it is blue, it lowers it. Smooth stripes and patches are something learnt; noise is how "
+        "each of them started. Each picture has its own scale of colours. What differs from fold to fold is chance."
     )
     return _of_each_system(run, "Learnt filters", text, parts)
 
