@@ -24,7 +24,7 @@ from mcc_zoo.paper import FrontEnd
 Function: TypeAlias = tf.types.experimental.PolymorphicFunction
 Functions = dict[str, Function]
 
-MAX_SECONDS = 600.0  # ours: ten minutes of samples take MCCLSTM 0.7 GiB, as WAV at 192 kHz in stereo 2.7
+MAX_SECONDS = 600.0  # ours: ten minutes of samples take MCCLSTM 0.7 GiB, as WAV at 192 kHz in stereo 2.2
 LONGEST_SECONDS = 3_600.0  # that an export can be made to allow; samples are counted in 32 bits
 INPUTS = {
     "audio": tf.TensorSpec((None, None), tf.float32, name="audio"),
