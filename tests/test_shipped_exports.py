@@ -62,7 +62,7 @@ def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < MOST_BYTES
     assert differences(folder) == []
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for words in ("CC BY-NC-SA", "Emotify", "grouped", "10 folds", "Limits"):
+    for words in ("CC BY-NC-SA", "Emotify", "folds; split: grouped", "Limits"):
         assert words in card, words
 
 
