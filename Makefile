@@ -24,6 +24,7 @@ demo: .venv/installed
 		--export=mcclstm --export_dir=demo/exported_models --licence="none: synthesised"
 	@echo "The export tags a folder. These tracks are among those that it was trained on: the table above is the score."
 	$(BIN)/mcc-zoo tag demo/exported_models/mcclstm_demo demo/corpus/audio/Waltz
+	@echo "Now open" demo/results/demo/*/report.html "or tag music of yours: $(BIN)/mcc-zoo tag exported_models/mcclstm_emotify_genre FILES"
 
 test: .venv/installed-test
 	$(BIN)/pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90
