@@ -32,6 +32,7 @@ from mcc_zoo.datasets import Track
 from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, SYSTEMS, WARM_STARTS, FrontEnd, Recipe
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.warm_start import WarmStart, trained_on
+from mcc_zoo.wording import without_path
 
 ROW = ["seed", "fold", "architecture", "path", "group"]
 RESERVED = {*ROW, "truth", "prediction", "majority_vote", "chunks", "chunks_right"}
@@ -115,17 +116,18 @@ def prepare(tracks: Sequence[Track], cache: pipeline.FeatureCache, quiet: bool =
         task = bar.add_task("reading tracks", total=len(tracks))
         found = cache.prepare(tracks, lambda done, _: bar.update(task, completed=done))
     pairs = [(t, f) for t, f in zip(tracks, found, strict=True) if isinstance(f, pipeline.Features)]
-    refused = [(t.name, str(f)) for t, f in zip(tracks, found, strict=True) if not isinstance(f, pipeline.Features)]
+    refused = [(t, str(f)) for t, f in zip(tracks, found, strict=True) if not isinstance(f, pipeline.Features)]
     for _, reason in refused:
         print(f"set aside: {reason}", file=sys.stderr)
     if not pairs:
         raise ValueError(f"none of {len(tracks)} tracks could be read" + (f": {refused[0][1]}" if refused else ""))
+    rows = [(track.name, without_path(reason, str(track.path))) for track, reason in refused]
     kept, features = [track for track, _ in pairs], [f for _, f in pairs]
     labels = sorted({track.label for track in kept})
     if taken := RESERVED & set(labels):
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
     classes = np.array([labels.index(track.label) for track in kept])
-    return Corpus(kept, features, labels, classes, pd.DataFrame(refused, columns=["path", "reason"]))
+    return Corpus(kept, features, labels, classes, pd.DataFrame(rows, columns=["path", "reason"]))
 
 
 def cross_validate(

@@ -161,7 +161,7 @@ def _kept_or_not(folder: str | os.PathLike[str] | None) -> Iterator[str | os.Pat
 def _check_labels(tracks: Sequence[datasets.Track], corpus: Corpus, manifest: Path) -> None:
     if lost := sorted({track.label for track in tracks} - set(corpus.labels)):
         raise ValueError(
-            f"{manifest}: no track labelled {lost[0]!r} could be read ({corpus.refused['reason'].iloc[0]}): replace "
+            f"{manifest}: no track labelled {lost[0]!r} could be read ({': '.join(corpus.refused.iloc[0])}): replace "
             "these files, or take the label out"
         )
 

@@ -334,8 +334,9 @@ def test_a_picture_shows_the_taggram(tagger: Tagger, music: Path) -> None:
     result = tagger.tag(music / "long.wav")
     figure = picture.picture(result, tagger, "a $ong$")
     axes, colour_bar = figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == LABELS
-    assert axes.get_title() == "a $ong$"
+    of_track = [f"{label}  {100 * result.tags[label]:.0f} %" for label in LABELS]
+    assert [label.get_text() for label in axes.get_yticklabels()] == of_track
+    assert axes.get_title() == f"a $ong$: {result.tag}"
     assert not axes.title.get_parse_math()
     assert axes.get_xlabel() == "time (s); each column: the tags so far"
     assert colour_bar.get_ylabel() == "probability"

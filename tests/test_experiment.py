@@ -47,7 +47,7 @@ def test_unreadable_tracks_are_set_aside_and_said(corpus, run):
     assert len(corpus.tracks) == 18
     refused = pd.read_csv(run[0] / "refused.csv")
     assert refused["path"].tolist() == ["broken.wav", "missing.wav"]
-    assert "no such file" in refused["reason"][1]
+    assert refused["reason"][1] == "no such file; check the path"
 
 
 def test_every_track_is_tested_once_by_every_system(corpus, run):

@@ -40,16 +40,18 @@ def picture(result: Result, tagger: Tagger, title: str) -> Figure:
     Args:
         result: Of a file that was not refused.
         tagger: Whose result it is.
-        title: Stands above.
+        title: Stands above, before the most probable label.
 
     Returns:
-        A figure: seconds from left to right, the first label on top, probability from 0 to 1 as colour.
+        A figure: seconds from left to right, the first label on top, probability from 0 to 1 as colour. Beside each
+        label stands what the whole track got.
     """
+    labels = [f"{label}  {100 * probability:.0f} %" for label, probability in result.tags.items()]
     seconds = tagger.front_end.chunk_seconds
     figure = Figure(figsize=(10.0, 2.0 + 0.35 * len(tagger.labels)), layout="constrained")  # inches
     starts = np.arange(1, result.windows) * tagger.facts["training_chunks"]
-    axes = draw_taggram(figure, result.taggram, tagger.labels, seconds, starts, tagger.has_lstm)
-    axes.set_title(title, parse_math=False)
+    axes = draw_taggram(figure, result.taggram, labels, seconds, starts, tagger.has_lstm)
+    axes.set_title(f"{title}: {result.tag}", parse_math=False)
     return figure
 
 

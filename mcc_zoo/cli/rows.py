@@ -15,6 +15,7 @@ from rich.table import Table
 
 from mcc_zoo.cli.common import Row, fail, printable, say, written_whole
 from mcc_zoo.tagger import Result, Tagger
+from mcc_zoo.wording import without_path
 
 PROBABILITY = "probability_"  # before each label, so that a label called "path" is no second column "path"
 
@@ -27,17 +28,12 @@ def row(result: Result, tagger: Tagger) -> Row:
     return {
         "path": printable(result.path),
         "status": result.status,
-        "reason": printable(_reason(result)),
+        "reason": printable(without_path(result.reason, result.path)),
         "tag": result.tag,
         "chunks": chunks,
         "seconds": round(chunks * tagger.front_end.chunk_seconds, 3),
         "windows": result.windows,
     }
-
-
-def _reason(result: Result) -> str:
-    """Why a file was refused, without its name, which has a column of its own."""
-    return result.reason.removeprefix(f"{result.path}: ").removeprefix(f"{result.path!r}: ")
 
 
 def tag_row(result: Result, tagger: Tagger) -> Row:
