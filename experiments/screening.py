@@ -26,6 +26,7 @@ BEFORE: dict[str, Any] = {
     "warm_rate": 1.0,
     "warm_frozen": False,
 }  # the changes start from here
+TUNED: dict[str, Any] = {"warm_frozen": True, "pooling": "last", "warm_rate": 0.3}  # what `tuned` came to
 TRIALS: dict[str, dict[str, Any]] = {
     "warm start": {},
     "from nothing": {"warm_start": False},
@@ -61,7 +62,15 @@ TRIALS: dict[str, dict[str, Any]] = {
     "frozen channels and masks": {"warm_frozen": True, "masked_bands": 6, "masked_frames": 12},
     "frozen channels and last step": {"warm_frozen": True, "pooling": "last"},
     "frozen channels and last step and LSTM dropout": {"warm_frozen": True, "pooling": "last", "lstm_dropout": 0.5},
-    "frozen channels and last step at a third of the rate": {"warm_frozen": True, "pooling": "last", "warm_rate": 0.3},
+    "frozen channels and last step at a third of the rate": TUNED,
+    "tuned and chunk loss": TUNED | {"chunk_loss": 0.5},
+    "tuned and AdamW": TUNED | {"optimizer": "adamw", "weight_decay": 0.05},
+    "tuned and no clipping": TUNED | {"clip_norm": None},
+    "tuned and Gaussian weights": TUNED | {"initializer": "normal"},
+    "tuned and excerpts from half a track": TUNED | {"shortest_excerpt": 0.5},
+    "tuned and mixup": TUNED | {"mixup": 0.4},
+    "tuned and average of weights": TUNED | {"average": 0.99},
+    "tuned and label smoothing": TUNED | {"label_smoothing": 0.1},
 }
 OF_THE_LSTM = {*BEFORE, "steps_loss", "chunk_loss", "lstm_dropout"}  # R3 reads none of them
 
