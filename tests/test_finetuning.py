@@ -117,6 +117,15 @@ def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tm
     assert "epochs, recipe tuned |" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
+def test_all_weights_of_a_system_with_an_lstm_are_trained(exported, tones, tmp_path):
+    folder = mcc_zoo.finetune(exported, tones, tmp_path, "all", unfreeze=True, epochs=1, folds=3, quiet=True)
+    before, after = weights(exported), weights(folder)
+    assert list(before) == list(after) == ["chunk_network", "lstm", "steps"]
+    for name in ("chunk_network", "lstm"):
+        for old, new in zip(before[name], after[name], strict=True):
+            assert 0 < np.abs(new - old).max() < 0.05
+
+
 def test_a_person_is_told_where_the_export_is(tmp_path, monkeypatch):
     facts = {
         "scores": {"accuracy": 76.71, "std": None},
