@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mcc_zoo.audio import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
-from mcc_zoo.paper import SYSTEMS
+from mcc_zoo.evaluation import short_name
+from mcc_zoo.paper import SYSTEMS, WARM_STARTS
+from mcc_zoo.wording import counted
 
 
 def model_card(facts: dict[str, Any]) -> str:
@@ -56,7 +58,12 @@ def model_card(facts: dict[str, Any]) -> str:
 def _how(facts: dict[str, Any]) -> str:
     if facts.get("epochs") == 0:
         return "the softmax alone, by logistic regression"
-    return f"{facts.get('epochs', '?')} epochs, recipe {facts.get('recipe', {}).get('name', 'not stated')}"
+    before = ""
+    if channels_epochs := facts.get("channels_epochs"):  # of the system without the LSTM
+        lender = short_name(WARM_STARTS[facts["architecture"]])
+        before = f"{counted(channels_epochs, 'epoch')} of {lender} for its channels, then "
+    own = counted(facts["epochs"], "epoch") if "epochs" in facts else "? epochs"
+    return f"{before}{own}, recipe {facts.get('recipe', {}).get('name', 'not stated')}"
 
 
 def _origin(facts: dict[str, Any]) -> list[str]:

@@ -74,6 +74,12 @@ def test_card_gives_the_score_and_the_limits(trained, folds, std, words):
     assert "- the split is leaky." in card
 
 
+def test_card_says_how_long_channels_were_trained_before(trained):
+    facts = json.loads((trained.folders["mcclstm"] / "mcc_zoo.json").read_text(encoding="utf-8"))
+    card = model_card({**facts, "epochs": 1, "channels_epochs": 14})
+    assert "14 epochs of R3 for its channels, then 1 epoch, recipe" in card
+
+
 @pytest.mark.parametrize("order", ["import mcc_zoo, tensorflow as tf", "import tensorflow as tf, mcc_zoo"])
 def test_a_new_process_loads_it_after_importing_mcc_zoo(trained, order):
     code = (
