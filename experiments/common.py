@@ -15,10 +15,11 @@ from absl import app, flags, logging
 from mcc_zoo import decoders, evaluation, experiment, folds, pipeline, results, training
 from mcc_zoo.architectures import named
 from mcc_zoo.datasets import Track
-from mcc_zoo.export import export_model
+from mcc_zoo.export import check_arguments, export_model
 from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, WARM_STARTS
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.report import write_report
+from mcc_zoo.signatures import MAX_SECONDS
 from mcc_zoo.wording import counted
 
 FLAGS = flags.FLAGS
@@ -116,12 +117,17 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
     asked = settings(dataset)
     if FLAGS.export and FLAGS.export not in asked.architectures:
         raise ValueError(f"--export={FLAGS.export} is not among --architectures={','.join(asked.architectures)}")
+    if FLAGS.export and asked.shuffle_labels:
+        raise ValueError(f"--export={FLAGS.export}: nothing is learnt with --shuffle_labels: leave one of them out")
+    if FLAGS.export:
+        check_export_name(asked)
     if asked.split == "grouped" and not any(track.group for track in tracks):
         raise ValueError(
             "--split=grouped: no track has a group: name the artists or albums in the manifest's column group, or give "
             "--split=random, which is leaky if several tracks are of one artist"
         )
-    folds.draw(tracks, asked.split, asked.folds, asked.seed)  # what is impossible is refused before hours of decoding
+    for seed in range(asked.seed, asked.seed + asked.seeds):
+        folds.draw(tracks, asked.split, asked.folds, seed)  # what is impossible is refused before hours of decoding
     if rare := folds.too_few(tracks, asked.split, asked.folds):
         print(f"warning: {rare}", file=sys.stderr)
     if folds.is_fixed(asked.split):
@@ -182,7 +188,20 @@ def export_winner(
     }
     if leak := results.leak(run_dir, predictions, asked.dataset):
         provenance["limits"] = [f"Its score is not one on new music: {leak}"]
-    return export_model(model, FLAGS.export_dir, FLAGS.export_name or f"{FLAGS.export}_{asked.dataset}", provenance)
+    return export_model(model, FLAGS.export_dir, export_name(asked), provenance)
+
+
+def export_name(asked: experiment.Settings) -> str:
+    """Name the export of --export."""
+    return FLAGS.export_name or f"{FLAGS.export}_{asked.dataset}"
+
+
+def check_export_name(asked: experiment.Settings) -> None:
+    """Refuse before the training what the export would refuse after it."""
+    try:
+        check_arguments(export_name(asked), MAX_SECONDS, asked.front_end)
+    except ValueError as error:
+        raise ValueError(f"--export_name: {error}") from error
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import itertools
 import json
-import math
 import os
 import shutil
 import sys
@@ -37,7 +36,7 @@ from mcc_zoo.wording import without_path
 ROW = ["seed", "fold", "architecture", "path", "group"]
 RESERVED = {*ROW, "truth", "prediction", "majority_vote", "chunks", "chunks_right"}
 CHANNELS = "chunk_network.npz"  # weights for warm starts
-LEARNT = 0.98  # of the cross-entropy of guessing: channels that are not below it have learnt nothing to start from
+LEARNT = 0.98  # of the cross-entropy of guessing: channels that are not below it have nothing to start from
 Job = tuple[int, int, str]  # seed, fold and architecture
 TRAINING_ORDER_SEED = 1_000  # folds of one seed get seeds of their own from here
 
@@ -375,7 +374,13 @@ def _warm_start(
         model, fitted = _fitted(corpus, split, settings, source, None, strategy, [], folder.parent)
         start = WarmStart.of(model.get_layer("chunk_network"), fitted.best_epoch)
         loss = fitted.history[training.MONITOR].min()
-    return start if loss < LEARNT * math.log(len(corpus.labels)) else None
+    return start if loss < LEARNT * _loss_of_guessing(corpus, split) else None
+
+
+def _loss_of_guessing(corpus: Corpus, split: folds.Split) -> float:
+    """Cross-entropy of the validation tracks' labels where each label gets its share of the training tracks."""
+    shares = np.bincount(corpus.classes[split.train], minlength=len(corpus.labels)) / len(split.train)
+    return float(-np.log(shares[corpus.classes[split.validation]]).mean())
 
 
 def training_set(

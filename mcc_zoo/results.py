@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import platform
@@ -58,7 +59,7 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], facts: Mapping[str,
             )
         started = old["started"]
     run_dir.mkdir(parents=True, exist_ok=True)
-    start = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command()}
+    start = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command(), "versions": versions()}
     config = {**identity, **facts, "versions": versions(), "started": [*started, start]}
     write(path, json.dumps(config, indent=1, ensure_ascii=False))
 
@@ -115,11 +116,15 @@ def _notes(run_dir: Path, predictions: pd.DataFrame, dataset: str) -> list[str]:
 def best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> tuple[int, int]:
     """Return the median over a run's folds of the epoch with the best validation figure.
 
+    Of the folds with a warm start and those without, which need many more epochs, the more numerous ones decide.
+
     Returns:
         The system's own, and that of the channels which it started from, 0 where it started from nothing.
     """
     table = pd.read_csv(Path(run_dir) / "folds.csv")
     own = table.loc[table["architecture"] == architecture]
+    warm = own["channels_best_epoch"] > 0
+    own = own[warm == (warm.mean() > 0.5)]
     return int(own["best_epoch"].median()), int(own["channels_best_epoch"].median())
 
 
@@ -226,6 +231,7 @@ def command() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a figure depends on."""
+    """Return the versions that a figure depends on; scikit-learn draws the folds."""
     found = {"mcc_zoo": __version__, "python": platform.python_version()}
-    return found | {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__}
+    found |= {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__}
+    return found | {"scikit-learn": importlib.metadata.version("scikit-learn")}

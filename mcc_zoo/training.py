@@ -273,7 +273,8 @@ def fit(
             the model starts from trained channels that the recipe freezes.
         validation: As `mcc_zoo.pipeline.evaluation_batches` gives it, likewise; None trains for all epochs.
         recipe: Optimiser, epochs and patience.
-        epochs: Instead of the recipe's.
+        epochs: Stop after so many; the schedule of the learning rate stays that of the recipe's epochs, so that the
+            weights are those that a training of all epochs passes through.
         seed: Of the augmentation.
         warm: Whether the model starts from weights that were trained before.
         callbacks: Further Keras callbacks.
@@ -286,7 +287,8 @@ def fit(
     """
     epochs = epochs or recipe.max_epochs
     factor = recipe.warm_rate if warm else 1.0
-    trained = compiled(model, recipe, epochs, int(training.cardinality()), factor, warm and recipe.warm_frozen)
+    scheduled = max(epochs, recipe.max_epochs)
+    trained = compiled(model, recipe, scheduled, int(training.cardinality()), factor, warm and recipe.warm_frozen)
     stopping: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if recipe.average is not None:
         stopping.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))

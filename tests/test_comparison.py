@@ -43,6 +43,11 @@ def test_differences_without_a_spread(value, p):
     assert found.effect == (np.inf if value else 0)
 
 
+def test_a_track_more_in_each_fold_is_no_spread():
+    found = comparison.difference(np.array([0.6 - 0.575, 0.575 - 0.55, 0.55 - 0.525, 0.525 - 0.5]), 1 / 8)
+    assert (found.mean, found.effect, found.t_test) == (pytest.approx(0.025), np.inf, 0)
+
+
 def test_one_fold_is_refused():
     with pytest.raises(ValueError, match="differences of 1 fold: two at least"):
         comparison.difference(np.array([0.1]), 1 / 8)
@@ -68,14 +73,12 @@ def predictions(right: dict[str, list[list[int]]], per_fold: int = 10) -> pd.Dat
     )  # fmt: skip
 
 
-def test_claims_are_compared_on_the_folds_that_both_have():
+def test_claims_are_compared_on_the_seeds_of_which_both_have_all_folds():
     rows = predictions({"r2": [[5, 6, 7, 5], [6, 6, 6, 6]], "r3": [[7, 7, 7, 6], [9, 7, 6]], "mlp": [[1, 1, 1, 1]]})
     table = comparison.compare(rows)
-    assert table[["worse", "better", "folds"]].values.tolist() == [["r2", "r3", 7]]
-    assert table["mean"][0] == pytest.approx(np.mean([2, 1, 0, 1, 3, 1, 0]) / 10)
-    expected = comparison.difference(
-        np.array([2, 1, 0, 1, 3, 1, 0]) / 10, comparison.share_of_test_tracks(rows[rows["architecture"] == "r3"])
-    )
+    assert table[["worse", "better", "folds"]].values.tolist() == [["r2", "r3", 4]]
+    assert table["mean"][0] == pytest.approx(np.mean([2, 1, 0, 1]) / 10)
+    expected = comparison.difference(np.array([2, 1, 0, 1]) / 10, 10 / 20)
     assert table["t_test"][0] == table["holm"][0] == pytest.approx(expected.t_test)
     assert comparison.compare(predictions({"r2": [[5]], "r3": [[5]]})).empty
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import write_tone
 
-from mcc_zoo import evaluation, experiment, pipeline, results
+from mcc_zoo import evaluation, experiment, folds, pipeline, results
 from mcc_zoo.datasets import Track
 from mcc_zoo.paper import FRONT_ENDS, RECIPES
 
@@ -260,9 +260,27 @@ def test_lists_fix_one_split_for_every_seed(corpus, tmp_path):
 
 
 def test_best_epoch_is_the_median_over_folds(run):
-    folds = pd.read_csv(run[0] / "folds.csv")
-    own = sorted(folds.loc[folds["architecture"] == "r4", "best_epoch"])
+    table = pd.read_csv(run[0] / "folds.csv")
+    own = sorted(table.loc[table["architecture"] == "r4", "best_epoch"])
     assert results.best_epochs(run[0], "r4") == (own[1], 0)
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [([10, 12, 11, 0, 0], (2, 11)), ([10, 12, 0, 0, 0], (30, 0)), ([10, 12, 0, 0], (30, 0))],
+)
+def test_folds_with_a_warm_start_and_without_are_not_mixed(tmp_path, channels, expected):
+    rows = [{"architecture": "r4", "best_epoch": 2 if c else 30, "channels_best_epoch": c} for c in channels]
+    pd.DataFrame(rows).to_csv(tmp_path / "folds.csv")
+    assert results.best_epochs(tmp_path, "r4") == expected
+
+
+def test_guessing_knows_how_frequent_labels_are(corpus):
+    split = folds.Split(np.array([0, 2, 4, 1]), np.array([6, 3]), np.array([5]))  # tracks alternate
+    labels = corpus.classes
+    assert (labels[split.train] == labels[0]).sum() == 3 and labels[6] == labels[0] != labels[3]
+    by_hand = -(np.log(3 / 4) + np.log(1 / 4)) / 2
+    assert experiment._loss_of_guessing(corpus, split) == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize(

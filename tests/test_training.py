@@ -77,6 +77,22 @@ def test_the_same_seed_gives_the_same_weights(corpus):
     assert max(np.abs(one - two).max() for one, two in zip(first, other, strict=True)) > 1e-2
 
 
+def test_fewer_epochs_are_the_first_of_the_recipes_schedule(corpus):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    weights = []
+    for epochs, callbacks in ((2, []), (RECIPE.max_epochs, [Stop()])):
+        keras.utils.set_random_seed(0)
+        model = mcc_zoo.build("r0", corpus.labels, front_end=FRONT_END, mean=0.4, std=0.5)
+        batches = experiment.training_set(corpus, np.arange(16), SETTINGS, 0, training.strategy("cpu"))
+        training.fit(model, batches, None, RECIPE, epochs=epochs, callbacks=callbacks)
+        weights.append(model.get_weights())
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_early_stopping_keeps_the_best_weights(corpus):
     recipe = dataclasses.replace(RECIPE, learning_rate=0.05, max_epochs=8, patience=3)
     settings = dataclasses.replace(SETTINGS, recipe=recipe)
@@ -173,7 +189,9 @@ def test_training_behind_channels_is_training_through_frozen_ones(corpus, archit
     for name in SYSTEMS[architecture].channels:
         model.get_layer("chunk_network").get_layer(name).trainable = False
     batches = experiment.training_set(corpus, everything, WARM, WARM.seed, training.strategy("cpu"))
-    trained = training.compiled(model, WARM.recipe, 3, int(batches.cardinality()), WARM.recipe.warm_rate)
+    trained = training.compiled(
+        model, WARM.recipe, WARM.recipe.max_epochs, int(batches.cardinality()), WARM.recipe.warm_rate
+    )
     trained.fit(training.with_targets(batches, model, WARM.recipe), epochs=3, shuffle=False, verbose=0)
 
     for part in ("chunk_network", "sequence_network"):
