@@ -2,10 +2,12 @@
 
     python -m experiments.screening --manifest=EMOTIFY/genre.csv --split=grouped --folds=5
 
-Each trial is a run of R3 and MCCLSTM with the changes of `TRIALS` to the recipe, on the same folds; test tracks are
-not looked at. Levers are tried on top of the warm start, MCCLSTM going on from the R3 of its trial; where a lever
-concerns the LSTM alone, R3 is that of the trial without it. The table has the mean validation accuracy and
-cross-entropy of the folds, and is written anew after each trial. An interrupted screening goes on where it was.
+Each trial is a run of R3 and MCCLSTM with the changes of `TRIALS` to the recipe, on the same folds. The test tracks of
+a fold are not looked at; but those of one fold are the validation tracks of another, so that a recipe chosen here has
+been fitted, a little, to all of these tracks. Levers are tried on top of the warm start, MCCLSTM going on from the R3
+of its trial; where a lever concerns the LSTM alone, R3 is that of the trial without it. The table has the mean
+validation accuracy and cross-entropy of the folds, and is written anew after each trial. An interrupted screening goes
+on where it was.
 """
 
 import dataclasses
@@ -18,7 +20,8 @@ import pandas as pd
 from absl import flags
 
 from experiments import common
-from mcc_zoo import datasets, experiment, paper, pipeline, results
+from mcc_zoo import datasets, experiment, folds, paper, pipeline, results
+from mcc_zoo.architectures import named
 
 BEFORE: dict[str, Any] = {
     "pooling": "mean",
@@ -87,15 +90,22 @@ def screen() -> Path:
     tracks = datasets.manifest(Path(MANIFEST.value))
     table = folder / "screening.csv"
     for trial in ONLY.value:
+        named(trial, TRIALS, "--trials")
+    for flag in ("export", "run"):
+        if flags.FLAGS[flag].value:
+            raise ValueError(f"--{flag}={flags.FLAGS[flag].value}: a screening exports nothing and names its own runs")
+    for trial in ONLY.value:
         settings = changed(asked, TRIALS[trial])
         cache_dir = flags.FLAGS.cache_dir or Path(flags.FLAGS.results_dir) / "cache"
         cache = pipeline.FeatureCache(cache_dir, settings.front_end, flags.FLAGS.decoder)
         corpus = experiment.prepare(tracks, cache, flags.FLAGS.quiet)
         print(f"{trial}: {json.dumps(TRIALS[trial])}")
         run_dir = folder / slug(trial)
-        if lender := with_the_same_channels(trial):
+        if (lender := with_the_same_channels(trial)) and same_channels(folder / slug(lender), corpus, settings):
             take_units(folder / slug(lender), run_dir, set(settings.architectures) & set(paper.WARM_STARTS.values()))
-        experiment.cross_validate(corpus, settings, run_dir, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet)
+        experiment.cross_validate(
+            corpus, settings, run_dir, device=flags.FLAGS.device, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet
+        )
         results.write(table, summary(folder).to_csv(index=False))
     print(summary(folder).to_string(index=False))
     return table
@@ -117,6 +127,18 @@ def with_the_same_channels(trial: str) -> str | None:
     """Name the trial that has all changes of this one but those of the LSTM, if it is another."""
     own = {name: value for name, value in TRIALS[trial].items() if name not in OF_THE_LSTM}
     return next((other for other, changes in TRIALS.items() if changes == own and other != trial), None)
+
+
+def same_channels(lender: Path, corpus: experiment.Corpus, settings: experiment.Settings) -> bool:
+    """Tell whether a run was of the same tracks, folds and settings, but for levers that concern the LSTM alone."""
+    if not (lender / "config.json").exists():
+        return False
+    splits = folds.draw(corpus.tracks, settings.split, settings.folds, settings.seed)
+    wanted = json.loads(json.dumps(experiment.identity(corpus, settings, splits)))
+    there = json.loads((lender / "config.json").read_text(encoding="utf-8"))
+    for facts in (wanted, there):
+        facts["recipe"] = {name: value for name, value in facts["recipe"].items() if name not in OF_THE_LSTM}
+    return all(there.get(name) == value for name, value in wanted.items())
 
 
 def take_units(source: Path, run_dir: Path, architectures: set[str]) -> None:

@@ -162,7 +162,7 @@ def cross_validate(
     splits = {seed: folds.draw(corpus.tracks, settings.split, settings.folds, seed) for seed in seeds}
     results.write_config(
         run_dir,
-        settings.fixed() | fingerprint(corpus) | _path_fingerprint(settings, splits[settings.seed]),
+        identity(corpus, settings, splits[settings.seed]),
         {
             "labels": corpus.labels,
             "architectures": settings.architectures,
@@ -508,12 +508,17 @@ def fingerprint(corpus: Corpus) -> dict[str, Any]:
     return {"tracks": len(listing), "tracks_sha256": hashlib.sha256(json.dumps(listing).encode()).hexdigest()}
 
 
-def _path_fingerprint(settings: Settings, splits: Sequence[folds.Split]) -> dict[str, str]:
-    """Tell what a split's file or lists said: they may change, which finished folds must not outlive."""
-    if settings.split in folds.DRAWN:
-        return {}
-    indices = [[part.tolist() for part in (split.train, split.validation, split.test)] for split in splits]
-    return {"split_sha256": hashlib.sha256(json.dumps(indices).encode()).hexdigest()}
+def identity(corpus: Corpus, settings: Settings, splits: Sequence[folds.Split]) -> dict[str, Any]:
+    """Tell what makes a run's figures: settings, tracks and the folds of the first seed; units of others are not taken.
+
+    Folds change with a split's file or lists, the order of a manifest's rows, and the library that draws them.
+    """
+    names = [
+        [sorted(corpus.tracks[i].name for i in part.tolist()) for part in (split.train, split.validation, split.test)]
+        for split in splits
+    ]
+    drawn = {"folds_sha256": hashlib.sha256(json.dumps(names).encode()).hexdigest()}
+    return settings.fixed() | fingerprint(corpus) | drawn
 
 
 def _name(job: Job) -> str:

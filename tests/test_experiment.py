@@ -195,6 +195,23 @@ def test_systems_can_be_added_to_a_run_but_other_settings_are_refused(corpus, ru
         experiment.cross_validate(fewer, settings, run_dir, quiet=True)
 
 
+def test_a_run_is_told_by_its_folds(corpus):
+    """A random split follows the rows of a manifest: one in another order has other folds."""
+    settings = dataclasses.replace(SETTINGS, split="random")
+    order = np.roll(np.arange(18), 5)
+    rolled = dataclasses.replace(
+        corpus,
+        tracks=experiment.pick(corpus.tracks, order),
+        features=experiment.pick(corpus.features, order),
+        classes=corpus.classes[order],
+    )
+    first, same, other = (
+        experiment.identity(own, settings, folds.draw(own.tracks, "random", 3, 0)) for own in (corpus, corpus, rolled)
+    )
+    assert first == same
+    assert [name for name in first if first[name] != other[name]] == ["folds_sha256"]
+
+
 def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path, monkeypatch):
     names = [track.name for track in corpus.tracks]
     for part, own in {"train": names[:10], "valid": names[10:14], "test": names[14:]}.items():  # one fold
@@ -255,7 +272,7 @@ def test_lists_fix_one_split_for_every_seed(corpus, tmp_path):
     assert "The split is fixed: its 2 folds are one" in summary
 
     (tmp_path / "train_filtered.txt").write_text("\n".join(names[2:9]))
-    with pytest.raises(ValueError, match=r"holds a run with other settings \(split_sha256 was"):
+    with pytest.raises(ValueError, match=r"holds a run with other settings \(folds_sha256 was"):
         experiment.cross_validate(corpus, settings, tmp_path / "run", quiet=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -152,11 +153,22 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
 
 def test_screening_compares_recipes_by_validation_tracks(tmp_path):
     flags = manifest(tmp_path / "data")[:2]
-    trials = ["warm start", "mixup"]
-    run = run_script("screening", *flags, *QUICK, f"--trials={','.join(trials)}", cwd=tmp_path)
+    trials = ["warm start", "mixup", "last step"]
+    quick = ["--architectures=r2", *QUICK[1:]]
+    run = run_script("screening", *flags, *quick, f"--trials={','.join(trials)}", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     table = pd.read_csv(tmp_path / "results" / "music-screening" / "screening.csv")
-    assert table[["trial", "architecture", "folds"]].values.tolist() == [[trial, "r0", 3] for trial in trials]
+    assert table[["trial", "architecture", "folds"]].values.tolist() == [[trial, "r2", 3] for trial in trials]
+    folder = tmp_path / "results" / "music-screening"
+    # R2 knows nothing of the LSTM's last step: its folds are those of before, to the second that they took
+    own, before, other = ((folder / trial / "folds.csv").read_text() for trial in ("last-step", "warm-start", "mixup"))
+    assert own == before != other
+    shutil.rmtree(folder / "last-step")
+    run = run_script("screening", *flags, *quick, "--trials=last step", "--seed=1", cwd=tmp_path)
+    again = pd.read_csv(folder / "last-step" / "folds.csv")
+    assert run.returncode == 0 and set(again["seed"]) == {1}  # those of seed 0 are not taken
+    run = run_script("screening", *flags, *quick, "--trials=mixpu", cwd=tmp_path)
+    assert run.returncode == 1 and run.stderr.startswith("error: --trials='mixpu' is not known: choose one of warm")
     config = json.loads((tmp_path / "results" / "music-screening" / "mixup" / "config.json").read_text())
     assert config["recipe"]["mixup"] > 0 and config["on_validation"]
 
