@@ -15,7 +15,7 @@ from absl import app, flags, logging
 from mcc_zoo import decoders, evaluation, experiment, folds, pipeline, results, training
 from mcc_zoo.architectures import named
 from mcc_zoo.datasets import Track
-from mcc_zoo.export import check_arguments, export_model
+from mcc_zoo.export import ExportError, check_arguments, export_model
 from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, WARM_STARTS
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.report import write_report
@@ -229,7 +229,7 @@ def start(work: Callable[[], object]) -> None:
             if len(arguments) > 1:
                 raise ValueError(f"{arguments[1]!r} is not a flag: flags start with --, see --help")
             work()
-        except (ValueError, FloatingPointError) as error:
+        except (ValueError, FloatingPointError, OSError, ExportError) as error:
             sys.exit(f"error: {error}")
         except KeyboardInterrupt:
             print("interrupted: the same command goes on, finished folds are kept", file=sys.stderr)

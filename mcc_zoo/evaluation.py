@@ -131,6 +131,29 @@ def leak(predictions: pd.DataFrame, dataset: str, split: str, on_both_sides: int
     return ""
 
 
+def cautions(predictions: pd.DataFrame, config: Mapping[str, Any], dataset: str) -> list[str]:
+    """Say what a reader has to know before believing a run's figures, a sentence or more each.
+
+    Args:
+        predictions: The rows of predictions.csv.
+        config: What config.json holds.
+        dataset: As for `leak`.
+    """
+    found = []
+    if leaky := leak(predictions, dataset, config["split"], config.get("groups_on_both_sides", 0)):
+        found.append(leaky)
+    tested = predictions.drop_duplicates(KEYS)
+    counts = tested["architecture"].value_counts(sort=False)
+    if (counts < len(tested.drop_duplicates(["seed", "fold"]))).any():
+        of_each = ", ".join(f"{short_name(str(name))} {folds}" for name, folds in counts.items())
+        found.append(f"the systems were not tested on the same folds ({of_each}): their figures do not compare.")
+    if config.get("shuffle_labels"):
+        found.append("the labels were dealt out anew among the tracks: this is a control, and has to be at chance.")
+    if config.get("on_validation"):
+        found.append("these are validation tracks, which chose the epochs: figures to compare recipes by, not results.")
+    return found
+
+
 def described(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
     """Say what a run's figures are of: what was tested and how, the split, and chance; a paragraph each.
 
@@ -232,7 +255,12 @@ def export_scores(predictions: pd.DataFrame, dataset: str, architecture: str) ->
     return {name: None if pd.isna(value) else value for name, value in figures.items()}  # one fold has no std
 
 
-def _percent(mean: float | None, std: float | None = None) -> str:
+def percent(mean: float | None, std: float | None = None) -> str:
+    """Write a mean in percent, with its standard deviation if there is one.
+
+    >>> percent(71.25), percent(71.25, 2.0), percent(None)
+    ('71.2', '71.2 ± 2.0', '')
+    """
     if mean is None or pd.isna(mean):
         return ""
     return f"{mean:.1f}" if std is None or pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
@@ -244,8 +272,8 @@ def as_markdown(table: pd.DataFrame) -> str:
     has_paper = bool(table["paper"].notna().any())
     lines = [heads + ["paper %"] * has_paper]
     for row in table.to_dict("records"):
-        cells = [row["system"], str(row["folds"]), _percent(row["accuracy"], row["std"])]
-        cells += [_percent(row[name]) for name in ("majority_vote", "balanced_accuracy", "macro_f1")]
-        lines.append(cells + [_percent(row["paper"], row["paper_std"])] * has_paper)
+        cells = [row["system"], str(row["folds"]), percent(row["accuracy"], row["std"])]
+        cells += [percent(row[name]) for name in ("majority_vote", "balanced_accuracy", "macro_f1")]
+        lines.append(cells + [percent(row["paper"], row["paper_std"])] * has_paper)
     lines.insert(1, ["---"] * len(lines[0]))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -211,7 +211,7 @@ def splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
         if missing:
             raise ValueError(
                 f"test fold {test}: no track to train on is labelled {', '.join(missing)}: "
-                "use fewer folds, more groups of that label, or --split=random"
+                "it needs tracks of three groups at least, or --split=random"
             )
         result.append(Split(train, *parts))
     return result

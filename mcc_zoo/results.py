@@ -107,9 +107,9 @@ def leak(run_dir: str | os.PathLike[str], predictions: pd.DataFrame, dataset: st
 
 def _notes(run_dir: Path, predictions: pd.DataFrame, dataset: str) -> list[str]:
     """What a reader has to know before believing the tables, a paragraph each."""
-    leaky = leak(run_dir, predictions, dataset)
+    warnings = [f"Warning: {caution}" for caution in evaluation.cautions(predictions, _config(run_dir), dataset)]
     papers = evaluation.PAPERS_SPLIT if dataset in REPORTED else ""
-    notes = (leaky and f"Warning: {leaky}", evaluation.same_tracks(predictions), papers)
+    notes = (*warnings, evaluation.same_tracks(predictions), papers)
     return [f"{note}\n" for note in notes if note]
 
 

@@ -217,6 +217,18 @@ def rows_of(folds: list[int], groups: list[str], seeds: int = 1) -> pd.DataFrame
     return pd.concat([pd.DataFrame({"seed": seed, "fold": folds, "group": groups}) for seed in range(seeds)])
 
 
+def test_cautions_say_what_figures_are_not():
+    rows = pd.concat(
+        rows_of(fold, ["", "", ""]).assign(architecture=name) for name, fold in (("r2", [0, 1, 2]), ("r3", [0, 1, 1]))
+    )
+    config = {"split": "random", "shuffle_labels": True, "on_validation": True}
+    folds, shuffled, validation = evaluation.cautions(rows, config, "mine")
+    assert folds == "the systems were not tested on the same folds (R2 3, R3 2): their figures do not compare."
+    assert "has to be at chance" in shuffled and "validation tracks" in validation
+    same = rows[rows["architecture"] == "r2"]
+    assert evaluation.cautions(same, {"split": "random", "shuffle_labels": False}, "mine") == []
+
+
 @pytest.mark.parametrize(
     ("rows", "dataset", "split", "on_both_sides", "words"),
     [
@@ -227,6 +239,7 @@ def rows_of(folds: list[int], groups: list[str], seeds: int = 1) -> pd.DataFrame
         (rows_of([0, 1, 2], ["", "", ""]), "gtzan", "grouped", 0, "^the split is leaky. gtzan has groups of tracks"),
         (rows_of([0, 1, 2], ["", "", ""]), "gtzan", "random", 0, "^the split is leaky. gtzan has groups of tracks"),
         (rows_of([0, 0, 0], ["", "", ""]), "gtzan", "lists", 0, "^$"),  # nothing is known of them
+        (rows_of([0, 1, 2], ["", "", ""]), "emotify-genre", "auto", 0, "^the split is leaky. emotify-genre has groups"),
         (rows_of([0, 1, 2], ["", "", ""]), "mine", "random", 0, "^$"),
         (rows_of([0, 1, 1], ["A", "B", "B"]), "gtzan", "grouped", 0, "^$"),
     ],

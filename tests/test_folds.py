@@ -368,7 +368,7 @@ def test_a_split_that_is_no_file_is_refused(tmp_path: Path) -> None:
         (
             [0, 1, 2, 2],
             "abcc",
-            r"^test fold 0: no track to train on is labelled a, b: use fewer folds, more groups of that label, "
+            r"^test fold 0: no track to train on is labelled a, b: it needs tracks of three groups at least, "
             r"or --split=random",
         ),
     ],

@@ -48,11 +48,11 @@ def accuracy_figure(run: Run) -> Figure:
     scores = evaluation.fold_scores(run.predictions).set_index("architecture")["accuracy"]
     folds = [100 * scores.loc[[name]].to_numpy() for name in run.systems]
     median: dict[str, Any] = {"color": "black", "linewidth": 2}
-    if min(map(len, folds)) >= FOLDS_OF_A_BOX:
-        axes.boxplot(folds, widths=0.6, showfliers=False, medianprops=median)
-    else:
-        axes.hlines([np.median(own) for own in folds], *np.arange(1, len(folds) + 1) + [[-0.3], [0.3]], **median)
     for place, own in enumerate(folds, start=1):
+        if len(own) >= FOLDS_OF_A_BOX:
+            axes.boxplot([own], positions=[place], widths=0.6, showfliers=False, medianprops=median)
+        else:
+            axes.hlines(np.median(own), place - 0.3, place + 0.3, **median)
         aside = np.linspace(-0.2, 0.2, len(own) + 2)[1:-1]  # so that equal points show
         points = axes.scatter(place + aside, own, color=BLUE, alpha=0.7, zorder=3, label="a fold")
     places = range(1, len(folds) + 1)

@@ -46,20 +46,13 @@ def _result(run: Run) -> str:
         verb, level = "label", "level as "
     rank = f", {level}the best of {len(run.summary)} systems," if len(run.summary) > 1 else ""
     claim = f"{' and '.join(best['system'])}{rank} {verb}"
-    share = f"<strong>{_accuracy(best['accuracy'].iloc[0], best['std'].iloc[0])} %</strong>"
+    share = f"<strong>{evaluation.percent(best['accuracy'].iloc[0], best['std'].iloc[0])} %</strong>"
     how = f"mean ± standard deviation over {folds} folds" if folds > 1 else "one fold, so no standard deviation"
     return f'<p class="result">{claim} {share} of the test tracks rightly ({how}).</p>'
 
 
 def _cautions(run: Run) -> str:
-    leak = evaluation.leak(run.predictions, run.dataset, run.config["split"], run.config.get("groups_on_both_sides", 0))
-    cautions = [leak] if leak else []
-    if (run.summary["folds"] < run.folds).any():
-        pairs = zip(run.systems, run.summary["folds"], strict=True)
-        counts = ", ".join(f"{short_name(name)} {folds}" for name, folds in pairs)
-        cautions.append(f"the systems were not tested on the same folds ({counts}): their figures do not compare.")
-    if run.config["shuffle_labels"]:
-        cautions.append("the labels were dealt out anew among the tracks: this is a control, and has to be at chance.")
+    cautions = evaluation.cautions(run.predictions, run.config, run.dataset)
     return "\n".join(f'<p class="caution"><strong>Warning:</strong> {text}</p>' for text in cautions)
 
 
@@ -75,7 +68,7 @@ def _systems(run: Run) -> str:
         notes.append(same_tracks)
     if reported := REPORTED.get(run.dataset):
         others = [
-            f"{short_name(name)} {_accuracy(own.mean, own.std)}"
+            f"{short_name(name)} {evaluation.percent(own.mean, own.std)}"
             for name, own in reported.items()
             if name not in run.systems
         ]
@@ -99,7 +92,7 @@ def _claims(run: Run) -> str:
 
 
 def _spread(run: Run) -> str:
-    alt = f"Box plot of the accuracies of the folds, for {', '.join(map(short_name, run.systems))}"
+    alt = f"Accuracies of the folds, for {', '.join(map(short_name, run.systems))}"
     image = _image(run, "accuracy", figures.accuracy_figure(run), alt)
     text = (
         "A point is one fold, the line the median of all. A box, where there are folds enough, spans the middle half."
@@ -293,10 +286,6 @@ def _table(head: list[str], rows: list[list[str]], kind: str = "numbers") -> str
         f'<div class="scroll"><table class="{kind}">\n<thead><tr>{heads}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table></div>{hint}"
     )
-
-
-def _accuracy(mean: float, std: float | None) -> str:
-    return f"{mean:.1f}" if std is None or np.isnan(std) else f"{mean:.1f} ± {std:.1f}"
 
 
 def _settings(recorded: dict[str, object]) -> str:
