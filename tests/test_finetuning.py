@@ -24,6 +24,7 @@ from mcc_zoo.chunks import samples_of
 from mcc_zoo.cli import commands
 from mcc_zoo.paper import FRONT_ENDS, RECIPES
 from mcc_zoo.progress import progress_bar
+from mcc_zoo.wording import counted
 
 LABELS = ["high", "low", "middle"]
 FRONT_END = FRONT_ENDS["22k"]
@@ -114,7 +115,9 @@ def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tm
     assert facts["recipe"] == dataclasses.asdict(
         dataclasses.replace(RECIPE, max_epochs=2, max_chunks=2, warm_rate=finetuning.UNFROZEN_RATE, warm_frozen=False)
     )
-    assert "epochs, recipe tuned |" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"{counted(facts['epochs'], 'epoch')}, recipe tuned |" in (folder / "MODEL_CARD.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_all_weights_of_a_system_with_an_lstm_are_trained(exported, tones, tmp_path):

@@ -524,9 +524,10 @@ def test_bold_curve_is_the_mean_while_half_of_the_folds_are_trained() -> None:
 
 def test_accuracy_figure_shows_every_fold_and_the_papers_mean(run_dir: Path) -> None:
     axes = figures.accuracy_figure(report.read_run(run_dir, "ballroom")).axes[0]
-    medians, *points = axes.collections  # six folds: no box
-    assert [line[:, 1].tolist() for line in medians.get_segments()] == [[75, 75], [100, 100]]
-    *folds, paper = (np.asarray(own.get_offsets()) for own in points)
+    *of_systems, of_paper = axes.collections
+    medians, points = of_systems[::2], of_systems[1::2]  # six folds: no box
+    assert [line[:, 1].tolist() for own in medians for line in own.get_segments()] == [[75, 75], [100, 100]]
+    folds, paper = [np.asarray(own.get_offsets()) for own in points], np.asarray(of_paper.get_offsets())
     assert [own[:, 1].tolist() for own in folds] == [[100, 75, 50] * 2, [100, 100, 75] * 2]
     assert [own[:, 0].round().tolist() for own in folds] == [[1] * 6, [2] * 6]
     assert paper.tolist() == [[1, 89.45], [2, 91.90]]

@@ -50,7 +50,7 @@ def accuracy_figure(run: Run) -> Figure:
     median: dict[str, Any] = {"color": "black", "linewidth": 2}
     for place, own in enumerate(folds, start=1):
         if len(own) >= FOLDS_OF_A_BOX:
-            axes.boxplot([own], positions=[place], widths=0.6, showfliers=False, medianprops=median)
+            axes.boxplot([own], positions=[place], widths=0.6, showfliers=False, medianprops=median, manage_ticks=False)
         else:
             axes.hlines(np.median(own), place - 0.3, place + 0.3, **median)
         aside = np.linspace(-0.2, 0.2, len(own) + 2)[1:-1]  # so that equal points show
