@@ -83,8 +83,8 @@ def _claims(run: Run) -> str:
     if not lines:
         return ""
     text = (
-        "What the paper claims, on the folds that both systems were tested on: difference of accuracy in points, its "
-        "mean over its standard deviation (effect), and how likely so large a difference is by luck. p is of the "
+        "What the paper claims, on the seeds of which both systems have all folds: difference of accuracy in points, "
+        "its mean over its standard deviation (effect), and how likely so large a difference is by luck. p is of the "
         "corrected resampled t-test (Nadeau and Bengio 2003), which allows for folds that share training tracks; Holm "
         "corrects it for the number of claims. Wilcoxon's test allows for neither."
     )
