@@ -59,8 +59,9 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], facts: Mapping[str,
             )
         started = old["started"]
     run_dir.mkdir(parents=True, exist_ok=True)
-    start = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command(), "versions": versions()}
-    config = {**identity, **facts, "versions": versions(), "started": [*started, start]}
+    now = {"versions": versions()}
+    start = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command(), **now}
+    config = {**identity, **facts, **now, "started": [*started, start]}
     write(path, json.dumps(config, indent=1, ensure_ascii=False))
 
 

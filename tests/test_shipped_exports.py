@@ -62,14 +62,14 @@ def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < MOST_BYTES
     assert differences(folder) == []
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for words in ("CC BY-NC-SA", "Emotify", "folds; split: grouped", "Limits"):
+    for words in ("CC BY-NC-SA", "Emotify", "over 30 folds; split: grouped", "Limits"):
         assert words in card, words
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_wav_file_of_any_rate_gets_the_taggers_tags(name, tmp_path):
     """What a graph resamples, the shipped one and one made now, and what soxr does: within 1e-4 of a tag."""
-    sound, tagger = clip(44_100)[: 12 * 44_100], mcc_zoo.load(EXPORTS / name)
+    sound, tagger = clip(44_100)[4 * 44_100 : 16 * 44_100], mcc_zoo.load(EXPORTS / name)
     files, expected = [], []
     for rate in (8_000, 22_050, 32_000, 44_101, 48_000, 96_000, 192_000):
         path = tmp_path / f"{rate}.wav"
@@ -78,7 +78,7 @@ def test_a_wav_file_of_any_rate_gets_the_taggers_tags(name, tmp_path):
         expected.append(list(tagger.tag(path).tags.values()))
         wrong = tagger.tag_waveform(soundfile.read(path, dtype="float32")[0], 44_100)
         away = np.abs(np.subtract(list(wrong.tags.values()), expected[-1])).max()
-        assert away > 0.01 or rate == 44_101, "the clip does not tell rates apart"
+        assert away > 0.02 or rate == 44_101, "the clip does not tell rates apart"
     request = {"wav_bytes": np.array(files, object)}
     (shipped,) = ask([(tagger.folder, "tag_wav", request)])
     assert isinstance(shipped, dict), shipped
