@@ -30,9 +30,9 @@ test: .venv/installed-test
 	$(BIN)/pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-tfio: .venv-tfio/installed
-	MCC_ZOO_REQUIRE_TFIO=1 .venv-tfio/bin/pytest -q tests/test_audio.py tests/test_decoders.py -k tfio
-	.venv-tfio/bin/pytest -q tests/test_isolation.py tests/test_front_end.py tests/test_tagger.py tests/test_training.py \
-		tests/test_architectures.py \
+	MCC_ZOO_REQUIRE_TFIO=1 .venv-tfio/bin/pytest -q tests/audio/test_reading.py tests/audio/test_decoders.py -k tfio
+	.venv-tfio/bin/pytest -q tests/audio/test_subprocess_decoder.py tests/features/test_log_mel.py tests/inference tests/training/test_fit.py \
+		tests/models \
 		-k "isolation or front_end or tagger or trained_models or from_the_cache or (architectures and mcclstm)"
 
 check: .venv/installed-test

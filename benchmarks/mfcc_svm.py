@@ -34,8 +34,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from mcc_zoo import audio, comparison, datasets, evaluation, experiment, folds, results
-from mcc_zoo.datasets import Track
+from mcc_zoo import datasets
+from mcc_zoo.atomic import write_text
+from mcc_zoo.audio import checks, reading
+from mcc_zoo.datasets import Track, splits
+from mcc_zoo.evaluation import metrics, significance
+from mcc_zoo.experiment import corpus, summary
 
 NAME = "mfcc_svm"
 SAMPLE_RATE = 22_050  # Hz
@@ -51,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if asked.against:
             check_run(asked.against, asked)  # before minutes of training
         predictions = measure(asked)
-        print(evaluation.as_markdown(evaluation.summary(predictions, asked.manifest.stem)))
-        if leak := evaluation.leak(predictions, asked.manifest.stem, asked.split):
+        print(summary.scores_as_markdown(metrics.summary(predictions, asked.manifest.stem)))
+        if leak := summary.leak(predictions, asked.manifest.stem, asked.split):
             print(f"Warning: {leak}")
         if asked.against:
             print(against(predictions, asked.against))
@@ -79,14 +83,14 @@ def measure(asked: argparse.Namespace) -> pd.DataFrame:
     seeds = range(asked.seed, asked.seed + asked.seeds)
     if not seeds:
         raise ValueError(f"--seeds={asked.seeds}: at least one is needed")
-    if taken := experiment.RESERVED & {track.label for track in tracks}:
+    if taken := corpus.RESERVED & {track.label for track in tracks}:
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
-    folds.draw(tracks, asked.split, asked.folds, asked.seed)  # what is impossible is refused before the decoding
+    splits.draw(tracks, asked.split, asked.folds, asked.seed)  # what is impossible is refused before the decoding
     tracks, features = read(tracks)
     jobs = [
         (seed, fold, split)
         for seed in seeds
-        for fold, split in enumerate(folds.draw(tracks, asked.split, asked.folds, seed))
+        for fold, split in enumerate(splits.draw(tracks, asked.split, asked.folds, seed))
     ]
     scores, predictions = [], []
     for seed, fold, split in progress(jobs, description="folds", disable=not sys.stderr.isatty()):
@@ -105,8 +109,8 @@ def measure(asked: argparse.Namespace) -> pd.DataFrame:
     own = f"{NAME}-{Path(asked.split).stem}-{asked.folds}folds"
     folder = asked.output or Path("results") / asked.manifest.stem / own
     folder.mkdir(parents=True, exist_ok=True)
-    results.write(folder / "folds.csv", pd.DataFrame(scores).to_csv(index=False))
-    results.write(folder / "predictions.csv", found.to_csv(index=False))
+    write_text(folder / "folds.csv", pd.DataFrame(scores).to_csv(index=False))
+    write_text(folder / "predictions.csv", found.to_csv(index=False))
     print(f"{len(tracks)} tracks; predictions in {folder}")
     return found
 
@@ -121,17 +125,17 @@ def read(tracks: Sequence[Track]) -> tuple[list[Track], np.ndarray]:
         ValueError: No track is readable.
     """
 
-    def attempt(track: Track) -> np.ndarray | audio.AudioError:
+    def attempt(track: Track) -> np.ndarray | checks.AudioError:
         try:
-            return statistics(audio.read(track.path, SAMPLE_RATE))
-        except audio.AudioError as error:
+            return statistics(reading.read(track.path, SAMPLE_RATE))
+        except checks.AudioError as error:
             return error
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting = pool.map(attempt, tracks)
         found = list(progress(waiting, "reading tracks", len(tracks), disable=not sys.stderr.isatty()))
     for reason in found:
-        if isinstance(reason, audio.AudioError):
+        if isinstance(reason, checks.AudioError):
             print(f"set aside: {reason}", file=sys.stderr)
     pairs = [(t, own) for t, own in zip(tracks, found, strict=True) if isinstance(own, np.ndarray)]
     if not pairs:
@@ -155,7 +159,7 @@ def learn(features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray, se
         indices: Of the training and validation tracks; no other track is looked at.
         seed: Draws the inner folds.
     """
-    labels, groups = _labels(tracks, indices), folds.group_numbers(tracks)[indices]
+    labels, groups = _labels(tracks, indices), splits.group_numbers(tracks)[indices]
     most = min(len(set(groups.tolist())), max(Counter(labels.tolist()).values()))
     inner = StratifiedGroupKFold(min(INNER_FOLDS, most), shuffle=True, random_state=seed)
     search = GridSearchCV(Pipeline([("scale", StandardScaler()), ("svc", SVC())]), GRID, cv=inner)
@@ -199,7 +203,7 @@ def against(predictions: pd.DataFrame, run: Path) -> str:
     Raises:
         ValueError: Its folds are others.
     """
-    systems = evaluation.read_predictions(run / "predictions.csv")
+    systems = metrics.read_predictions(run / "predictions.csv")
     own = _tested(predictions)
     for (architecture, seed, fold), theirs in _tested(systems).items():
         if own.get((NAME, seed, fold), theirs) != theirs:
@@ -208,17 +212,17 @@ def against(predictions: pd.DataFrame, run: Path) -> str:
                 "give the --manifest, --split, --folds and --seed of that run"
             )
     claims = [(NAME, architecture) for architecture in systems["architecture"].unique()]
-    table = comparison.compare(pd.concat([predictions, systems]), claims)
+    table = significance.compare(pd.concat([predictions, systems]), claims)
     if table.empty:
         raise ValueError(f"--against={run}: has no three folds of a seed in common with these")
-    return comparison.as_markdown(table)
+    return summary.differences_as_markdown(table)
 
 
 def _tested(predictions: pd.DataFrame) -> dict[tuple[Hashable, ...], set[tuple[str, str]]]:
     """The tracks and their labels of each architecture, seed and fold."""
     return {
         (architecture, seed, fold): set(zip(rows["path"], rows["truth"], strict=True))
-        for (architecture, seed, fold), rows in predictions.groupby(evaluation.KEYS)
+        for (architecture, seed, fold), rows in predictions.groupby(metrics.KEYS)
     }
 
 

@@ -21,7 +21,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from benchmarks.interleaved import Peer, measure, summary
 from benchmarks.tagging import fresh_export, music
-from mcc_zoo.wording import counted
+from mcc_zoo.text import counted
 from serving import grpc_client, rest_client
 from serving.client import Request
 from serving.stand_in import Batching, StandIn

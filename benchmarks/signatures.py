@@ -16,7 +16,7 @@ import soxr
 
 from benchmarks.interleaved import Peer, measure, summary
 from benchmarks.tagging import SAMPLE_RATE, fresh_export, music, write
-from mcc_zoo import audio
+from mcc_zoo.audio import reading
 
 SECONDS = 30
 SHORT = 2  # seconds of the clip that a process is asked about first
@@ -113,7 +113,7 @@ def _clip(root: Path, rate: int, seconds: int) -> Path:
         heard = soxr.resample(music(0, block), SAMPLE_RATE, rate)
         write(path, heard, rate, repeats=seconds // block)
     elif not path.exists():
-        np.save(path, audio.read(_clip(root, SAMPLE_RATE, seconds), SAMPLE_RATE)[np.newaxis])
+        np.save(path, reading.read(_clip(root, SAMPLE_RATE, seconds), SAMPLE_RATE)[np.newaxis])
     return path
 
 

@@ -16,7 +16,7 @@ import soundfile
 
 import mcc_zoo
 from benchmarks.interleaved import Peer, measure, summary
-from mcc_zoo.demo_corpus import DANCES, draw_band, synthesise
+from mcc_zoo.datasets.synthetic import DANCES, draw_band, synthesise
 
 FORMATS = ("mp3", "ogg", "flac", "wav")
 SECONDS = 30

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 import mcc_zoo  # makes the layers known to Keras
+from mcc_zoo.inference.locate import newest
 
 
 def main() -> None:
@@ -26,14 +27,12 @@ def main() -> None:
     parser.add_argument("--save", help="a file NAME.keras for the trained model")
     arguments = parser.parse_args()
 
-    model = tf.keras.models.load_model(
-        mcc_zoo.tagger.newest(Path(arguments.export))
-    )  # Keras wants the version's folder
+    model = tf.keras.models.load_model(newest(Path(arguments.export)))  # Keras wants the version's folder
     labels = mcc_zoo.labels_of(model)
     if arguments.label not in labels:
         parser.error(f"label {arguments.label!r} is not one of {', '.join(labels)}")
     sample_rate = mcc_zoo.front_end_of(model).sample_rate  # another rate would give wrong tags
-    audio = mcc_zoo.audio.read(arguments.song, sample_rate)[np.newaxis]  # (batch, samples)
+    audio = mcc_zoo.audio.reading.read(arguments.song, sample_rate)[np.newaxis]  # (batch, samples)
 
     def say(when: str) -> None:
         tags = model.predict(audio, verbose=0)["tags"][0]

@@ -25,7 +25,7 @@ def main() -> None:
     query = tagger.tag(arguments.query)
     if query.status == "refused":
         raise ValueError(query.reason)
-    files = [file for file in mcc_zoo.audio.find(arguments.folder) if not file.samefile(arguments.query)]
+    files = [file for file in mcc_zoo.audio.folders.find(arguments.folder) if not file.samefile(arguments.query)]
     found = progress.track(tagger.tag_files(files), "describing", len(files))
     results = [result for result in found if result.status == "ok"]
     if refused := len(files) - len(results):

@@ -1,5 +1,5 @@
 """Experiment scripts, one a dataset: `python -m experiments.NAME --help`."""
 
-from mcc_zoo_start import import_tensorflow
+from mcc_zoo.silence import import_tensorflow
 
 import_tensorflow()

@@ -12,15 +12,25 @@ import pandas as pd
 import tensorflow as tf
 from absl import app, flags, logging
 
-from mcc_zoo import decoders, evaluation, experiment, folds, pipeline, results, training
-from mcc_zoo.architectures import named
-from mcc_zoo.datasets import Track
-from mcc_zoo.export import ExportError, check_arguments, export_model
-from mcc_zoo.paper import ARCHITECTURES, FRONT_ENDS, RECIPES, WARM_STARTS
+from mcc_zoo.audio import decoders
+from mcc_zoo.datasets import Track, splits
+from mcc_zoo.evaluation import metrics
+from mcc_zoo.experiment import cross_validation, run_folder
+from mcc_zoo.experiment.corpus import Corpus, prepare
+from mcc_zoo.experiment.fold import train
+from mcc_zoo.experiment.provenance import command_line
+from mcc_zoo.experiment.report import write_report
+from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.export.metadata import ExportError
+from mcc_zoo.export.saved_model import check_arguments, export_model
+from mcc_zoo.export.signatures import MAX_SECONDS
+from mcc_zoo.features.cache import FeatureCache
+from mcc_zoo.features.front_end import FRONT_ENDS
+from mcc_zoo.paper import ARCHITECTURES
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.report import write_report
-from mcc_zoo.signatures import MAX_SECONDS
-from mcc_zoo.wording import counted
+from mcc_zoo.recipes import RECIPES, WARM_STARTS
+from mcc_zoo.text import counted, named
+from mcc_zoo.training import devices
 
 FLAGS = flags.FLAGS
 MOST_NAMES = 10  # of missing tracks; the rest is counted
@@ -72,13 +82,13 @@ flags.DEFINE_string("licence", "not stated", "Licence of the training music, for
 flags.DEFINE_bool("quiet", False, "No progress bars.")
 
 
-def settings(dataset: str) -> experiment.Settings:
+def settings(dataset: str) -> Settings:
     """Read the settings of a run from the flags."""
     recipe = RECIPES[FLAGS.recipe]
     if FLAGS.max_epochs:
         recipe = dataclasses.replace(recipe, max_epochs=FLAGS.max_epochs)
     asked = ARCHITECTURES if FLAGS.architectures == ["all"] else tuple(FLAGS.architectures)
-    return experiment.Settings(
+    return Settings(
         dataset=dataset,
         architectures=asked,
         folds=FLAGS.folds,
@@ -87,14 +97,14 @@ def settings(dataset: str) -> experiment.Settings:
         split=FLAGS.split,
         recipe=recipe,
         front_end=dataclasses.replace(named(FLAGS.front_end, FRONT_ENDS, "--front_end"), compression=FLAGS.compression),
-        precision=training.precision(FLAGS.precision, FLAGS.device),
+        precision=devices.precision(FLAGS.precision, FLAGS.device),
         shuffle_labels=FLAGS.shuffle_labels,
     )
 
 
-def default_run(asked: experiment.Settings) -> str:
+def default_run(asked: Settings) -> str:
     """Name a run after what distinguishes it."""
-    drawn = asked.split in folds.DRAWN
+    drawn = asked.split in splits.DRAWN
     split = asked.split if drawn else Path(asked.split).resolve().stem
     parts = [asked.recipe.name, split, FLAGS.front_end, *([f"{asked.folds}folds"] if drawn else [])]
     if asked.front_end.compression != "log10_1p":
@@ -127,17 +137,17 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
             "--split=random, which is leaky if several tracks are of one artist"
         )
     for seed in range(asked.seed, asked.seed + asked.seeds):
-        folds.draw(tracks, asked.split, asked.folds, seed)  # what is impossible is refused before hours of decoding
-    if rare := folds.too_few(tracks, asked.split, asked.folds):
+        splits.draw(tracks, asked.split, asked.folds, seed)  # what is impossible is refused before hours of decoding
+    if rare := splits.too_few(tracks, asked.split, asked.folds):
         print(f"warning: {rare}", file=sys.stderr)
-    if folds.is_fixed(asked.split):
+    if splits.is_fixed(asked.split):
         tracks = in_lists(tracks, Path(asked.split))
     run_dir = Path(FLAGS.results_dir) / dataset / (FLAGS.run or default_run(asked))
-    cache = pipeline.FeatureCache(FLAGS.cache_dir or Path(FLAGS.results_dir) / "cache", asked.front_end, FLAGS.decoder)
-    corpus = experiment.prepare(tracks, cache, FLAGS.quiet)
+    cache = FeatureCache(FLAGS.cache_dir or Path(FLAGS.results_dir) / "cache", asked.front_end, FLAGS.decoder)
+    corpus = prepare(tracks, cache, FLAGS.quiet)
     groups = len({track.group for track in corpus.tracks if track.group})
     print(f"{dataset}: {len(corpus.tracks)} tracks, {len(corpus.labels)} labels, {groups} groups; results in {run_dir}")
-    predictions = experiment.cross_validate(
+    predictions = cross_validation.cross_validate(
         corpus, asked, run_dir, device=FLAGS.device, processes=FLAGS.jobs, quiet=FLAGS.quiet
     )
     write_report(run_dir, dataset)
@@ -150,7 +160,7 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
 
 def in_lists(tracks: Sequence[Track], lists: Path) -> list[Track]:
     """Keep the tracks that the lists of a fixed split name, and say how the lists and the dataset differ."""
-    fixed = folds.from_lists(tracks, lists)
+    fixed = splits.from_lists(tracks, lists)
     for path, absent in fixed.absent.items():
         more = f" and {len(absent) - MOST_NAMES} more" if len(absent) > MOST_NAMES else ""
         names = ", ".join(absent[:MOST_NAMES])
@@ -161,19 +171,15 @@ def in_lists(tracks: Sequence[Track], lists: Path) -> list[Track]:
     return [track for track in tracks if track.name not in left_out]
 
 
-def export_winner(
-    corpus: experiment.Corpus, asked: experiment.Settings, run_dir: Path, predictions: pd.DataFrame
-) -> Path:
+def export_winner(corpus: Corpus, asked: Settings, run_dir: Path, predictions: pd.DataFrame) -> Path:
     """Refit the system of --export on all tracks and export it with its cross-validated scores."""
-    epochs, before = results.best_epochs(run_dir, FLAGS.export)
+    epochs, before = run_folder.best_epochs(run_dir, FLAGS.export)
     source = WARM_STARTS.get(FLAGS.export)
     if source and asked.recipe.warm_start and before and not FLAGS.quiet:
         print(f"{FLAGS.export} starts from the channels of {source}: {source} is trained first", file=sys.stderr)
-    model = experiment.train(
-        corpus, asked, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet
-    )
-    scores = evaluation.export_scores(predictions, asked.dataset, FLAGS.export)
-    label, percent = evaluation.most_frequent(predictions)
+    model = train(corpus, asked, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet)
+    scores = metrics.export_scores(predictions, asked.dataset, FLAGS.export)
+    label, percent = metrics.most_frequent(predictions)
     provenance = {
         "recipe": dataclasses.asdict(asked.recipe),
         "dataset": asked.dataset,
@@ -182,21 +188,21 @@ def export_winner(
         "epochs": epochs,
         "channels_epochs": before,
         "training_chunks": min(asked.recipe.max_chunks, max(features.chunks for features in corpus.features)),
-        "scores": {**scores, "split": folds.applied(corpus.tracks, asked.split), "seeds": asked.seeds},
+        "scores": {**scores, "split": splits.applied(corpus.tracks, asked.split), "seeds": asked.seeds},
         "majority": {"label": label, "percent": percent},
-        "command": results.command(),
+        "command": command_line(),
     }
-    if leak := results.leak(run_dir, predictions, asked.dataset):
+    if leak := run_folder.run_leak(run_dir, predictions, asked.dataset):
         provenance["limits"] = [f"Its score is not one on new music: {leak}"]
     return export_model(model, FLAGS.export_dir, export_name(asked), provenance)
 
 
-def export_name(asked: experiment.Settings) -> str:
+def export_name(asked: Settings) -> str:
     """Name the export of --export."""
     return FLAGS.export_name or f"{FLAGS.export}_{asked.dataset}"
 
 
-def check_export_name(asked: experiment.Settings) -> None:
+def check_export_name(asked: Settings) -> None:
     """Refuse before the training what the export would refuse after it."""
     try:
         check_arguments(export_name(asked), MAX_SECONDS, asked.front_end)

@@ -11,7 +11,8 @@ from pathlib import Path
 from absl import flags
 
 from experiments import common
-from mcc_zoo import datasets, demo_corpus
+from mcc_zoo import datasets
+from mcc_zoo.datasets import synthetic
 
 DATA_DIR = flags.DEFINE_string("data_dir", "demo/corpus", "Where the corpus is made, or lies from an earlier run.")
 TRACKS = flags.DEFINE_integer("tracks_per_dance", 20, "Files a dance.", lower_bound=3)
@@ -22,7 +23,7 @@ flags.adopt_module_key_flags(common)
 def tracks() -> list[datasets.Track]:
     """Make the corpus, unless it is there, and list it."""
     with common.progress("making the corpus") as progress:
-        manifest = demo_corpus.make(Path(DATA_DIR.value), tracks_per_dance=TRACKS.value, progress=progress)
+        manifest = synthetic.make(Path(DATA_DIR.value), tracks_per_dance=TRACKS.value, progress=progress)
     return datasets.manifest(manifest)
 
 

@@ -20,8 +20,14 @@ import pandas as pd
 from absl import flags
 
 from experiments import common
-from mcc_zoo import datasets, experiment, folds, paper, pipeline, results
-from mcc_zoo.architectures import named
+from mcc_zoo import datasets, recipes
+from mcc_zoo.atomic import write_text
+from mcc_zoo.datasets.splits import draw
+from mcc_zoo.experiment import cross_validation
+from mcc_zoo.experiment.corpus import Corpus, prepare
+from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.features.cache import FeatureCache
+from mcc_zoo.text import named
 
 BEFORE: dict[str, Any] = {
     "pooling": "mean",
@@ -97,21 +103,21 @@ def screen() -> Path:
     for trial in ONLY.value:
         settings = changed(asked, TRIALS[trial])
         cache_dir = flags.FLAGS.cache_dir or Path(flags.FLAGS.results_dir) / "cache"
-        cache = pipeline.FeatureCache(cache_dir, settings.front_end, flags.FLAGS.decoder)
-        corpus = experiment.prepare(tracks, cache, flags.FLAGS.quiet)
+        cache = FeatureCache(cache_dir, settings.front_end, flags.FLAGS.decoder)
+        corpus = prepare(tracks, cache, flags.FLAGS.quiet)
         print(f"{trial}: {json.dumps(TRIALS[trial])}")
         run_dir = folder / slug(trial)
         if (lender := with_the_same_channels(trial)) and same_channels(folder / slug(lender), corpus, settings):
-            take_units(folder / slug(lender), run_dir, set(settings.architectures) & set(paper.WARM_STARTS.values()))
-        experiment.cross_validate(
+            take_units(folder / slug(lender), run_dir, set(settings.architectures) & set(recipes.WARM_STARTS.values()))
+        cross_validation.cross_validate(
             corpus, settings, run_dir, device=flags.FLAGS.device, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet
         )
-        results.write(table, summary(folder).to_csv(index=False))
+        write_text(table, summary(folder).to_csv(index=False))
     print(summary(folder).to_string(index=False))
     return table
 
 
-def changed(asked: experiment.Settings, changes: dict[str, Any]) -> experiment.Settings:
+def changed(asked: Settings, changes: dict[str, Any]) -> Settings:
     """Put a trial's changes into the recipe, or into the front end."""
     of_front_end = {name: value for name, value in changes.items() if name == "compression"}
     of_recipe = BEFORE | {name: value for name, value in changes.items() if name not in of_front_end}
@@ -129,12 +135,12 @@ def with_the_same_channels(trial: str) -> str | None:
     return next((other for other, changes in TRIALS.items() if changes == own and other != trial), None)
 
 
-def same_channels(lender: Path, corpus: experiment.Corpus, settings: experiment.Settings) -> bool:
+def same_channels(lender: Path, corpus: Corpus, settings: Settings) -> bool:
     """Tell whether a run was of the same tracks, folds and settings, but for levers that concern the LSTM alone."""
     if not (lender / "config.json").exists():
         return False
-    splits = folds.draw(corpus.tracks, settings.split, settings.folds, settings.seed)
-    wanted = json.loads(json.dumps(experiment.identity(corpus, settings, splits)))
+    splits = draw(corpus.tracks, settings.split, settings.folds, settings.seed)
+    wanted = json.loads(json.dumps(cross_validation.identity(corpus, settings, splits)))
     there = json.loads((lender / "config.json").read_text(encoding="utf-8"))
     for facts in (wanted, there):
         facts["recipe"] = {name: value for name, value in facts["recipe"].items() if name not in OF_THE_LSTM}

@@ -11,7 +11,8 @@ from pathlib import Path
 from absl import flags
 
 from experiments import common
-from mcc_zoo import datasets, demo_corpus
+from mcc_zoo import datasets
+from mcc_zoo.datasets import synthetic
 
 DATA_DIR = flags.DEFINE_string("data_dir", "demo/structure", "Where the corpus is made, or lies from an earlier run.")
 SONGS = flags.DEFINE_integer("songs", 40, "Songs, each in six orders.", lower_bound=3)
@@ -22,7 +23,7 @@ flags.adopt_module_key_flags(common)
 def tracks() -> list[datasets.Track]:
     """Make the corpus, unless it is there, and list it."""
     with common.progress("making the corpus") as progress:
-        manifest = demo_corpus.make_structure(Path(DATA_DIR.value), songs=SONGS.value, progress=progress)
+        manifest = synthetic.make_structure(Path(DATA_DIR.value), songs=SONGS.value, progress=progress)
     return datasets.manifest(manifest)
 
 

@@ -24,14 +24,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.architectures import compose
-from mcc_zoo.chunks import chunks_in, samples_of
-from mcc_zoo.export import ExportError, sync
-from mcc_zoo.front_end import log_mel_of_power, split_into_chunks, window
-from mcc_zoo.paper import FrontEnd
-from mcc_zoo.signatures import Function
-from mcc_zoo.tagger import Tagger, load, newest
-from mcc_zoo.verification import ELSEWHERE, FACTS, difference, file_hashes, full_precision
+from mcc_zoo.atomic import sync
+from mcc_zoo.export.metadata import FACTS, ExportError
+from mcc_zoo.export.signatures import Function
+from mcc_zoo.export.verify import ELSEWHERE, difference, file_hashes, full_precision
+from mcc_zoo.features.framing import chunks_in, samples_of
+from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.features.log_mel import log_mel_of_power, split_into_chunks, window
+from mcc_zoo.inference.locate import newest
+from mcc_zoo.inference.tagger import Tagger, load
+from mcc_zoo.models.architectures import compose
 from mcc_zoo.version import __version__
 
 OUTPUTS = ("tags", "descriptor")

@@ -28,15 +28,24 @@ from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from mcc_zoo import datasets, evaluation, experiment, pipeline, results, training
-from mcc_zoo.architectures import with_labels
-from mcc_zoo.decoders import Name
-from mcc_zoo.experiment import Corpus, Settings
-from mcc_zoo.export import FACTS, check_arguments, export_model
-from mcc_zoo.folds import Split, applied, draw, too_few
-from mcc_zoo.paper import RECIPES, SYSTEMS, Recipe
+from mcc_zoo import datasets
+from mcc_zoo.audio.decoders import Name
+from mcc_zoo.datasets.splits import Split, applied, draw, too_few
+from mcc_zoo.evaluation import metrics
+from mcc_zoo.experiment import summary
+from mcc_zoo.experiment.corpus import Corpus, prepare
+from mcc_zoo.experiment.fold import evaluation_set, predict_tracks, training_set
+from mcc_zoo.experiment.provenance import command_line
+from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.export.saved_model import FACTS, check_arguments, export_model
+from mcc_zoo.features.cache import FeatureCache
+from mcc_zoo.inference.tagger import Tagger, load
+from mcc_zoo.models.architectures import with_labels
+from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.tagger import Tagger, load
+from mcc_zoo.recipes import RECIPES, Recipe
+from mcc_zoo.training import fit
+from mcc_zoo.training.batches import excerpts
 
 PENALTIES = tuple(10.0**power for power in range(-4, 2))  # scikit-learn's C, for standardised descriptors
 ITERATIONS = 300  # of its solver
@@ -94,7 +103,7 @@ def finetune(
         unfreeze: Train all weights, at a tenth of the recipe's rate, from where the new softmax alone has got.
         epochs: Of that training at most, instead of the recipe's; validation tracks choose how many.
         folds: Of the cross-validation, three at least.
-        split: As for `mcc_zoo.folds.draw`: by group where the manifest has groups.
+        split: As for `mcc_zoo.datasets.splits.draw`: by group where the manifest has groups.
         seed: Draws folds, and the order of training.
         licence: Of the music, for the model card.
         cache_dir: Where log-mel features are kept for a next time; nowhere by default.
@@ -128,7 +137,7 @@ def finetune(
     if rare := too_few(tracks, split, folds):
         print(f"warning: {rare}", file=sys.stderr)
     with _kept_or_not(cache_dir) as cache:
-        corpus = experiment.prepare(tracks, pipeline.FeatureCache(cache, tagger.front_end, decoder), quiet)
+        corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
         with progress_bar(quiet) as bar:
             model, trained_epochs, predictions = _tested_and_trained(tagger, corpus, settings, unfreeze, bar)
@@ -181,7 +190,7 @@ def _tested_and_trained(
         model = _with_new_softmax(tagger.model, corpus.labels, readings.of(part.train), penalty)
         if unfreeze:
             best_epochs.append(_train_all(model, corpus, settings, part.train, part.validation, None, bar))
-        found = experiment.predict_tracks(model, corpus, part.test, settings)
+        found = predict_tracks(model, corpus, part.test, settings)
         rows += [{"seed": settings.seed, "fold": fold, "architecture": model.name, **row} for row in found]
     everything = np.arange(len(corpus.tracks))
     penalty = PENALTIES[int(np.argmin(np.mean(losses, axis=0)))]
@@ -194,10 +203,10 @@ def _tested_and_trained(
 
 def _readings(model: keras.Model, corpus: Corpus, settings: Settings, bar: Progress) -> Readings:
     everything = np.arange(len(corpus.tracks))
-    windows = pipeline.excerpts(corpus.features, settings.recipe.max_chunks)
-    batches = experiment.evaluation_set(corpus, everything, settings)
+    windows = excerpts(corpus.features, settings.recipe.max_chunks)
+    batches = evaluation_set(corpus, everything, settings)
     shown = bar.track(batches, total=int(batches.cardinality()), description="describing tracks")
-    read = training.softmax_inputs(model, shown, len(windows))
+    read = fit.softmax_inputs(model, shown, len(windows))
     chunks = np.array([features.chunks for features in corpus.features])
     weights = [np.full(len(steps), 1 / chunks[track]) for steps, track in zip(read, windows[:, 0], strict=True)]
     if SYSTEMS[model.name].lstm is not None:  # a window's tags are those of its last step
@@ -250,10 +259,10 @@ def _train_all(
     keras.utils.set_random_seed(settings.seed)
     task = bar.add_task("training all weights", total=epochs or settings.recipe.max_epochs)
     shown = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: bar.update(task, completed=epoch + 1))
-    fitted = training.fit(
+    fitted = fit.fit(
         model,
-        experiment.training_set(corpus, tracks, settings, settings.seed, tf.distribute.get_strategy()),
-        None if validation is None else experiment.evaluation_set(corpus, validation, settings),
+        training_set(corpus, tracks, settings, settings.seed, tf.distribute.get_strategy()),
+        None if validation is None else evaluation_set(corpus, validation, settings),
         settings.recipe,
         epochs=epochs,
         seed=settings.seed,
@@ -275,7 +284,7 @@ def _provenance(
         f'Its descriptor was learnt on {source}. If the tracks of "{settings.dataset}", or others of their artists, '
         "were among that music, its score is not one on new music."
     ]
-    if leak := evaluation.leak(predictions, settings.dataset, settings.split):
+    if leak := summary.leak(predictions, settings.dataset, settings.split):
         limits.append(f"Its score is not one on new music: {leak}")
     return {
         "recipe": asdict(settings.recipe),
@@ -286,7 +295,7 @@ def _provenance(
         "epochs": epochs,
         "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
         "scores": {
-            **evaluation.export_scores(predictions, settings.dataset, tagger.model.name),
+            **metrics.export_scores(predictions, settings.dataset, tagger.model.name),
             "split": applied(corpus.tracks, settings.split),
             "seeds": settings.seeds,
         },
@@ -298,6 +307,6 @@ def _provenance(
             "dataset": facts.get("dataset", "not stated"),
             "licence": facts.get("licence", "not stated"),
         },
-        "command": results.command(),
+        "command": command_line(),
         "limits": limits,
     }

@@ -9,63 +9,12 @@ leaves open. "Ours" marks a choice of this project; BUILD_NOTES.md gives the rea
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-Pooling = Literal["last", "mean"]
-Compression = Literal["log10_1p", "log"]
-
-
-@dataclass(frozen=True)
-class FrontEnd:
-    """Parameters of the log-mel front end (Sec. 2.1 and 3).
-
-    Attributes:
-        sample_rate: Hz.
-        window_length: Samples in one STFT frame.
-        hop_length: Samples between the starts of two frames.
-        n_mels: Mel bands, M in the paper.
-        chunk_frames: STFT frames in one chunk, N in the paper.
-        compression: `log10_1p` is log10(1 + 10000 x), `log` is ln(x + 1e-6), x being mel energy.
-    """
-
-    sample_rate: int = 44_100  # Sec. 3
-    window_length: int = 2_048  # Sec. 3
-    hop_length: int = 1_024  # Sec. 3
-    n_mels: int = 40  # Sec. 2.1
-    chunk_frames: int = 80  # Sec. 2.1
-    compression: Compression = "log10_1p"  # "log-mel"; the form is P16's
-
-    def __post_init__(self) -> None:
-        """Refuse what no front end can mean."""
-        for name in ("sample_rate", "window_length", "hop_length", "n_mels", "chunk_frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)!r}: a front end needs a positive whole number here")
-        if self.compression not in ("log10_1p", "log"):
-            raise ValueError(f"compression={self.compression!r}: choose 'log10_1p' or 'log'")
-
-    @property
-    def chunk_samples(self) -> int:
-        """Samples that one chunk spans: its last frame reaches past the last hop (82,944 by default)."""
-        return (self.chunk_frames - 1) * self.hop_length + self.window_length
-
-    @property
-    def chunk_hop(self) -> int:
-        """Samples between the starts of two chunks (81,920 by default)."""
-        return self.chunk_frames * self.hop_length
-
-    @property
-    def chunk_seconds(self) -> float:
-        """Seconds between the starts of two chunks (1.858 by default)."""
-        return self.chunk_hop / self.sample_rate
-
-
-FRONT_ENDS = {
-    "44k": FrontEnd(),  # Sec. 2.1 to the letter: a chunk every 1.858 s
-    "22k": FrontEnd(sample_rate=22_050),  # a chunk every 3.715 s, as "every 3.712 s" has it; GTZAN's native rate
-}
-
-LOG10_1P_SCALE = 10_000.0  # P16's extractor
-LOG_OFFSET = 1e-6  # ours
+SAMPLE_RATE = 44_100  # Hz; Sec. 3
+WINDOW_LENGTH = 2_048  # samples; Sec. 3
+HOP_LENGTH = 1_024  # samples; Sec. 3
+N_MELS = 40  # Sec. 2.1
+CHUNK_FRAMES = 80  # Sec. 2.1
 
 
 @dataclass(frozen=True)
@@ -82,7 +31,6 @@ CHANNELS = {
     "B": Channel(kernel=(13, 9), pool=(4, 4)),  # Table 1: bass and kick
 }
 BASS_AS_IN_THE_TEXT = Channel(kernel=(9, 13), pool=(4, 4))  # Sec. 2.2 speaks of m < n; an option to compare
-
 FILTERS = 32  # not stated; P16's code
 DROPOUT = 0.5  # not stated; P16's code
 
@@ -119,7 +67,6 @@ SYSTEMS = {
     "mcclstm_fused": System("MCCLSTM fused: gates and attention", "TPB", dense=400, lstm=200, attention=True),
 }
 ARCHITECTURES = tuple(SYSTEMS)
-WARM_STARTS = {"r4": "r2", "mcclstm": "r3", "mcclstm_fused": "r3"}  # the same channels without the LSTM
 CLAIMS = (  # worse, better: what Tables 3 to 5 say of each step, and of the baselines; the last is ours
     ("r0", "r2"),
     ("r2", "r3"),
@@ -131,7 +78,6 @@ CLAIMS = (  # worse, better: what Tables 3 to 5 say of each step, and of the bas
     ("mlp", "mcclstm"),
     ("mcclstm", "mcclstm_fused"),
 )
-
 CNNS3_KERNELS = ((5, 5), (3, 3))  # Sec. 3
 CNNS3_POOL = (2, 2)  # Sec. 3
 MLP_LAYERS = 3  # Sigtia and Dixon 2014
@@ -180,97 +126,6 @@ REPORTED: dict[str, dict[str, Accuracy]] = {
 }
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a system is trained; never what it is trained on.
-
-    Attributes:
-        initializer: `normal` draws convolution and LSTM kernels from N(0, 1) (Sec. 3); `glorot` is Keras's
-            default: Glorot uniform, orthogonal for recurrent kernels.
-        pooling: What the track's tags read of an LSTM: its `last` valid step, or the `mean` over all valid steps.
-        optimizer: A Keras optimizer's name.
-        learning_rate: Of that optimizer.
-        schedule: `constant`, or `cosine`: one epoch of warm-up, then down to 0 at max_epochs.
-        clip_norm: Global gradient norm above which gradients are scaled down; None leaves them alone.
-        batch_tracks: Tracks in one step.
-        max_epochs: Passes over the training tracks at most.
-        patience: Epochs without a better validation loss after which training stops.
-        max_chunks: Longest training sequence, in chunks. Of a longer track each epoch reads another excerpt, and
-            evaluation averages windows of this length.
-        steps_loss: Which steps of an LSTM the loss reads: the `last` valid one, or `every` one.
-        chunk_loss: Weight of a further loss of systems with an LSTM: a softmax on each chunk's fused descriptor, which
-            is there in training only.
-        warm_start: Whether a system with an LSTM starts from what the chunk network of the same system without one
-            (`WARM_STARTS`) learnt on the same training tracks, if that tells validation tracks apart.
-        warm_rate: Factor of the learning rate of such a second training.
-        warm_frozen: Whether the channels stay as they are in such a second training, which then reads what they made
-            of each chunk once: it changes nothing of the log-mel.
-        lstm_dropout: Share of an LSTM's inputs that training drops, besides the dropout before the output.
-        weight_decay: Of AdamW; None for optimisers without it.
-        label_smoothing: Share of a target that is spread over all labels.
-        mixup: Parameter of the Beta distribution that mixes pairs of tracks (Zhang and others 2018); 0 mixes none.
-        random_offset: Whether an excerpt of a track starts at any frame, which costs a chunk, or at whole chunks.
-        shortest_excerpt: Share of a track that an excerpt has at least; its length is drawn up to the whole track.
-        gain_db: Loudness is changed by up to so many dB, up or down, track by track.
-        masked_bands: Up to so many mel bands next to each other are masked, track by track (Park and others 2019).
-        masked_frames: Up to so many frames of each chunk likewise.
-        average: Momentum of an average over the steps' weights that replaces them in the end; None keeps the weights.
-    """
-
-    name: str
-    initializer: Literal["normal", "glorot"]
-    pooling: Pooling
-    optimizer: str
-    learning_rate: float
-    schedule: Literal["constant", "cosine"]
-    clip_norm: float | None
-    batch_tracks: int
-    max_epochs: int
-    patience: int
-    max_chunks: int = 32  # ours: covers the 30 s excerpts of the paper's datasets at either rate
-    steps_loss: Literal["last", "every"] = "last"
-    chunk_loss: float = 0.0
-    warm_start: bool = False
-    warm_rate: float = 1.0
-    warm_frozen: bool = False
-    lstm_dropout: float = 0.0
-    weight_decay: float | None = None
-    label_smoothing: float = 0.0
-    mixup: float = 0.0
-    random_offset: bool = False
-    shortest_excerpt: float = 1.0
-    gain_db: float = 0.0
-    masked_bands: int = 0
-    masked_frames: int = 0
-    average: float | None = None
-
-
-RECIPES = {
-    "paper": Recipe(
-        name="paper",
-        initializer="normal",  # Sec. 3
-        pooling="last",  # Sec. 2.3
-        optimizer="sgd",  # Sec. 3; asynchronous there, synchronous here
-        learning_rate=0.01,  # not stated; P16's code
-        schedule="constant",  # not stated; P16's code
-        clip_norm=None,
-        batch_tracks=10,  # not stated; ours
-        max_epochs=200,  # not stated; ours
-        patience=20,  # not stated; ours
-    ),
-    "tuned": Recipe(  # ours; BUILD_NOTES.md has the trials
-        name="tuned",
-        initializer="glorot",
-        pooling="last",
-        optimizer="adam",
-        learning_rate=1e-3,
-        schedule="cosine",
-        clip_norm=1.0,
-        batch_tracks=16,
-        max_epochs=20,
-        patience=20,  # the schedule ends the training, the best epoch's weights are kept
-        warm_start=True,
-        warm_frozen=True,
-        warm_rate=0.3,
-    ),
-}
+def short_name(system: str) -> str:
+    """Return a system's title up to its colon; what is none of `SYSTEMS` keeps its name."""
+    return SYSTEMS[system].title.split(":")[0] if system in SYSTEMS else system

@@ -232,10 +232,10 @@ def _reader(
     if arguments.wav:
         yield _wav_bytes, None
         return
-    from mcc_zoo_start import quiet
+    from mcc_zoo.silence import quiet
 
     with quiet():  # the package imports TensorFlow, which takes its seconds and writes lines of its own
-        from mcc_zoo.isolation import IsolatedDecoder
+        from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 
     sample_rate, labels = _contract(arguments)
     try:
@@ -258,7 +258,7 @@ def _wav_bytes(file: str) -> bytes:
 
 
 def _decoded(decoder: Any, file: str, sample_rate: int, max_seconds: float) -> np.ndarray:
-    from mcc_zoo.audio import AudioError
+    from mcc_zoo.audio.checks import AudioError
 
     try:
         blocks = decoder.read_blocks(file, sample_rate, max(1, round(max_seconds * sample_rate)))
@@ -272,8 +272,9 @@ def _decoded(decoder: Any, file: str, sample_rate: int, max_seconds: float) -> n
 
 def _contract(arguments: argparse.Namespace) -> tuple[int, list[str]]:
     """Read sample rate and labels, which serving_default does not tell, from a copy of the export."""
-    from mcc_zoo.export import FACTS, ExportError
-    from mcc_zoo.tagger import newest
+    from mcc_zoo.export.metadata import ExportError
+    from mcc_zoo.export.saved_model import FACTS
+    from mcc_zoo.inference.locate import newest
 
     folder: Path = arguments.export or _default_export(arguments)
     version = folder / str(arguments.version)

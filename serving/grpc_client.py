@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 
-from mcc_zoo_start import quiet
+from mcc_zoo.silence import quiet
 from serving.client import RETRIES, Answer, Request, failure, late, parser, recorded, run, sentence
 
 with quiet():  # TensorFlow, which the stubs import too, writes lines of its own

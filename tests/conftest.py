@@ -17,8 +17,8 @@ import soundfile
 import tensorflow as tf
 
 import mcc_zoo
-from mcc_zoo.chunks import samples_of
-from mcc_zoo.paper import FRONT_ENDS
+from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.front_end import FRONT_ENDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

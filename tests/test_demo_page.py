@@ -23,9 +23,9 @@ from typer.testing import CliRunner
 
 import mcc_zoo
 from mcc_zoo import demo_page
-from mcc_zoo.chunks import samples_of
-from mcc_zoo.cli import commands, common
+from mcc_zoo.cli import common, main
 from mcc_zoo.demo_page import DemoPage, Library, LoadedModel, ModelError, ServedModel, server, tracks
+from mcc_zoo.features.framing import samples_of
 from serving.stand_in import StandIn
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def served(application: DemoPage) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def library(tagger, music) -> Library:
-    return Library.of(tagger.tag_files([music / "notes.txt", *mcc_zoo.audio.find(music)]), music)
+    return Library.of(tagger.tag_files([music / "notes.txt", *mcc_zoo.audio.folders.find(music)]), music)
 
 
 @pytest.fixture(scope="module")
@@ -335,7 +335,7 @@ def command(tagger, monkeypatch):
     monkeypatch.setattr(demo_page, "listening", listen)
 
     def run(*arguments):
-        result = CliRunner().invoke(commands.app, ["demo-page", "export", *map(str, arguments)])
+        result = CliRunner().invoke(main.app, ["demo-page", "export", *map(str, arguments)])
         return result.exit_code, result.stderr, pages
 
     return run

@@ -19,12 +19,14 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 import mcc_zoo
-from mcc_zoo import finetuning, pipeline
-from mcc_zoo.chunks import samples_of
-from mcc_zoo.cli import commands
-from mcc_zoo.paper import FRONT_ENDS, RECIPES
+from mcc_zoo import finetuning
+from mcc_zoo.cli import main
+from mcc_zoo.features import cache
+from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.wording import counted
+from mcc_zoo.recipes import RECIPES
+from mcc_zoo.text import counted
 
 LABELS = ["high", "low", "middle"]
 FRONT_END = FRONT_ENDS["22k"]
@@ -94,7 +96,7 @@ def test_card_says_what_it_comes_from_and_how_well_it_does(frozen, exported):
 
 def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tmp_path):
     options = ["--unfreeze", "--epochs=2", "--folds=3", f"--export-dir={tmp_path}", f"--cache-dir={tmp_path / 'cache'}"]
-    result = CliRunner().invoke(commands.app, ["finetune", str(small.parent), str(tones), *options])
+    result = CliRunner().invoke(main.app, ["finetune", str(small.parent), str(tones), *options])
     folder = tmp_path / "small_tones" / "1"
     assert (result.exit_code, result.stdout) == (1, f"{folder}\n")
     lines = result.stderr.splitlines()
@@ -138,10 +140,10 @@ def test_a_person_is_told_where_the_export_is(tmp_path, monkeypatch):
         "set_aside": 0,
     }
     (tmp_path / "mcc_zoo.json").write_text(json.dumps(facts))
-    monkeypatch.setattr(commands, "finetuned", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(main, "finetuned", lambda *_, **__: tmp_path)
     terminal = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr(commands, "sys", SimpleNamespace(stdout=terminal, stderr=terminal))
-    result = CliRunner().invoke(commands.app, ["finetune", "export", "music.csv"])
+    monkeypatch.setattr(main, "sys", SimpleNamespace(stdout=terminal, stderr=terminal))
+    result = CliRunner().invoke(main.app, ["finetune", "export", "music.csv"])
     assert (result.exit_code, result.stdout) == (0, f"exported to {tmp_path}\n")
     assert result.stderr.startswith("accuracy 76.7 %, cross-validated on 15 tracks; always saying high would give 40.0")
 
@@ -161,7 +163,7 @@ def test_softmax_is_that_of_a_logistic_regression_on_descriptors(architecture, r
     settings = mcc_zoo.Settings("tones", recipe=dataclasses.replace(RECIPE, max_chunks=2), front_end=FRONT_END)
 
     expected, classes, shares = [], [], []
-    audio = [mcc_zoo.audio.read(track.path, FRONT_END.sample_rate) for track in tracks]
+    audio = [mcc_zoo.audio.reading.read(track.path, FRONT_END.sample_rate) for track in tracks]
     hop, span = FRONT_END.chunk_hop, samples_of(2, FRONT_END)
     for i, samples in enumerate(audio):
         chunks = corpus.features[i].chunks
@@ -219,7 +221,7 @@ def rewritten(tones: Path, keep: list[int], folder: Path) -> Path:
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_decoding(small, tones, tmp_path, monkeypatch, rows, options, message):
-    monkeypatch.setattr(pipeline.FeatureCache, "features", lambda *_: pytest.fail("a track was decoded"))
+    monkeypatch.setattr(cache.FeatureCache, "features", lambda *_: pytest.fail("a track was decoded"))
     with pytest.raises(ValueError, match=message):
         mcc_zoo.finetune(small, rewritten(tones, rows, tmp_path), tmp_path / "exports", **options)
     assert not (tmp_path / "exports").exists()
@@ -248,7 +250,7 @@ def test_a_label_that_no_readable_track_has_is_refused(small, tones, tmp_path):
 )
 def test_command_says_what_cannot_be_done(arguments, message, small, tones):
     filled = [part.format(small=small, tones=tones) for part in arguments]
-    result = CliRunner().invoke(commands.app, ["finetune", *filled])
+    result = CliRunner().invoke(main.app, ["finetune", *filled])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(message)
 
@@ -257,7 +259,9 @@ def test_keras_trains_a_loaded_export_further(exported, tones):
     model = tf.keras.models.load_model(exported)
     before = [weight.copy() for weight in model.get_weights()]
     names = ("low 0.wav", "middle 1.wav", "high 2.wav")
-    audio = np.stack([mcc_zoo.audio.read(tones.parent / name, 44_100)[:166_000] for name in names])  # two chunks
+    audio = np.stack(
+        [mcc_zoo.audio.reading.read(tones.parent / name, 44_100)[:166_000] for name in names]
+    )  # two chunks
     labels = {"tags": np.array([2, 0, 1])}
     model.compile(tf.keras.optimizers.Adam(1e-4), loss={"tags": "sparse_categorical_crossentropy"})
     loss = model.evaluate(audio, labels, verbose=0)

@@ -10,7 +10,7 @@ from serve import serve
 from waveform import value, waveforms
 
 from mcc_zoo import FrontEnd
-from mcc_zoo.pipeline import log_mel_blocks
+from mcc_zoo.features.streaming import log_mel_blocks
 
 tf.config.threading.set_intra_op_parallelism_threads(1)
 audio = waveforms(*map(int, sys.argv[1:]))

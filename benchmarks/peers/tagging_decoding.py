@@ -10,17 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 import soundfile
 from serve import serve
 
-from mcc_zoo import audio
-from mcc_zoo.chunks import samples_of
-from mcc_zoo.paper import FrontEnd
-from mcc_zoo.pipeline import BLOCK_CHUNKS
+from mcc_zoo.audio import reading
+from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.features.streaming import BLOCK_CHUNKS
 
 FRONT_END = FrontEnd()
 
 
 def mono(path):
     """Count the samples that the tagger would get."""
-    blocks = audio.read_blocks(path, FRONT_END.sample_rate, samples_of(BLOCK_CHUNKS, FRONT_END))
+    blocks = reading.read_blocks(path, FRONT_END.sample_rate, samples_of(BLOCK_CHUNKS, FRONT_END))
     return sum(len(block) for block in blocks)
 
 

@@ -15,9 +15,10 @@ from serve import serve
 from tracks import BATCH, CHUNKS, LABELS, tracks
 
 import mcc_zoo
-from mcc_zoo import training
-from mcc_zoo.chunks import samples_of
-from mcc_zoo.pipeline import Features, evaluation_batches, training_batches
+from mcc_zoo.features.cache import Features
+from mcc_zoo.features.framing import samples_of
+from mcc_zoo.training import objective
+from mcc_zoo.training.batches import evaluation_batches, training_batches
 
 FRONT_END = mcc_zoo.FrontEnd()
 architecture, counts, folder = sys.argv[1], list(map(int, sys.argv[2:4])), "".join(sys.argv[4:])
@@ -44,15 +45,15 @@ def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
 
 recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None, pooling="mean")
 model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)], recipe=recipe)
-trained = training.compiled(model, recipe, epochs=1, steps=1)
+trained = objective.compiled(model, recipe, epochs=1, steps=1)
 limits = {"batch_tracks": BATCH, "max_chunks": recipe.max_chunks}
 if folder:
     own = training_batches(*cached(counts[0], 0), seed=0, **limits)
     others = evaluation_batches(*cached(counts[1], 1), **limits)
 else:
     own, others = in_memory(counts[0]), in_memory(counts[1]) if counts[1] else None
-own = training.with_targets(own, model, recipe)
-others = None if others is None else training.with_targets(others, model, recipe)
+own = objective.with_targets(own, model, recipe)
+others = None if others is None else objective.with_targets(others, model, recipe)
 
 
 def work() -> dict[str, float]:

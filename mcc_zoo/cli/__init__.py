@@ -5,6 +5,6 @@ it was asked for what cannot be done, and 130 after Ctrl-C. Standard output carr
 errors go to standard error.
 """
 
-from mcc_zoo.cli.commands import main
+from mcc_zoo.cli.main import main
 
 __all__ = ["main"]

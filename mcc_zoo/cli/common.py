@@ -15,12 +15,13 @@ import numpy as np
 import tensorflow as tf
 import typer
 
-from mcc_zoo import audio
-from mcc_zoo.decoders import Name, check
-from mcc_zoo.export import ExportError
+from mcc_zoo.audio import checks, folders
+from mcc_zoo.audio.decoders import Name, check
+from mcc_zoo.export.metadata import ExportError
+from mcc_zoo.inference.result import Result
+from mcc_zoo.inference.tagger import Mode, Tagger, load
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.tagger import Mode, Result, Tagger, load
-from mcc_zoo_start import quiet
+from mcc_zoo.silence import quiet
 
 REFUSED, IMPOSSIBLE, INTERRUPTED = 1, 2, 130  # exit statuses
 
@@ -84,11 +85,11 @@ def listed(inputs: Iterable[str]) -> dict[str, str]:
     for given in inputs:
         files, reason = [given], ""
         if os.path.isdir(given):
-            suffixes = ", ".join(sorted(audio.AUDIO_SUFFIXES))
+            suffixes = ", ".join(sorted(folders.AUDIO_SUFFIXES))
             reason = f"{given!r}: this folder and its subfolders hold no audio files ({suffixes})"
             try:
-                files = [str(file) for file in audio.find(given)]
-            except audio.AudioError as error:
+                files = [str(file) for file in folders.find(given)]
+            except checks.AudioError as error:
                 files, reason = [], str(error)
         found |= {file: "" for file in files} or {given: reason}
     return found

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcc_zoo import audio
+from mcc_zoo.audio import checks, reading
+from mcc_zoo.audio.decoders import Name
+from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.datasets.files import audio_of, list_files
 from mcc_zoo.datasets.readers.manifest import read_manifest
 from mcc_zoo.datasets.track import Dataset, DatasetWarning, Track
-from mcc_zoo.decoders import Name
-from mcc_zoo.isolation import IsolatedDecoder
-from mcc_zoo.wording import counted
+from mcc_zoo.text import counted
 
 
 @dataclass(frozen=True)
@@ -207,9 +207,9 @@ def _unlisted(tracks: Sequence[Track]) -> list[str]:
 def _fault(path: Path, isolated: IsolatedDecoder, decode: bool) -> str:
     """Why a file cannot be read; empty if it can."""
     try:
-        rate = audio.probe(path, isolated.decoder).sample_rate
+        rate = reading.probe(path, isolated.decoder).sample_rate
         for _ in isolated.read_blocks(path, rate, 10 * rate) if decode else ():
             pass  # at its own rate: resampling would only cost time
-    except audio.AudioError as error:
+    except checks.AudioError as error:
         return str(error)
     return ""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mcc_zoo.audio import AUDIO_SUFFIXES
+from mcc_zoo.audio.folders import AUDIO_SUFFIXES
 from mcc_zoo.datasets.tables import EXCEL
 from mcc_zoo.datasets.track import DatasetError
 

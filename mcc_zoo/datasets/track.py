@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mcc_zoo.audio import AUDIO_SUFFIXES
+from mcc_zoo.audio.folders import AUDIO_SUFFIXES
 
 
 class DatasetError(ValueError):

@@ -17,13 +17,13 @@ from werkzeug.routing import Map, Rule
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from mcc_zoo.audio import AudioError
-from mcc_zoo.decoders import DECODERS
+from mcc_zoo.audio.checks import AudioError
+from mcc_zoo.audio.decoders import DECODERS
+from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError, ServedModel
 from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tagged
-from mcc_zoo.isolation import IsolatedDecoder
+from mcc_zoo.inference.tagger import Tagger
 from mcc_zoo.paper import SYSTEMS
-from mcc_zoo.tagger import Tagger
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from mcc_zoo.audio import AudioError
-from mcc_zoo.chunks import samples_of, too_short
+from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError
-from mcc_zoo.paper import FrontEnd
-from mcc_zoo.tagger import Result, Tagger
+from mcc_zoo.features.framing import samples_of, too_short
+from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.inference.result import Result
+from mcc_zoo.inference.tagger import Tagger
 
 MAX_SECONDS = 3_600.0  # a compressed file of a few hundred KB can hold days
 NEAREST = 5

@@ -1,0 +1,46 @@
+from .audio.checks import AudioError
+from .conversion import Conversion, ConversionError, convert
+from .datasets import Track
+from .experiment.corpus import prepare
+from .experiment.cross_validation import cross_validate
+from .experiment.fold import train
+from .experiment.settings import Settings
+from .export.metadata import ExportError
+from .export.saved_model import export_model
+from .features.cache import FeatureCache
+from .features.front_end import FRONT_ENDS, FrontEnd
+from .finetuning import finetune
+from .inference.result import Result
+from .inference.tagger import Tagger, load
+from .models.architectures import build, front_end_of, labels_of
+from .paper import ARCHITECTURES
+from .recipes import RECIPES, Recipe
+from .version import __version__
+
+__all__ = [
+    "ARCHITECTURES",
+    "FRONT_ENDS",
+    "RECIPES",
+    "AudioError",
+    "Conversion",
+    "ConversionError",
+    "ExportError",
+    "FeatureCache",
+    "FrontEnd",
+    "Recipe",
+    "Result",
+    "Settings",
+    "Tagger",
+    "Track",
+    "__version__",
+    "build",
+    "convert",
+    "cross_validate",
+    "export_model",
+    "finetune",
+    "front_end_of",
+    "labels_of",
+    "load",
+    "prepare",
+    "train",
+]

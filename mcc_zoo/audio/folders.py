@@ -1,0 +1,54 @@
+"""Find audio files in folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mcc_zoo.audio.checks import AudioError
+from mcc_zoo.audio.decoders import SUFFIXES
+
+AUDIO_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+OTHER_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".ape", ".mpc", ".wv"})  # audio that soundfile cannot read
+
+
+def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES | OTHER_SUFFIXES) -> list[Path]:
+    """List the audio files of a folder and its subfolders, those that `mcc-zoo tag` has a row for.
+
+    Audio that the default decoder does not read, such as M4A, is listed too: to refuse it with a reason is better than
+    to leave it out in silence.
+
+    Hidden files and folders are left out, and with them the "._" files that macOS leaves on other disks. Links to
+    files count, links to folders are not followed.
+
+    Args:
+        folder: Where to look.
+        suffixes: Of the files wanted, in small letters; `AUDIO_SUFFIXES` are those that every installation reads.
+
+    Returns:
+        Sorted paths, each beginning with `folder`, of regular files with one of the suffixes, in capitals or not.
+
+    Raises:
+        AudioError: `folder` is not a folder, or it or a subfolder cannot be listed.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("b.WAV", "a.mp3", "._a.mp3", "notes.txt"):
+        ...         (pathlib.Path(folder) / name).touch()
+        ...     [path.name for path in find(folder)]
+        ['a.mp3', 'b.WAV']
+    """
+    found: list[Path] = []
+    for parent, subfolders, names in os.walk(folder, onerror=_refuse_folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        paths = [Path(parent, name) for name in names if not name.startswith(".")]
+        found += [path for path in paths if path.suffix.lower() in suffixes and path.is_file()]
+    return sorted(found)
+
+
+def _refuse_folder(error: OSError) -> None:
+    """Raise what `os.walk` would pass over in silence."""
+    raise AudioError(
+        f"{error.filename!r}: cannot be listed as a folder ({error.strerror}); give a folder that can be read"
+    ) from error

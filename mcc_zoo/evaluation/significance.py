@@ -1,0 +1,131 @@
+"""Is a difference between two systems more than luck? Paired tests on the same folds.
+
+The folds of a cross-validation share their training tracks, so a plain t-test finds differences where there are none.
+The corrected resampled t-test (Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003)
+widens the variance by n_test / n_train for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from mcc_zoo.evaluation.metrics import fold_scores
+from mcc_zoo.paper import CLAIMS
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better one system is than another on the same folds.
+
+    Attributes:
+        mean: Of the folds' differences, in the unit of the scores.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        effect: The mean over the standard deviation of the folds' differences (Cohen's d for pairs).
+        t_test: Two-sided p of the corrected resampled t-test.
+        wilcoxon: Two-sided p of Wilcoxon's signed-rank test, which is not corrected for the shared tracks.
+    """
+
+    mean: float
+    low: float
+    high: float
+    effect: float
+    t_test: float
+    wilcoxon: float
+
+
+def difference(differences: np.ndarray, test_share: float) -> Difference:
+    """Test paired differences of folds.
+
+    Args:
+        differences: (folds,) one fold's score of a system less that of the other; folds of all seeds, at least two.
+        test_share: Test tracks of a fold over its training tracks, 1/8 for an 80-10-10 split.
+
+    Raises:
+        ValueError: There are fewer than two folds.
+    """
+    differences = np.round(differences, 12)  # one track of forty is one track of forty, whatever was subtracted
+    count = len(differences)
+    if count < 2:
+        raise ValueError(f"differences of {count} fold: two at least are needed for a spread")
+    mean, std = float(np.mean(differences)), float(np.std(differences, ddof=1))
+    if std == 0:  # the same everywhere: no spread to judge by
+        p = 1.0 if mean == 0 else 0.0
+        return Difference(
+            mean, mean, mean, 0.0 if mean == 0 else float(np.copysign(np.inf, mean)), p, _wilcoxon(differences)
+        )
+    error = std * np.sqrt(1 / count + test_share)
+    reach = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * error
+    p = 2 * stats.t.sf(abs(mean) / error, count - 1)
+    return Difference(mean, mean - reach, mean + reach, mean / std, float(p), _wilcoxon(differences))
+
+
+def _wilcoxon(differences: np.ndarray) -> float:
+    if not np.any(differences):
+        return 1.0
+    return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Correct p values of several tests so that the chance of any false find stays as stated (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03, 0.005]).tolist()
+    [0.03, 0.06, 0.06, 0.02]
+    """
+    order = np.argsort(p_values)
+    factors = np.arange(len(order), 0, -1)
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(1, np.maximum.accumulate(np.asarray(p_values)[order] * factors))
+    return corrected
+
+
+def compare(
+    predictions: pd.DataFrame, claims: Sequence[tuple[str, str]] = CLAIMS, score: str = "accuracy"
+) -> pd.DataFrame:
+    """Test claims that one system is better than another, on the seeds of which both have all folds.
+
+    Args:
+        predictions: The rows of predictions.csv.
+        claims: Pairs (worse, better); those with a system that is not in the predictions are left out.
+        score: A column of `mcc_zoo.evaluation.metrics.fold_scores`.
+
+    Returns:
+        A row a claim: worse, better, folds, what `Difference` holds, and holm, the corrected p of the t-test over
+        these claims. Empty where no claim can be tested: without three folds of a seed, so for fixed lists.
+    """
+    scores = fold_scores(predictions).pivot(index=["seed", "fold"], columns="architecture", values=score)
+    folds = predictions["fold"].nunique()
+    if folds < 3:  # a fixed split: its seeds do not draw other test tracks
+        return pd.DataFrame()
+    rows = []
+    for worse, better in claims:
+        if not {worse, better} <= set(scores.columns):
+            continue
+        paired = (scores[better] - scores[worse]).dropna()
+        paired = paired[paired.groupby("seed").transform("size") == folds]
+        if paired.empty:
+            continue
+        seeds = paired.index.get_level_values("seed")
+        own = predictions[(predictions["architecture"] == better) & predictions["seed"].isin(seeds)]
+        found = difference(paired.to_numpy(), share_of_test_tracks(own))
+        rows.append({"worse": worse, "better": better, "folds": len(paired), **found.__dict__})
+    table = pd.DataFrame(rows)
+    return table.assign(holm=holm(table["t_test"].tolist())) if rows else table
+
+
+def share_of_test_tracks(predictions: pd.DataFrame) -> float:
+    """Divide test by training tracks, mean over the folds of one system's whole seeds: k tests, k + 1 validates."""
+    sizes = predictions.groupby(["seed", "fold"]).size()
+    shares = [
+        test / (own.sum() - test - validation)
+        for _, own in sizes.groupby("seed")
+        for test, validation in zip(own, np.roll(own, -1), strict=True)
+    ]
+    return float(np.mean(shares))

@@ -1,0 +1,87 @@
+"""A dataset's readable tracks with their features."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mcc_zoo.datasets import Track
+from mcc_zoo.features.cache import FeatureCache, Features
+from mcc_zoo.progress import progress_bar
+from mcc_zoo.text import without_path
+
+ROW = ["seed", "fold", "architecture", "path", "group"]
+RESERVED = {*ROW, "truth", "prediction", "majority_vote", "chunks", "chunks_right"}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A dataset's readable tracks with their features.
+
+    Attributes:
+        tracks: In the dataset's order.
+        features: One for each track.
+        labels: Class names, sorted.
+        classes: (tracks,) numbers of the tracks' labels.
+        refused: Path and reason of each track that could not be read.
+    """
+
+    tracks: list[Track]
+    features: list[Features]
+    labels: list[str]
+    classes: np.ndarray
+    refused: pd.DataFrame
+
+
+def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -> Corpus:
+    """Decode every track into the cache; unreadable ones are set aside with the reason, and said aloud.
+
+    Raises:
+        ValueError: No track is readable, or a label is the name of a column of predictions.csv.
+    """
+    with progress_bar(quiet) as bar:
+        task = bar.add_task("reading tracks", total=len(tracks))
+        found = cache.prepare(tracks, lambda done, _: bar.update(task, completed=done))
+    pairs = [(t, f) for t, f in zip(tracks, found, strict=True) if isinstance(f, Features)]
+    refused = [(t, str(f)) for t, f in zip(tracks, found, strict=True) if not isinstance(f, Features)]
+    for _, reason in refused:
+        print(f"set aside: {reason}", file=sys.stderr)
+    if not pairs:
+        raise ValueError(f"none of {len(tracks)} tracks could be read" + (f": {refused[0][1]}" if refused else ""))
+    rows = [(track.name, without_path(reason, str(track.path))) for track, reason in refused]
+    kept, features = [track for track, _ in pairs], [f for _, f in pairs]
+    labels = sorted({track.label for track in kept})
+    if taken := RESERVED & set(labels):
+        raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
+    classes = np.array([labels.index(track.label) for track in kept])
+    return Corpus(kept, features, labels, classes, pd.DataFrame(rows, columns=["path", "reason"]))
+
+
+def with_shuffled_labels(corpus: Corpus, seed: int) -> Corpus:
+    """Deal the labels out anew among the tracks."""
+    order = np.random.default_rng(seed).permutation(len(corpus.tracks))
+    tracks = [
+        Track(t.path, t.name, corpus.tracks[i].label, t.group, t.fold)
+        for t, i in zip(corpus.tracks, order, strict=True)
+    ]
+    return Corpus(tracks, corpus.features, corpus.labels, corpus.classes[order], corpus.refused)
+
+
+def pick(items: Sequence, indices: np.ndarray) -> list:
+    """Take the items with these indices."""
+    return [items[i] for i in indices]
+
+
+def fingerprint(corpus: Corpus) -> dict[str, Any]:
+    """Tell a corpus by its number of tracks and by a hash of their names, labels, groups and contents."""
+    listing = sorted(
+        (t.name, t.label, t.group, f.path.name) for t, f in zip(corpus.tracks, corpus.features, strict=True)
+    )
+    return {"tracks": len(listing), "tracks_sha256": hashlib.sha256(json.dumps(listing).encode()).hexdigest()}

@@ -1,0 +1,107 @@
+"""What a fold keeps for the report: taggrams of two tracks and the learnt filters."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mcc_zoo.atomic import write_text
+from mcc_zoo.paper import CHANNELS
+
+TAGGRAMS, FILTERS = "taggrams.json", "filters.npz"  # in the folder of a fold
+
+
+@dataclass(frozen=True)
+class TrackTaggram:
+    """A tested track and what a system said of it, window by window.
+
+    Attributes:
+        path: The track's name.
+        truth: Its label.
+        prediction: The label that it was given.
+        probability: Of that label.
+        labels: Names of the taggrams' columns.
+        windows: For each window of the track (chunks, labels) probabilities.
+    """
+
+    path: str
+    truth: str
+    prediction: str
+    probability: float
+    labels: list[str]
+    windows: list[np.ndarray]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the track was given its own label."""
+        return self.truth == self.prediction
+
+
+def write_taggrams(
+    unit: Path, rows: Sequence[Mapping[str, Any]], taggrams: Sequence[Sequence[np.ndarray]], labels: Sequence[str]
+) -> None:
+    """Keep the taggrams of two tested tracks: the right and the wrong one whose labels got the highest probability.
+
+    Two, however large the dataset; one, where all tracks are right or all are wrong.
+
+    Args:
+        unit: Folder of a fold, which gets taggrams.json.
+        rows: The tested tracks' rows of predictions.csv.
+        taggrams: For each of them its windows, (chunks, labels) probabilities, kept with four decimals.
+        labels: Names of their columns.
+    """
+    kept = []
+    for right in (True, False):
+        own = [i for i, row in enumerate(rows) if (row["truth"] == row["prediction"]) == right]
+        if own:
+            surest = max(own, key=lambda i: rows[i][rows[i]["prediction"]])
+            row, windows = rows[surest], [np.round(window.astype(float), 4).tolist() for window in taggrams[surest]]
+            facts = {name: row[name] for name in ("path", "truth", "prediction")}
+            kept.append({**facts, "probability": row[row["prediction"]], "labels": list(labels), "windows": windows})
+    write_text(unit / TAGGRAMS, json.dumps(kept, ensure_ascii=False))
+
+
+def read_taggrams(path: Path) -> list[TrackTaggram]:
+    """Read a taggrams.json.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        tracks = [TrackTaggram(**{**facts, "windows": [*map(np.asarray, facts["windows"])]}) for facts in kept]
+        sound = all(np.concatenate(track.windows).shape[1:] == (len(track.labels),) for track in tracks)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"does not hold tracks ({error!r})") from error
+    if not sound:
+        raise ValueError("has taggrams that do not fit their labels")
+    return tracks
+
+
+def write_filters(unit: Path, chunk_network: keras.Model) -> None:
+    """Keep the filters of the channels P, T and B that a system has, as (bands, frames, filters) in filters.npz."""
+    layers = [layer for layer in chunk_network.layers if layer.name in CHANNELS]
+    filters = {layer.name: layer.get_weights()[0][:, :, 0].astype(np.float16) for layer in layers}
+    if filters:
+        np.savez_compressed(unit / FILTERS, **filters)
+
+
+def read_filters(path: Path) -> dict[str, np.ndarray]:
+    """Read a filters.npz: for each channel (bands, frames, filters) float32.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    try:
+        with np.load(path) as arrays:
+            return {name: arrays[name].astype(np.float32) for name in CHANNELS if name in arrays}
+    except (zipfile.BadZipFile, zlib.error, EOFError, TypeError) as error:
+        raise ValueError(f"does not hold filters ({error!r})") from error

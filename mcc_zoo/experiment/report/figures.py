@@ -1,0 +1,222 @@
+"""The figures of a report, legible on a phone and to the colour-blind."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from mcc_zoo.evaluation import metrics
+from mcc_zoo.experiment.fold_details import TrackTaggram
+from mcc_zoo.experiment.report.run import Run
+from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.paper import short_name
+
+WIDTH = 7.0  # inches of a usual figure
+WIDEST = 40.0  # inches, room for some 90 labels; an unbounded matrix could take gigabytes
+FOLDS_OF_A_BOX = 8  # quartiles of fewer say nothing; their median is drawn alone
+LONGEST_NAME = 16  # characters of a label in a figure; the tables give it whole
+LONGEST_TITLE = 50  # characters of a line above a figure
+HIGHEST = 20.0  # inches, room for some 50 labels of a taggram
+FILTERS_IN_A_ROW = 8
+STYLE: list[Any] = [
+    "default",  # whatever the user's own settings are, a page looks the same everywhere
+    {
+        "font.size": 14,  # points: some 9 pixels when seven inches are shown on a phone of 360 pixels
+        "text.parse_math": False,  # a dollar sign in a label is a dollar sign
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    },
+]
+BLUE, VERMILION = "#0072B2", "#D55E00"  # Okabe and Ito: safe for the colour-blind
+TILTED: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+CURVES = {"cross-entropy": "tags_cross_entropy", "accuracy": "tags_accuracy"}
+
+
+def accuracy_figure(run: Run) -> Figure:
+    """Draw the folds' accuracies as points for each system, their median and box, and the paper's mean if any."""
+    figure = _figure(WIDTH, 5.0)
+    axes = figure.subplots()
+    scores = metrics.fold_scores(run.predictions).set_index("architecture")["accuracy"]
+    folds = [100 * scores.loc[[name]].to_numpy() for name in run.systems]
+    median: dict[str, Any] = {"color": "black", "linewidth": 2}
+    for place, own in enumerate(folds, start=1):
+        if len(own) >= FOLDS_OF_A_BOX:
+            axes.boxplot([own], positions=[place], widths=0.6, showfliers=False, medianprops=median, manage_ticks=False)
+        else:
+            axes.hlines(np.median(own), place - 0.3, place + 0.3, **median)
+        aside = np.linspace(-0.2, 0.2, len(own) + 2)[1:-1]  # so that equal points show
+        points = axes.scatter(place + aside, own, color=BLUE, alpha=0.7, zorder=3, label="a fold")
+    places = range(1, len(folds) + 1)
+    if run.summary["paper"].notna().any():
+        means = run.summary["paper"].to_numpy(float)
+        paper = axes.scatter(places, means, s=70, color=VERMILION, marker="D", zorder=4, label="the paper's mean")
+        axes.legend(handles=[points, paper], loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
+    names = [short_name(name) for name in run.systems]
+    axes.set_xticks(places, names, **TILTED if len(names) > 5 else {})
+    axes.set_ylabel("accuracy in %")
+    axes.grid(axis="y", alpha=0.3)
+    return figure
+
+
+def confusion_figure(run: Run, architecture: str) -> Figure:
+    """Draw a system's confusion matrix (truth, prediction): each row's shares as colours, the counts as figures."""
+    counts = metrics.confusion(run.rows(architecture)).reindex(index=run.labels, columns=run.labels, fill_value=0)
+    width = min(WIDEST, max(WIDTH, 2.5 + 0.42 * len(counts)))
+    figure = _figure(width, 0.95 * width)
+    axes = figure.subplots()
+    table = counts.to_numpy()
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(table):
+        colour = "white" if shares[row, column] > 0.7 else "black" if count else "gray"
+        axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    names = [_shortened(name) for name in counts.index]
+    axes.set_xticks(range(len(names)), names, **{"rotation": 90} if len(names) > 6 else TILTED)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(title=short_name(architecture), xlabel="prediction", ylabel="truth")
+    return figure
+
+
+def curves_figure(histories: Sequence[pd.DataFrame], title: str) -> Figure:
+    """Draw training and validation curves, one panel a measure.
+
+    Args:
+        histories: One a fold, epochs as rows.
+        title: Its heading.
+    """
+    figure = _figure(WIDTH, 7.5)
+    panels = figure.subplots(len(CURVES), 1, sharex=True)
+    for axes, (measure, column) in zip(panels, CURVES.items(), strict=True):
+        for part, prefix, colour, line in (("training", "", BLUE, "-"), ("validation", "val_", VERMILION, "--")):
+            folds = pd.concat([history[prefix + column] for history in histories], axis=1)
+            folds.index = pd.RangeIndex(1, len(folds) + 1)
+            mean = folds.mean(axis=1)[folds.notna().mean(axis=1) >= 0.5]
+            axes.plot(folds, color=colour, linewidth=0.8, alpha=0.35)
+            # a line of one epoch would not show without its marker
+            axes.plot(mean, line, color=colour, linewidth=3, marker="o", markersize=4, label=part)
+        axes.set_ylabel(measure)
+        axes.grid(alpha=0.3)
+    panels[0].set_title(title)
+    panels[0].legend(frameon=False)
+    panels[-1].set_xlabel("epoch")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def taggram_figure(track: TrackTaggram, seconds: float, so_far: bool) -> Figure:
+    """Draw a track's taggram under its name, its label and the label that it was given.
+
+    Args:
+        track: Its windows are drawn one after the other.
+        seconds: Of a chunk.
+        so_far: As for `draw_taggram`.
+    """
+    figure = _figure(WIDTH, min(HIGHEST, 2.6 + 0.42 * len(track.labels)))
+    starts = np.cumsum([len(window) for window in track.windows])[:-1]
+    labels = [_shortened(label) for label in track.labels]
+    draw_taggram(figure, np.concatenate(track.windows), labels, seconds, starts, so_far)
+    # of a path its end tells more than its beginning
+    name = track.path if len(track.path) <= LONGEST_TITLE else "…" + track.path[1 - LONGEST_TITLE :]
+    given = f"given: {_shortened(track.prediction)} ({100 * track.probability:.0f} %)"
+    figure.suptitle(f"{name}\ntrue: {_shortened(track.truth)}, {given}")
+    return figure
+
+
+def draw_taggram(
+    figure: Figure, taggram: np.ndarray, labels: Sequence[str], seconds: float, starts: Iterable[int], so_far: bool
+) -> Axes:
+    """Draw a taggram: time from left to right, the first label on top, probability from 0 to 1 as colour.
+
+    Args:
+        figure: Still empty.
+        taggram: (chunks, labels) probabilities.
+        labels: Names of its columns.
+        seconds: Of a chunk.
+        starts: Chunks with which a further window begins.
+        so_far: Whether a step is of all chunks up to it, as with an LSTM, or of its own chunk.
+
+    Returns:
+        The axes drawn into.
+    """
+    axes = figure.subplots()
+    extent = (0.0, len(taggram) * seconds, len(labels) - 0.5, -0.5)
+    image = axes.imshow(taggram.T, cmap="cividis", vmin=0, vmax=1, aspect="auto", extent=extent)
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)  # a dollar sign is a dollar sign
+    axes.set_xlabel("time (s)" + ("; each column: the tags so far" if so_far else ""))
+    for start in starts:
+        axes.axvline(start * seconds, color="white")
+    figure.colorbar(image, ax=axes, label="probability")
+    return axes
+
+
+def filters_figure(kernels: np.ndarray, front_end: FrontEnd, title: str) -> Figure:
+    """Draw the filters of a channel, that of the largest norm first: red raises its output, blue lowers it.
+
+    Filters of one frame, or of one band, are lines of one picture; others are small pictures in rows.
+
+    Args:
+        kernels: (bands, frames, filters) weights.
+        front_end: Of the chunks that they run over.
+        title: Stands above.
+    """
+    kernels = kernels[:, :, np.argsort(-np.linalg.norm(kernels, axis=(0, 1)), kind="stable")]
+    bands, frames, filters = kernels.shape
+    span = 1_000 * front_end.hop_length / front_end.sample_rate  # ms of a frame
+    figure = _figure(WIDTH, 7.0)
+    axes = figure.subplots()
+    largest = np.abs(kernels).max() or 1.0
+    look: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
+    bands_axis, order = "mel band of the filter, low to high", "largest norm first"
+    if frames == 1:
+        image = axes.imshow(kernels[:, 0], origin="lower", extent=(0.5, filters + 0.5, 0.5, bands + 0.5), **look)
+        axes.set(title=title, xlabel=f"filter, {order}", ylabel=bands_axis)
+    elif bands == 1:
+        image = axes.imshow(kernels[0].T, extent=(0, frames * span, filters + 0.5, 0.5), **look)
+        axes.set(title=title, xlabel=f"time in ms ({frames} frames)", ylabel=f"filter, {order}")
+    else:
+        image = axes.imshow(_side_by_side(kernels), origin="lower", interpolation="nearest", **look)
+        axes.set_xticks([-0.5, frames - 0.5], ["0", f"{frames * span:.0f}"])
+        axes.set_yticks([-0.5, bands - 0.5], ["1", str(bands)])
+        axes.set(title=f"{title}: row by row, {order}", ylabel=bands_axis)
+        axes.set_xlabel(f"time in ms ({frames} frames a filter)")
+    figure.colorbar(image, ax=axes, location="bottom", aspect=30, ticks=MaxNLocator(5), label="weight")
+    return figure
+
+
+def _side_by_side(kernels: np.ndarray) -> np.ndarray:
+    """Lay (bands, frames, filters) out in rows, the first filter top left in a picture whose origin is bottom left."""
+    bands, frames, filters = kernels.shape
+    rows = -(-filters // FILTERS_IN_A_ROW)
+    sheet = np.full((rows * (bands + 1) - 1, FILTERS_IN_A_ROW * (frames + 1) - 1), np.nan)  # gaps of one stay white
+    for place in range(filters):
+        row, column = divmod(place, FILTERS_IN_A_ROW)
+        bottom, left = (rows - 1 - row) * (bands + 1), column * (frames + 1)
+        sheet[bottom : bottom + bands, left : left + frames] = kernels[:, :, place]
+    return sheet
+
+
+def png(figure: Figure) -> bytes:
+    """Draw a figure as PNG."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the tables of the page have every script
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+def _figure(width: float, height: float) -> Figure:
+    margins = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches, as the page around may be dark
+    return Figure(figsize=(width, height), dpi=120, layout=margins)

@@ -1,0 +1,1 @@
+"""A model to a verified, versioned folder that TF Serving serves and Keras loads."""

@@ -1,0 +1,194 @@
+"""Model to a servable folder: written under a temporary name, verified by loading it anew, then renamed.
+
+A folder exported_models/NAME/VERSION is at once what TF Serving serves (SavedModel with signatures, warm-up records,
+batching parameters), what `tf.keras.models.load_model` loads after `import mcc_zoo`, and what `mcc_zoo.load` tags with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mcc_zoo.atomic import sync
+from mcc_zoo.export.metadata import FACTS, ExportError
+from mcc_zoo.export.model_card import model_card
+from mcc_zoo.export.signatures import (
+    LONGEST_SECONDS,
+    MAX_SECONDS,
+    Functions,
+    answers,
+    contract,
+    probe_audio,
+    requests,
+    signatures,
+)
+from mcc_zoo.export.verify import ANSWERS, TOLERANCE, WARM_UP, differences, file_hashes, full_precision, write_warm_up
+from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.models.architectures import front_end_of, labels_of
+from mcc_zoo.version import library_versions
+
+LABELS = "assets/labels.txt"
+WITHDRAWN = ".withdrawn-"  # before the number of a version that a server shall not load any more
+BATCHING = """\
+max_batch_size { value: 16 }
+batch_timeout_micros { value: 2000 }
+max_enqueued_batches { value: 64 }
+num_batch_threads { value: 2 }
+pad_variable_length_inputs: false
+"""
+
+
+def export_model(
+    model: keras.Model,
+    exports_dir: str | os.PathLike[str],
+    name: str,
+    provenance: Mapping[str, Any] | None = None,
+    max_seconds: float = MAX_SECONDS,
+) -> Path:
+    """Write the next version of a model, whole or not at all.
+
+    Args:
+        model: As `mcc_zoo.build` gives it, trained.
+        exports_dir: Folder of all exports, `exported_models` say.
+        name: Of the model; its versions are folders 1, 2, ... below exports_dir/name.
+        provenance: What the card and mcc_zoo.json should say: any of `recipe`, `dataset`, `licence`, `tracks`,
+            `epochs`, `training_chunks`, `scores`, `majority`, `finetuned_from`, `command`, `limits`; JSON values.
+        max_seconds: Of one clip; the signatures refuse longer ones.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        ValueError: The name is no plain folder name, or max_seconds is no time in which a clip fits.
+        ExportError: What was written does not answer as the model does. Nothing is left behind.
+    """
+    check_arguments(name, max_seconds, front_end_of(model))
+    parent = Path(exports_dir) / name
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))  # no number: a server passes it by
+    try:
+        _write(model, name, temporary, dict(provenance or {}), max_seconds)
+        verify(temporary)
+        for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
+            sync(path)
+        temporary.chmod(0o755)
+        return _publish(temporary, parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it has other versions
+            parent.rmdir()
+        raise
+
+
+def check_arguments(name: str, max_seconds: float, front_end: FrontEnd) -> None:
+    """Refuse what `export_model` would refuse, before any training.
+
+    Raises:
+        ValueError: The name is no plain folder name, or max_seconds is no time in which a clip fits.
+    """
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise ValueError(f"name={name!r}: an export's name is that of one folder, such as 'mcclstm_genre'")
+    least = probe_audio(front_end).shape[1] / front_end.sample_rate
+    if not least <= max_seconds <= LONGEST_SECONDS:
+        raise ValueError(
+            f"max_seconds={max_seconds!r}: give {least:.2f}, which the question to each export lasts, to "
+            f"{LONGEST_SECONDS:g}"
+        )
+
+
+def verify(folder: Path) -> None:
+    """Load a folder anew, as a SavedModel and as a Keras model, and compare the answers with the model's.
+
+    Raises:
+        ExportError: It does not answer as the model that was exported.
+    """
+    if found := differences(folder, TOLERANCE):
+        raise ExportError(f"{folder}: {'; '.join(found)}")
+
+
+def _write(model: keras.Model, name: str, folder: Path, provenance: dict[str, Any], max_seconds: float) -> None:
+    functions, asked = signatures(model, max_seconds), requests(front_end_of(model))
+    with _without_cudnn(model), full_precision():
+        model.save(folder, zipped=False)  # first: Keras refuses a folder that is not empty of a SavedModel
+        archive = keras.export.ExportArchive()
+        for signature, function in functions.items():
+            archive.add_endpoint(signature, function)
+        archive.write_out(str(folder), verbose=False)
+        answered = answers(functions, asked)
+    for part in (LABELS, WARM_UP):
+        (folder / part).parent.mkdir(exist_ok=True)
+    (folder / LABELS).write_text("".join(f"{label}\n" for label in labels_of(model)), encoding="utf-8")
+    (folder / "batching_params.pbtxt").write_text(BATCHING)
+    write_warm_up(folder / WARM_UP, name, asked)
+    np.savez(folder / ANSWERS, **answered)
+    facts = _facts(model, name, functions, max_seconds) | provenance
+    (folder / "MODEL_CARD.md").write_text(model_card(facts), encoding="utf-8")
+    facts["files"] = file_hashes(folder)
+    (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _facts(model: keras.Model, name: str, functions: Functions, max_seconds: float) -> dict[str, Any]:
+    front_end = front_end_of(model)
+    standardise = model.get_layer("front_end").get_layer("standardise")
+    return {
+        "name": name,
+        "architecture": model.name,
+        "labels": labels_of(model),
+        "sample_rate": front_end.sample_rate,
+        "front_end": asdict(front_end),
+        "mean": float(standardise.mean.numpy().item()),
+        "std": float(np.sqrt(standardise.variance.numpy()).item()),
+        "chunk_seconds": front_end.chunk_seconds,
+        "training_chunks": 16,
+        "fused_descriptor_size": model.output["chunk_descriptors"].shape[-1],
+        "descriptor_size": model.output["descriptor"].shape[-1],
+        "parameters": model.count_params(),
+        "signatures": contract(functions),
+        "max_seconds": max_seconds,
+        "exported": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": library_versions(),
+    }
+
+
+@contextlib.contextmanager
+def _without_cudnn(model: keras.Model) -> Iterator[None]:
+    """Trace LSTMs as plain loops: where a GPU is visible an export could else hold cuDNN's alone, and fail on a CPU."""
+    layers = [layer for layer in model.get_layer("sequence_network").layers if isinstance(layer, keras.layers.LSTM)]
+    before = [layer.use_cudnn for layer in layers]
+    for layer in layers:
+        layer.use_cudnn = False
+    try:
+        yield
+    finally:
+        for layer, value in zip(layers, before, strict=True):
+            layer.use_cudnn = value
+
+
+def _publish(temporary: Path, parent: Path) -> Path:
+    """Rename to the next number; where another exporter takes it first, to the one after.
+
+    A number that was withdrawn stays its version's, so that logs and clients never mean two models by one number.
+    """
+    while True:
+        names = [path.name.removeprefix(WITHDRAWN) for path in parent.iterdir()]
+        taken = [int(name) for name in names if name.isdecimal()]
+        target = parent / str(max(taken, default=0) + 1)
+        try:
+            temporary.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            continue
+        sync(parent)
+        return target

@@ -1,0 +1,192 @@
+"""Log-mel features on disk: a file for each track, which all folds, seeds and systems share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+
+from mcc_zoo.audio import checks
+from mcc_zoo.audio.decoders import Name, check
+from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
+from mcc_zoo.datasets import Track
+from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.features.streaming import BLOCK_CHUNKS, log_mel_blocks
+
+CACHE_FORMAT = 2  # raise it whenever the front end's numbers change
+CHECKSUM_BYTES = 4
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Where a track's cached log-mel frames lie.
+
+    Attributes:
+        path: The cache file: a `.npy` of (frames, n_mels) float32, with a CRC-32 behind it.
+        offset: Bytes before the first value.
+        chunks: Whole chunks in it.
+        total: Sum of the values of those chunks.
+        total_squares: Sum of their squares.
+        shape: Of one chunk: (n_mels, chunk_frames), which lie in the file frame by frame, or (size,) where a network
+            has made a vector of it (`transformed`).
+    """
+
+    path: Path
+    offset: int
+    chunks: int
+    total: float
+    total_squares: float
+    shape: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows of shape[0] values a chunk has in the file: its frames, or one."""
+        return math.prod(self.shape[1:])
+
+
+class FeatureCache:
+    """A folder with one file a track, named by the audio's content, the front end and the decoder.
+
+    A file of another edition of the audio, another front end or another version of this package has another name, so
+    that nothing stale is ever read; a damaged one fails its checksum and is made anew. Decoders have names of their
+    own, because some differ by samples.
+
+    Args:
+        folder: Is made if need be; it may be deleted at any time.
+        front_end: What to compute.
+        decoder: Who decodes, in a process of its own.
+
+    Raises:
+        ValueError: The decoder is not installed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], front_end: FrontEnd, decoder: Name = "soundfile") -> None:
+        """Make the folder."""
+        check(decoder)
+        self.folder = Path(folder)
+        self.front_end = front_end
+        self.decoder = decoder
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def features(self, path: str | os.PathLike[str]) -> Features:
+        """Return a track's features, computed now if they are not there whole.
+
+        Raises:
+            mcc_zoo.audio.checks.AudioError: The file is refused.
+        """
+        with IsolatedDecoder(decoder=self.decoder) as isolated:
+            return self._features(path, isolated)
+
+    def _features(self, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
+        checks.check_regular(path)  # refuses what must not be opened, a FIFO say
+        entry = self.folder / self._name(path)
+        return self._read(entry) or self._write(entry, path, isolated)
+
+    def _name(self, path: str | os.PathLike[str]) -> str:
+        with open(path, "rb") as file:
+            content = hashlib.file_digest(file, "sha256")
+        others = [] if self.decoder == "soundfile" else [self.decoder]
+        content.update(json.dumps([CACHE_FORMAT, asdict(self.front_end), *others]).encode())
+        return f"{content.hexdigest()[:40]}.npy"
+
+    def _read(self, entry: Path) -> Features | None:
+        try:
+            data = entry.read_bytes()
+        except FileNotFoundError:
+            return None
+        body, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
+        if zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "little") != checksum:
+            return None
+        frame_bytes = 4 * self.front_end.n_mels
+        offset = len(body) % (frame_bytes * self.front_end.chunk_frames)
+        values = np.frombuffer(body, "<f4", offset=offset)
+        chunks = values.size // (self.front_end.n_mels * self.front_end.chunk_frames)
+        total, total_squares = values.sum(dtype=np.float64), np.square(values, dtype=np.float64).sum()
+        shape = (self.front_end.n_mels, self.front_end.chunk_frames)
+        return Features(entry, offset, chunks, total, total_squares, shape)
+
+    def _write(self, entry: Path, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
+        blocks = isolated.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
+        try:
+            frames = np.concatenate(list(log_mel_blocks(blocks, self.front_end)))
+        except checks.AudioError as error:
+            raise error if str(path) in str(error) else checks.AudioError(f"{path}: {error}") from None
+        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as file:
+            try:
+                np.save(file, frames.astype("<f4"))
+                file.seek(0)
+                checksum = zlib.crc32(file.read())
+                file.write(checksum.to_bytes(CHECKSUM_BYTES, "little"))
+            except BaseException:
+                os.unlink(file.name)
+                raise
+        os.replace(file.name, entry)
+        features = self._read(entry)
+        if features is None:
+            raise OSError(f"{entry}: what was just written does not read back: check the disk of the feature cache")
+        return features
+
+    def prepare(
+        self, tracks: Sequence[Track], progress: Progress | None = None, workers: int | None = None
+    ) -> list[Features | checks.AudioError]:
+        """Decode what is not cached yet, several tracks at a time.
+
+        Args:
+            tracks: The dataset.
+            progress: Called after each track with the number done and the number of all.
+            workers: Threads; as many as there are cores by default.
+
+        Returns:
+            For each track its features, or the error that says why it was refused.
+        """
+        workers = workers or os.cpu_count() or 1
+        idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()
+
+        def one(track: Track) -> Features | checks.AudioError:
+            isolated = idle.get()
+            try:
+                return self._features(track.path, isolated)
+            except checks.AudioError as error:
+                return error
+            finally:
+                idle.put(isolated)
+
+        results = []
+        with contextlib.ExitStack() as stack:
+            for _ in range(workers):
+                idle.put(stack.enter_context(IsolatedDecoder(decoder=self.decoder)))
+            pool = stack.enter_context(ThreadPoolExecutor(workers))
+            for result in pool.map(one, tracks):
+                results.append(result)
+                if progress:
+                    progress(len(results), len(tracks))
+        return results
+
+
+def read_chunks(features: Features, first: int, count: int) -> np.ndarray:
+    """Read consecutive chunks of a track: (count, n_mels, chunk_frames), not standardised."""
+    bands, frames = features.shape
+    size = bands * frames
+    values = np.fromfile(features.path, "<f4", count * size, offset=features.offset + 4 * first * size)
+    return values.reshape(count, frames, bands).transpose(0, 2, 1)
+
+
+def mean_and_std(features: Sequence[Features], front_end: FrontEnd) -> tuple[float, float]:
+    """Mean and standard deviation of all log-mel values of these tracks (the training fold's)."""
+    values = sum(f.chunks for f in features) * front_end.chunk_frames * front_end.n_mels
+    mean = sum(f.total for f in features) / values
+    variance = max(0.0, sum(f.total_squares for f in features) / values - mean**2)
+    return mean, max(variance**0.5, 1e-6)  # digital silence alone has no spread

@@ -1,0 +1,158 @@
+"""Waveform to log-mel chunks: pure `tf.signal` functions with a shape after each step, and one layer around them.
+
+The scaling follows the extractor of P16 (see `mcc_zoo.paper`): the window sums to 2, so that a full-scale sine has
+amplitude 1, and every mel filter sums to 1. It matters, because standardising does not undo the logarithm.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from scipy.signal.windows import blackmanharris
+
+from mcc_zoo.audio.limits import MAX_AMPLITUDE
+from mcc_zoo.features.framing import Shape, too_short
+from mcc_zoo.features.front_end import LOG10_1P_SCALE, LOG_OFFSET, FrontEnd
+
+
+def chunk_counts(lengths: Any, front_end: FrontEnd) -> Any:
+    """Count as `chunks_in` does, for a tensor of lengths that are at least one window each; the same shape.
+
+    >>> chunk_counts([2_048, 82_943 + 81_920, 82_944 + 81_920], FrontEnd()).numpy().tolist()
+    [1, 1, 2]
+    """
+    frames = 1 + (ops.convert_to_tensor(lengths) - front_end.window_length) // front_end.hop_length
+    return ops.maximum(1, frames // front_end.chunk_frames)
+
+
+@functools.cache
+def window(length: int) -> np.ndarray:
+    """Make the four-term periodic Blackman-Harris window, scaled to sum to 2: (length,) float32."""
+    samples = blackmanharris(length, sym=False)
+    return (2.0 * samples / samples.sum()).astype(np.float32)
+
+
+@functools.cache
+def mel_matrix(front_end: FrontEnd) -> np.ndarray:
+    """Make the mel filters, 0 Hz to Nyquist, each scaled to sum to 1: (window_length // 2 + 1, n_mels) float32."""
+    with tf.init_scope(), tf.device("CPU"):
+        weights = tf.signal.linear_to_mel_weight_matrix(
+            num_mel_bins=front_end.n_mels,
+            num_spectrogram_bins=front_end.window_length // 2 + 1,
+            sample_rate=front_end.sample_rate,
+            lower_edge_hertz=0.0,
+            upper_edge_hertz=front_end.sample_rate / 2,
+        ).numpy()
+    return (weights / weights.sum(axis=0, keepdims=True)).astype(np.float32)
+
+
+def pad_to_one_chunk(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Pad waveforms under one chunk with zeros to one: (batch, samples) to (batch, at least chunk_samples)."""
+    missing = tf.maximum(0, front_end.chunk_samples - tf.shape(audio)[1])
+    return tf.pad(audio, [[0, 0], [0, missing]])
+
+
+def log_mel(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Turn waveforms into log-mel frames: (batch, samples) float32, full scale 1, to (batch, frames, n_mels)."""
+    frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)
+    return log_mel_of_frames(frames, front_end)
+
+
+def log_mel_of_frames(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Turn frames that are cut already, (batch, frames, window_length), into log-mel (batch, frames, n_mels)."""
+    spectrum = tf.signal.rfft(frames * window(front_end.window_length))  # (batch, frames, window_length / 2 + 1)
+    return log_mel_of_power(tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum)), front_end)
+
+
+def log_mel_of_power(
+    power: tf.Tensor, front_end: FrontEnd, log1p: Callable[[tf.Tensor], tf.Tensor] = tf.math.log1p
+) -> tf.Tensor:
+    """Turn power spectra (batch, frames, window_length // 2 + 1) into log-mel (batch, frames, n_mels).
+
+    Args:
+        power: The spectra.
+        front_end: Its parameters.
+        log1p: What computes ln(1 + x), for runtimes without TensorFlow's operation.
+    """
+    energy = tf.tensordot(power, mel_matrix(front_end), 1)  # (batch, frames, n_mels)
+    if front_end.compression == "log":
+        return tf.math.log(energy + LOG_OFFSET)
+    return log1p(LOG10_1P_SCALE * energy) / np.log(10.0).astype(np.float32)
+
+
+def loudness_changed(log_mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Return the log-mel values of the audio played louder by so many dB (a tensor that broadcasts)."""
+    gain = gain_db * np.float32(np.log(10.0) / 10.0)  # the logarithm of the change of energy
+    if front_end.compression == "log":
+        return tf.math.log((tf.exp(log_mel_values) - LOG_OFFSET) * tf.exp(gain) + LOG_OFFSET)
+    ten = np.log(10.0).astype(np.float32)
+    return tf.math.log1p(tf.math.expm1(log_mel_values * ten) * tf.exp(gain)) / ten
+
+
+def split_into_chunks(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Cut (batch, frames, n_mels) into (batch, chunks, n_mels, chunk_frames); frames past the last chunk go."""
+    batch, count = tf.shape(frames)[0], tf.shape(frames)[1] // front_end.chunk_frames
+    whole = frames[:, : count * front_end.chunk_frames]
+    chunks = tf.reshape(whole, (batch, count, front_end.chunk_frames, front_end.n_mels))
+    return tf.transpose(chunks, (0, 1, 3, 2))  # frequency first, as in Table 1
+
+
+def check_audio(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Refuse waveforms that have no answer, in the graph too: under one window, not finite, or far above full scale.
+
+    Raises:
+        tf.errors.InvalidArgumentError: With a sentence that says which.
+    """
+    samples = tf.shape(audio)[1]
+    enough = tf.debugging.Assert(
+        samples >= front_end.window_length, [too_short("too few", front_end) + "; it has", samples]
+    )
+    is_finite = tf.math.is_finite(audio)
+    finite = tf.debugging.Assert(tf.reduce_all(is_finite), ["audio has samples that are not finite (NaN or infinite)"])
+    scaled = tf.debugging.Assert(
+        tf.reduce_all(~is_finite | (tf.abs(audio) <= MAX_AMPLITUDE)),
+        [
+            "audio has samples far above full scale, which is 1: divide 16-bit integers by 32768; the largest is",
+            tf.reduce_max(tf.abs(audio)),
+        ],
+    )
+    with tf.control_dependencies([op for op in (enough, finite, scaled) if op is not None]):
+        return tf.identity(audio)
+
+
+@keras.saving.register_keras_serializable(package="mcc_zoo")
+class LogMelChunks(keras.layers.Layer):
+    """The front end as a layer: audio (batch, samples) to log-mel chunks (batch, chunks, n_mels, chunk_frames).
+
+    Always in float32: the power spectrum overflows float16 under mixed precision.
+
+    Args:
+        front_end: Its parameters, or the dict of them that a saved model holds.
+        **kwargs: As for any Keras layer.
+    """
+
+    def __init__(self, front_end: FrontEnd | dict[str, Any], **kwargs: Any) -> None:
+        """Keep the parameters."""
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.front_end = front_end if isinstance(front_end, FrontEnd) else FrontEnd(**front_end)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Check, pad, transform and cut."""
+        audio = pad_to_one_chunk(check_audio(inputs, self.front_end), self.front_end)
+        return split_into_chunks(log_mel(audio, self.front_end), self.front_end)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """One row a track, an unknown number of chunks."""
+        return (input_shape[0], None, self.front_end.n_mels, self.front_end.chunk_frames)
+
+    def get_config(self) -> dict[str, Any]:
+        """Save the parameters with the layer."""
+        return {**super().get_config(), "front_end": asdict(self.front_end)}

@@ -1,0 +1,129 @@
+"""Cached tracks to `tf.data` of chunk sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from mcc_zoo.features.cache import Features
+
+UNTUNED = tf.data.Options()  # a stream that tf.data tunes waits for the tuning thread when it ends: up to as long again
+UNTUNED.autotune.enabled = False
+BUCKETS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # longest sequence of each batch shape, in chunks
+
+
+def excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
+    """List consecutive windows of at most `max_chunks` that cover each track: rows (track, first chunk, chunks)."""
+    return np.array(
+        [
+            (track, first, min(max_chunks, f.chunks - first))
+            for track, f in enumerate(features)
+            for first in range(0, f.chunks, max_chunks)
+        ]
+    )
+
+
+def training_batches(
+    features: Sequence[Features],
+    labels: np.ndarray,
+    *,
+    batch_tracks: int,
+    max_chunks: int,
+    seed: int,
+    static_shapes: bool = False,
+    random_offset: bool = False,
+) -> tf.data.Dataset:
+    """Stream shuffled batches of chunk sequences, each epoch in another order that the seed fixes.
+
+    Args:
+        features: The training tracks.
+        labels: (tracks,) class numbers.
+        batch_tracks: Tracks in a batch.
+        max_chunks: Of a longer track an excerpt of this length, drawn anew each epoch.
+        seed: Fixes order and excerpts.
+        static_shapes: Make every batch (batch_tracks, max_chunks, ...), as a TPU wants; the last, smaller batch of an
+            epoch is dropped.
+        random_offset: Let excerpts start at any frame, not at whole chunks alone; a track of several chunks gives one
+            chunk less then.
+
+    Returns:
+        A dataset of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, labels (batch,)), or
+        of chunks (batch, chunks, size) from features that are `transformed`.
+    """
+    whole = np.array([f.chunks for f in features])
+    lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
+    rows = tf.data.Dataset.from_tensor_slices((np.arange(len(features)), lengths, whole - lengths))
+    rows = rows.shuffle(len(features), seed=seed, reshuffle_each_iteration=True)
+    draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+    frames = features[0].rows
+
+    def drawn(row: tuple[tf.Tensor, ...], draw: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        track, length, room = row
+        first = draw % (room * frames + 1) if random_offset else draw % (room + 1) * frames
+        return track, first, length
+
+    windows = tf.data.Dataset.zip(rows, draws).map(drawn)
+    loaded = _loaded(windows, features, labels)
+    return _batched(loaded, lengths, batch_tracks, max_chunks, static_shapes).prefetch(2).with_options(UNTUNED)
+
+
+def evaluation_batches(
+    features: Sequence[Features], labels: np.ndarray, *, batch_tracks: int, max_chunks: int
+) -> tf.data.Dataset:
+    """Stream all chunks of all tracks in order, longer tracks as consecutive windows (`excerpts`).
+
+    Returns:
+        As `training_batches`. Windows of like length share a batch, so a third item gives each window's row number
+        in `excerpts(features, max_chunks)`: (batch,).
+    """
+    rows = excerpts(features, max_chunks)
+    windows = tf.data.Dataset.from_tensor_slices((rows[:, 0], rows[:, 1] * features[0].rows, rows[:, 2]))
+    loaded = _loaded(windows, features, labels)
+    numbered = tf.data.Dataset.zip(loaded, tf.data.Dataset.range(len(rows)))
+    flat = numbered.map(lambda example, row: (*example, row))
+    return _batched(flat, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
+
+
+def _loaded(windows: tf.data.Dataset, features: Sequence[Features], labels: np.ndarray) -> tf.data.Dataset:
+    paths = tf.constant([str(f.path) for f in features])
+    offsets = tf.constant([f.offset for f in features], tf.int64)
+    classes = tf.constant(labels, tf.int32)
+    shape, rows = features[0].shape, features[0].rows
+    row_bytes = 4 * shape[0]
+
+    def load(track: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        data = tf.io.read_file(tf.gather(paths, track))
+        start = tf.gather(offsets, track) + first * row_bytes
+        values = tf.io.decode_raw(tf.strings.substr(data, start, count * rows * row_bytes), tf.float32)
+        chunks = tf.reshape(values, (-1, *reversed(shape)))
+        chunks = tf.linalg.matrix_transpose(chunks) if len(shape) == 2 else chunks
+        return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(classes, track)
+
+    return windows.map(load, num_parallel_calls=2, deterministic=True)
+
+
+def _batched(
+    examples: tf.data.Dataset, lengths: np.ndarray, batch_tracks: int, max_chunks: int, static_shapes: bool
+) -> tf.data.Dataset:
+    """Batch examples of like length, padding the shorter ones of a batch with zeros at their end."""
+    longest = [max_chunks] if static_shapes else [*(bucket for bucket in BUCKETS if bucket < max_chunks), max_chunks]
+    batched = examples.bucket_by_sequence_length(
+        lambda inputs, *_: inputs["chunk_count"],
+        bucket_boundaries=[length + 1 for length in longest],
+        bucket_batch_sizes=[batch_tracks] * (len(longest) + 1),
+        pad_to_bucket_boundary=static_shapes,
+        drop_remainder=static_shapes,
+    )
+    in_bucket = np.bincount(np.searchsorted(longest, lengths))
+    count = (in_bucket // batch_tracks if static_shapes else -(-in_bucket // batch_tracks)).sum()
+    batched = batched.apply(tf.data.experimental.assert_cardinality(int(count)))
+    if not static_shapes:
+        return batched
+
+    def fixed(inputs: dict[str, tf.Tensor], *rest: tf.Tensor) -> tuple:
+        chunks = tf.ensure_shape(inputs["chunks"], (batch_tracks, max_chunks, *inputs["chunks"].shape[2:]))
+        return ({**inputs, "chunks": chunks}, *rest)
+
+    return batched.map(fixed)

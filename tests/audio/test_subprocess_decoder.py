@@ -1,0 +1,158 @@
+"""Decoding in a process of its own: the same samples and sentences, and what is left of a crash or a hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mcc_zoo.audio import reading, subprocess_decoder
+from mcc_zoo.audio.checks import AudioError
+from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
+
+WORKER_THAT_HANGS = "import sys, time\nsys.stdin.readline()\ntime.sleep(60)\n"
+WORKER_THAT_CRASHES = "import os, sys\nsys.stdin.readline()\nos.abort()\n"
+
+
+@pytest.fixture
+def decoder() -> Iterator[IsolatedDecoder]:
+    with IsolatedDecoder() as started:
+        yield started
+
+
+def joined(blocks: Iterator[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(blocks))
+
+
+def pid_of(decoder: IsolatedDecoder) -> int:
+    assert decoder._process is not None
+    return decoder._process.pid
+
+
+def assert_ended(pid: int) -> None:
+    """The process is gone, and was waited for: no zombie is left."""
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "sample_rate", "block_samples"),
+    [
+        ("short.wav", 44_100, 81_920),  # a whole number of blocks
+        ("short.wav", 22_050, 163_839),  # one sample is left over
+        ("half chunk.ogg", 44_100, 10_000),
+        ("sub/stück.mp3", 44_100, 1_000_000),  # one block, shorter than asked
+    ],
+)
+def test_blocks_are_those_of_audio(
+    decoder: IsolatedDecoder, music: Path, name: str, sample_rate: int, block_samples: int
+) -> None:
+    expected = list(reading.read_blocks(music / name, sample_rate, block_samples))
+    found = list(decoder.read_blocks(music / name, sample_rate, block_samples))
+    assert [block.shape for block in found] == [block.shape for block in expected]
+    assert {block.dtype for block in found} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(np.concatenate(found), np.concatenate(expected))
+
+
+def test_one_process_reads_many_files_and_ends_with_the_block(music: Path) -> None:
+    with IsolatedDecoder() as decoder:
+        pids = set()
+        for name in ("short.wav", "half chunk.ogg", "short.wav"):
+            assert len(joined(decoder.read_blocks(music / name, 8_000, 5_000)))
+            pids.add(pid_of(decoder))
+    assert len(pids) == 1
+    assert_ended(pids.pop())
+
+
+def test_refusals_pass_through_word_for_word(decoder: IsolatedDecoder, music: Path) -> None:
+    odd = music / os.fsdecode(b'it\'s \xff\n"odd".wav')
+    for path in (music / "corrupt.flac", music / "sub/empty.mp3", music / "missing.wav", music, odd):
+        with pytest.raises(AudioError) as expected:
+            list(reading.read_blocks(path, 44_100, 81_920))
+        with pytest.raises(AudioError) as found:
+            list(decoder.read_blocks(path, 44_100, 81_920))
+        assert str(found.value) == str(expected.value)
+    with pytest.raises(AudioError, match=r"sample_rate=5: give a whole number of Hz"):
+        list(decoder.read_blocks(music / "short.wav", 5, 81_920))
+    assert len(joined(decoder.read_blocks(music / "short.wav", 44_100, 81_920))) == 4 * 81_920
+
+
+def test_names_of_any_bytes_are_read(decoder: IsolatedDecoder, music: Path, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9\n.wav")
+    path.write_bytes((music / "short.wav").read_bytes())
+    np.testing.assert_array_equal(
+        joined(decoder.read_blocks(path, 44_100, 50_001)), reading.read(music / "short.wav", 44_100)
+    )
+
+
+def test_a_file_that_is_cut_is_refused_after_its_blocks(decoder: IsolatedDecoder, music: Path, tmp_path: Path) -> None:
+    whole = (music / "sub/stück.mp3").read_bytes()
+    (tmp_path / "cut.mp3").write_bytes(whole[: len(whole) // 2])
+    blocks = decoder.read_blocks(tmp_path / "cut.mp3", 22_050, 5_000)
+    assert len(next(blocks)) == 5_000
+    with pytest.raises(AudioError, match=r"cut\.mp3.*copy or download it again"):
+        list(blocks)
+
+
+def test_a_decoder_that_is_killed_costs_one_file(decoder: IsolatedDecoder, music: Path) -> None:
+    blocks = decoder.read_blocks(music / "long.wav", 44_100, 81_920)
+    assert len(next(blocks)) == 81_920
+    killed = pid_of(decoder)
+    os.kill(killed, signal.SIGKILL)
+    with pytest.raises(AudioError, match=r"long\.wav: the decoder crashed on it: the file is damaged"):
+        list(blocks)
+    assert_ended(killed)
+    np.testing.assert_array_equal(
+        joined(decoder.read_blocks(music / "short.wav", 44_100, 81_920)), reading.read(music / "short.wav", 44_100)
+    )
+    assert pid_of(decoder) != killed
+
+
+def test_a_worker_that_crashes_is_a_sentence(music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "worker_that_crashes.py").write_text(WORKER_THAT_CRASHES)
+    monkeypatch.setattr(subprocess_decoder, "__file__", str(tmp_path / "worker_that_crashes.py"))
+    with IsolatedDecoder() as decoder, pytest.raises(AudioError, match=r"short\.wav: the decoder crashed on it"):
+        list(decoder.read_blocks(music / "short.wav", 44_100, 81_920))
+
+
+def test_a_worker_that_hangs_is_ended(music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "worker_that_hangs.py").write_text(WORKER_THAT_HANGS)
+    decoder = IsolatedDecoder(timeout=0.6)
+    with decoder, monkeypatch.context() as patch:
+        patch.setattr(subprocess_decoder, "__file__", str(tmp_path / "worker_that_hangs.py"))
+        blocks = decoder.read_blocks(music / "short.wav", 44_100, 81_920)
+        hung = pid_of_first_request(decoder, blocks)
+    assert_ended(hung)
+    decoder.timeout = subprocess_decoder.TIMEOUT_SECONDS
+    with decoder:
+        assert len(joined(decoder.read_blocks(music / "short.wav", 44_100, 81_920))) == 4 * 81_920
+
+
+def pid_of_first_request(decoder: IsolatedDecoder, blocks: Iterator[np.ndarray]) -> int:
+    """Ask for the first block, in vain."""
+    pid = decoder._started().pid
+    started = time.monotonic()
+    with pytest.raises(AudioError, match=r"short\.wav: the decoder gave nothing for 1 s: is it an audio file\?"):
+        next(blocks)
+    assert 0.5 < time.monotonic() - started < 30
+    return pid
+
+
+def test_an_iterator_that_was_left_early_does_not_spoil_the_next(decoder: IsolatedDecoder, music: Path) -> None:
+    first = decoder.read_blocks(music / "long.wav", 44_100, 10_000)
+    next(first)
+    np.testing.assert_array_equal(
+        joined(decoder.read_blocks(music / "short.wav", 44_100, 10_000)), reading.read(music / "short.wav", 44_100)
+    )
+    for block in decoder.read_blocks(music / "long.wav", 44_100, 10_000):
+        assert len(block) == 10_000
+        break
+    np.testing.assert_array_equal(
+        joined(decoder.read_blocks(music / "half chunk.ogg", 44_100, 10_000)),
+        reading.read(music / "half chunk.ogg", 44_100),
+    )

@@ -1,0 +1,110 @@
+"""Jobs in processes of their own: all done, reported, and ended with the one that started them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from mcc_zoo.experiment import process_pool
+
+
+def squared(job, report):
+    report(job, "begun")
+    return job**2, os.getpid(), tf.config.threading.get_intra_op_parallelism_threads()
+
+
+def killed(job, report):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def diverged(job, report):
+    raise FloatingPointError(f"job {job}: the loss was not finite")
+
+
+def sleeping(folder, job, report):
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def sleep_twice(folder):
+    for _ in process_pool.each(functools.partial(sleeping, folder), [1, 2], 2, print):
+        pass
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_job_is_done_and_reported_once(processes):
+    reported = []
+    done = dict(process_pool.each(squared, [1, 2, 3, 4, 5], processes, lambda *message: reported.append(message)))
+    assert {job: result[0] for job, result in done.items()} == {1: 1, 2: 4, 3: 9, 4: 16, 5: 25}
+    assert sorted(reported) == [(job, "begun") for job in (1, 2, 3, 4, 5)]
+    pids = {result[1] for result in done.values()}
+    assert (os.getpid() in pids) == (processes == 1)
+    if processes == 2:
+        assert {result[2] for result in done.values()} == {max(1, os.cpu_count() // 2)}
+
+
+def test_a_process_that_dies_is_said():
+    with pytest.raises(ValueError, match="one of 2 training processes died, .*fewer --jobs"):
+        list(process_pool.each(killed, [1, 2, 3], 2, print))
+
+
+def test_an_error_of_a_job_comes_out():
+    with pytest.raises(FloatingPointError, match="the loss was not finite"):
+        list(process_pool.each(diverged, [1, 2, 3], 2, print))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_process_pool_end_with_their_starter(how, tmp_path):
+    code = (
+        "import signal, test_process_pool\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without it\n"
+        f"    test_process_pool.sleep_twice({str(tmp_path)!r})"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    paths = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{Path(process_pool.__file__).parents[1]}"}
+    with subprocess.Popen([sys.executable, script], env=paths, stderr=subprocess.PIPE) as starter:
+        workers_of = wait_for(
+            lambda: [p for p in tmp_path.iterdir() if p.name.isdigit()], lambda found: len(found) == 2
+        )
+        starter.send_signal(how)
+        try:
+            starter.communicate(timeout=60)
+        finally:
+            starter.kill()
+    alive = wait_for(lambda: [p.name for p in workers_of if is_running(int(p.name))], lambda found: not found)
+    assert not alive
+
+
+def wait_for(look, enough, seconds=60):
+    end = time.monotonic() + seconds
+    while not enough(found := look()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_processes_follow_cores_memory_and_jobs(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (64 << 30) // 4096}.__getitem__)
+    assert process_pool.processes_for(100) == 8
+    assert process_pool.processes_for(3) == 3
+    assert process_pool.processes_for(0) == 1
+    assert process_pool.processes_for(100, "gpu") == process_pool.processes_for(100, "tpu") == 1
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (7 << 30) // 4096}.__getitem__)
+    assert process_pool.processes_for(100) == 2

@@ -1,0 +1,193 @@
+"""Every export answers as its Keras model does, whatever reads it: readers that are not ours, and those that are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import openvino
+import pytest
+import tensorflow as tf
+from conftest import Trained
+from helpers.c_library import ask, operations_of_the_library
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.tools import saved_model_cli
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+import mcc_zoo
+from mcc_zoo.export.verify import WARM_UP, read_warm_up
+from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.front_end import FRONT_ENDS
+
+CASES = [  # batch, chunks, samples more; batch and chunks differ, and lengths lie around a chunk's end
+    (1, 1, -1), (1, 1, 0), (1, 1, 1), (1, 16, 0), (2, 5, -1), (2, 5, 0), (3, 2, 0), (3, 2, 1),
+]  # fmt: skip
+OUTPUTS = {"serving_default": ("tags", "descriptor"), "taggram": ("taggram", "chunk_descriptors")}
+BANNED = (  # what a stock server lacks, refuses by default, or has for one kind of device only
+    "PyFunc", "EagerPyFunc", "NumPyFunc", "Cudnn", "Xla", "_Xla", "Mkl", "_Mkl", "TPU", "TRTEngine", "IO>", "Addons>",
+    "ReadFile", "WriteFile", "MatchingFiles",
+)  # fmt: skip
+
+SHIPPED = {path.parent.name: path for path in Path(__file__).parents[2].glob("exported_models/mcclstm_emotify_*/1")}
+
+Answers = dict[str, np.ndarray]
+
+
+def audio_of(case: tuple[int, int, int]) -> np.ndarray:
+    batch, chunks, more = case
+    samples = samples_of(chunks, FRONT_ENDS["44k"]) + more
+    return np.random.default_rng(samples).normal(scale=0.2, size=(batch, samples)).astype(np.float32)
+
+
+AUDIO = {case: audio_of(case) for case in CASES}
+
+
+def assert_same(found: Answers, expected: Answers) -> None:
+    """Descriptors within 1e-5, probabilities by their logarithms: a softmax's logits, up to a constant."""
+    assert set(found) <= set(expected)
+    for name, values in found.items():
+        wanted = expected[name]
+        if name in ("tags", "taggram"):
+            values, wanted = np.log(values), np.log(wanted)
+        np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def expected(trained: Trained) -> dict[tuple[str, tuple[int, int, int]], Answers]:
+    """What the Keras models say, which were never saved."""
+    return {
+        (name, case): {output: values.numpy() for output, values in model(audio, training=False).items()}
+        for name, model in trained.models.items()
+        for case, audio in AUDIO.items()
+    }
+
+
+@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+def test_weights_are_trained(trained, architecture):
+    """An export of weights as they were made would hide zeros that stay zeros, biases say."""
+    biases = [weight.numpy() for weight in trained.models[architecture].trainable_weights if "bias" in weight.path]
+    assert biases
+    assert all(np.ptp(bias) > 0 if bias.size > 1 else bias.any() for bias in biases)  # attention's is one number
+
+
+@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+def test_tensorflows_own_loaders(trained, expected, architecture):
+    folder = str(trained.folders[architecture])
+    signatures = tf.saved_model.load(folder).signatures
+    assert set(signatures) == {"serving_default", "taggram", "tag_padded", "tag_wav"}
+    layer = keras.layers.TFSMLayer(folder, call_endpoint="serving_default")
+    model = tf.keras.models.load_model(folder)
+    for case, audio in AUDIO.items():
+        wanted, tensor = expected[architecture, case], tf.constant(audio)
+        answers = {name: signatures[name](audio=tensor) for name in OUTPUTS}
+        assert {name: tuple(sorted(found)) for name, found in answers.items()} == {
+            name: tuple(sorted(outputs)) for name, outputs in OUTPUTS.items()
+        }
+        lengths = tf.fill([len(audio)], audio.shape[1])
+        answers["tag_padded"] = signatures["tag_padded"](audio=tensor, length=lengths)
+        for found in (*answers.values(), layer(tensor), model(audio)):
+            assert_same({name: values.numpy() for name, values in found.items()}, wanted)
+
+
+@pytest.fixture(scope="module")
+def c_answers(trained):
+    """What TensorFlow's C library says, in one process without Python TensorFlow, as a server of another language."""
+    asked = {
+        (name, signature, case): {"audio": AUDIO[case]}
+        for name in mcc_zoo.ARCHITECTURES
+        for signature in OUTPUTS
+        for case in CASES
+    }
+    for name in mcc_zoo.ARCHITECTURES:
+        requests = read_warm_up(trained.folders[name] / WARM_UP)
+        asked |= {(name, signature, "warm-up"): inputs for signature, inputs in requests.items()}
+    requests = [(trained.folders[name], signature, inputs) for (name, signature, _), inputs in asked.items()]
+    return dict(zip(asked, ask(requests), strict=True))
+
+
+@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+def test_the_c_library(c_answers, expected, architecture):
+    for signature, outputs in OUTPUTS.items():
+        for case in CASES:
+            found = c_answers[architecture, signature, case]
+            assert isinstance(found, dict), found
+            assert set(found) == set(outputs)
+            assert_same(found, expected[architecture, case])
+
+
+@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+def test_openvino(trained, expected, architecture):
+    """OpenVINO translates the default signature into a graph of its own."""
+    core = openvino.Core()
+    compiled = core.compile_model(
+        core.read_model(trained.folders[architecture]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    names = {name: i for i, port in enumerate(compiled.outputs) for name in port.get_names() & {"tags", "descriptor"}}
+    assert set(names) == {"tags", "descriptor"}
+    for case, audio in AUDIO.items():
+        found = compiled([audio])
+        assert_same({name: found[i] for name, i in names.items()}, expected[architecture, case])
+
+
+@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+def test_saved_model_cli(trained, expected, architecture, tmp_path):
+    """What `saved_model_cli run` does, without a start of TensorFlow for each."""
+    for case, audio in AUDIO.items():
+        out = tmp_path / str(case)
+        saved_model_cli.run_saved_model_with_feed_dict(
+            str(trained.folders[architecture]), "serve", "serving_default", {"audio": audio}, str(out), False
+        )
+        found = {path.stem: np.load(path) for path in out.iterdir()}
+        assert set(found) == {"tags", "descriptor"}
+        assert_same(found, expected[architecture, case])
+
+
+def test_saved_model_cli_as_a_command(trained, expected, tmp_path):
+    np.save(tmp_path / "audio.npy", AUDIO[3, 2, 1])
+    command = [Path(sys.executable).with_name("saved_model_cli"), "run", "--dir", trained.folders["mcclstm"]]
+    options = ["--tag_set=serve", "--signature_def=taggram", f"--inputs=audio={tmp_path}/audio.npy"]
+    subprocess.run([*command, *options, "--outdir", tmp_path / "out"], capture_output=True, check=True)
+    found = {path.stem: np.load(path) for path in (tmp_path / "out").iterdir()}
+    assert set(found) == {"taggram", "chunk_descriptors"}
+    assert_same(found, expected["mcclstm", (3, 2, 1)])
+
+
+@pytest.mark.parametrize("name", [*mcc_zoo.ARCHITECTURES, *SHIPPED])
+def test_graph_holds_only_what_a_stock_server_has(trained, core_operations, name):
+    folder = trained.folders.get(name) or SHIPPED[name]
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (graph,) = saved.meta_graphs
+    functions = graph.graph_def.library.function
+    operations = {node.op for node in graph.graph_def.node}
+    operations |= {node.op for function in functions for node in function.node_def}
+    named = {function.signature.name for function in functions}
+    assert {"RFFT", "IRFFT", "Assert", "DecodeRaw"} <= operations
+    assert operations - named <= core_operations
+    assert not [name for name in operations if name.startswith(BANNED)]
+    assert not any(function.attr["_XlaMustCompile"].b for function in functions)
+    assert not graph.asset_file_def  # a path that a server would look for
+
+
+@pytest.fixture(scope="module")
+def core_operations() -> set[str]:
+    return operations_of_the_library()
+
+
+@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+def test_warm_up_requests_parse_and_run(trained, c_answers, architecture):
+    requests = prediction_logs(trained.folders[architecture] / WARM_UP)
+    assert [(log.model_spec.name, log.model_spec.signature_name) for log in requests] == [
+        (architecture, signature) for signature in ("serving_default", "taggram", "tag_padded", "tag_wav")
+    ]
+    for log in requests:
+        found = c_answers[architecture, log.model_spec.signature_name, "warm-up"]
+        assert isinstance(found, dict), found
+        assert all(values.dtype == object or np.isfinite(values).all() for values in found.values())
+
+
+def prediction_logs(path: Path) -> list[predict_pb2.PredictRequest]:
+    records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    return [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]

@@ -1,0 +1,90 @@
+"""The models that are shipped in exported_models/ answer a synthesised clip as they did when they were added.
+
+A release that changes an answer fails here. Where a model is exported anew on purpose, its new answers are stored by
+
+    python tests/test_shipped_exports.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from helpers.c_library import ask
+
+import mcc_zoo
+from mcc_zoo.export.signatures import signatures
+from mcc_zoo.export.verify import differences
+
+EXPORTS = Path(__file__).parents[2] / "exported_models"
+ANSWERS = Path(__file__).parents[1] / "fixtures" / "shipped_answers.json"
+NAMES = ("mcclstm_emotify_emotion", "mcclstm_emotify_genre")
+MOST_BYTES = 22_000_000
+TOLERANCE = 1e-4
+
+
+def clip(sample_rate: int) -> np.ndarray:
+    """Synthesise twenty seconds: a falling saw chord with a beat, then noise that swells; (samples,) float32."""
+    time = np.arange(20 * sample_rate) / sample_rate
+    chord = sum(2 * ((hertz * time * 2 ** (-time / 40)) % 1) - 1 for hertz in (110.0, 138.6, 164.8))
+    beat = np.exp(-8 * (time % 0.5)) * np.sin(2 * np.pi * 60 * time)
+    noise = np.random.default_rng(3).normal(size=len(time)) * time / 20
+    return (0.08 * np.where(time < 12, chord, 0.0) + 0.4 * beat + 0.1 * np.where(time < 12, 0.0, noise)).astype(
+        np.float32
+    )
+
+
+def answers(name: str) -> dict[str, list[float]]:
+    """Ask a shipped model: tags (labels,) and descriptor (D,)."""
+    tagger = mcc_zoo.load(EXPORTS / name)
+    result = tagger.tag_waveform(clip(tagger.front_end.sample_rate), tagger.front_end.sample_rate)
+    return {"tags": [result.tags[label] for label in tagger.labels], "descriptor": result.descriptor.tolist()}
+
+
+def test_each_shipped_model_has_a_stored_answer():
+    assert sorted(json.loads(ANSWERS.read_text(encoding="utf-8"))) == sorted(NAMES)  # other exports there are a user's
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_answers_as_when_it_was_added(name):
+    expected = json.loads(ANSWERS.read_text(encoding="utf-8"))[name]
+    for output, values in answers(name).items():
+        np.testing.assert_allclose(values, expected[output], atol=TOLERANCE, err_msg=f"{name}: {output}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
+    (folder,) = (path for path in (EXPORTS / name).iterdir() if path.is_dir())
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < MOST_BYTES
+    assert differences(folder) == []
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for words in ("CC BY-NC-SA", "Emotify", "over 30 folds; split: grouped", "Limits"):
+        assert words in card, words
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wav_file_of_any_rate_gets_the_taggers_tags(name, tmp_path):
+    """What a graph resamples, the shipped one and one made now, and what soxr does: within 1e-4 of a tag."""
+    sound, tagger = clip(44_100)[4 * 44_100 : 16 * 44_100], mcc_zoo.load(EXPORTS / name)
+    files, expected = [], []
+    for rate in (8_000, 22_050, 32_000, 44_101, 48_000, 96_000, 192_000):
+        path = tmp_path / f"{rate}.wav"
+        soundfile.write(path, soxr.resample(sound, 44_100, rate), rate, subtype="PCM_16")
+        files.append(path.read_bytes())
+        expected.append(list(tagger.tag(path).tags.values()))
+        wrong = tagger.tag_waveform(soundfile.read(path, dtype="float32")[0], 44_100)
+        away = np.abs(np.subtract(list(wrong.tags.values()), expected[-1])).max()
+        assert away > 0.02 or rate == 44_101, "the clip does not tell rates apart"
+    request = {"wav_bytes": np.array(files, object)}
+    (shipped,) = ask([(tagger.folder, "tag_wav", request)])
+    assert isinstance(shipped, dict), shipped
+    for found in (shipped, signatures(tagger.model)["tag_wav"](**request)):
+        np.testing.assert_allclose(found["tags"], expected, rtol=0, atol=1e-4)
+
+
+if __name__ == "__main__":
+    ANSWERS.write_text(json.dumps({name: answers(name) for name in NAMES}, indent=1))

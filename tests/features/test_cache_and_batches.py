@@ -1,0 +1,234 @@
+"""The feature cache and the batches: against the files read whole, at awkward lengths, damaged and interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+from conftest import write_tone
+
+from mcc_zoo.audio import checks, reading
+from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
+from mcc_zoo.datasets import Track
+from mcc_zoo.features import streaming
+from mcc_zoo.features.cache import FeatureCache, Features, mean_and_std
+from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
+from mcc_zoo.features.log_mel import LogMelChunks, log_mel
+from mcc_zoo.training import batches, warm_start
+from mcc_zoo.training.batches import evaluation_batches, excerpts, training_batches
+
+FRONT_END = FRONT_ENDS["22k"]
+SECONDS = [3.8, 7.6, 7.6, 11.5, 20.0, 3.0]  # 1, 2, 2, 3, 5 and (padded) 1 chunks of 3.715 s
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory) -> list[Track]:
+    folder = tmp_path_factory.mktemp("music")
+    suffixes = ["wav", "flac", "ogg", "mp3", "wav", "au"]
+    return [
+        Track(write_tone(folder / f"{i}.{suffix}", 200 + 100 * i, seconds, seed=i), f"{i}.{suffix}", "low")
+        for i, (suffix, seconds) in enumerate(zip(suffixes, SECONDS, strict=True))
+    ]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> FeatureCache:
+    return FeatureCache(tmp_path_factory.mktemp("cache"), FRONT_END)
+
+
+@pytest.fixture(scope="module")
+def features(tracks, cache) -> list[Features]:
+    return cache.prepare(tracks)
+
+
+def chunks_of(track: Track) -> np.ndarray:
+    """Read the file whole and transform it at once: (chunks, 40, 80)."""
+    return LogMelChunks(FRONT_END)(reading.read(track.path, 22_050)[np.newaxis]).numpy()[0]
+
+
+def test_features_are_those_of_the_whole_file(tracks, features):
+    assert [f.chunks for f in features] == [1, 2, 2, 3, 5, 1]
+    for track, feature in zip(tracks, features, strict=True):
+        expected = chunks_of(track)
+        frames = np.load(feature.path)  # numpy reads it, and leaves the checksum behind it alone
+        np.testing.assert_allclose(streaming.as_chunks(frames, FRONT_END), expected, atol=1e-6)
+        assert feature.total == pytest.approx(expected.sum(dtype=np.float64), rel=1e-6)
+        assert feature.total_squares == pytest.approx(np.square(expected, dtype=np.float64).sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("block", [1_000, 81_919, 81_920, 81_921, 1_000_000])
+def test_blocks_of_any_size_give_the_same_frames(block, rng):
+    samples = rng.normal(scale=0.1, size=82_944 + 2 * 81_920 + 500).astype(np.float32)
+    blocks = [samples[i : i + block] for i in range(0, len(samples), block)]
+    found = np.concatenate(list(streaming.log_mel_blocks(blocks, FrontEnd())))
+    np.testing.assert_allclose(found, log_mel(samples[np.newaxis], FrontEnd())[0, :240], atol=1e-6)
+
+
+def test_mean_and_std_are_those_of_all_values(tracks, features):
+    values = np.concatenate([chunks_of(track).ravel() for track in tracks]).astype(np.float64)
+    mean, std = mean_and_std(features, FRONT_END)
+    assert mean == pytest.approx(values.mean(), rel=1e-6)
+    assert std == pytest.approx(values.std(), rel=1e-6)
+
+
+def test_second_run_decodes_nothing(tracks, cache, features, monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(IsolatedDecoder, "read_blocks", fail)
+    assert cache.prepare(tracks) == features
+
+
+def test_other_content_and_other_front_end_have_other_entries(tracks, cache, tmp_path):
+    path = write_tone(tmp_path / "0.wav", 200, SECONDS[0], seed=0)
+    same = cache.features(path)
+    assert same == cache.features(tracks[0].path)  # the same bytes under another name
+    write_tone(path, 300, SECONDS[0])
+    assert cache.features(path).path != same.path
+    other = FeatureCache(cache.folder, dataclasses.replace(FRONT_END, compression="log"))
+    assert other.features(tracks[0].path).path != same.path
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-1], lambda b: b[:200], lambda b: b"", lambda b: b[:500] + b"x" + b[501:]]
+)
+def test_a_damaged_entry_is_made_anew(damage, tracks, tmp_path):
+    cache = FeatureCache(tmp_path, FRONT_END)
+    whole = cache.features(tracks[1].path)
+    data = whole.path.read_bytes()
+    whole.path.write_bytes(damage(data))
+    assert cache.features(tracks[1].path) == whole
+    assert whole.path.read_bytes() == data
+
+
+def test_an_interrupted_write_leaves_no_entry(tracks, tmp_path, monkeypatch):
+    cache = FeatureCache(tmp_path, FRONT_END)
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        cache.features(tracks[0].path)
+    assert not list(tmp_path.glob("*.npy"))
+
+
+def test_unreadable_tracks_get_their_reason(tmp_path, cache):
+    bad = {
+        "missing.wav": None,
+        "empty.wav": b"",
+        "text.mp3": b"this is no music" * 100,
+    }
+    for name, content in bad.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    short = write_tone(tmp_path / "short.wav", 440, 2_047 / 22_050)
+    tracks = [Track(tmp_path / name, name, "x") for name in (*bad, short.name)]
+    seen = []
+    results = cache.prepare(tracks, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    for track, result, words in zip(
+        tracks, results, ["no such file", "empty", "decoded", "at least one window"], strict=True
+    ):
+        assert isinstance(result, checks.AudioError)
+        assert words in str(result)
+        assert track.name in str(result)
+
+
+def collected(batches) -> list[tuple[int, np.ndarray, int]]:
+    """Take batches apart: (row or -1, real chunks, label) of every track."""
+    found = []
+    for inputs, labels, *rows in batches:
+        numbers = rows[0].numpy() if rows else [-1] * len(labels)
+        for row, chunks, count, label in zip(
+            numbers, inputs["chunks"].numpy(), inputs["chunk_count"].numpy(), labels.numpy(), strict=True
+        ):
+            assert not chunks[count:].any()
+            found.append((int(row), chunks[:count], int(label)))
+    return found
+
+
+def test_evaluation_batches_hold_every_chunk_once(tracks, features):
+    labels = np.array([0, 1, 2, 3, 4, 5])
+    rows = excerpts(features, max_chunks=2)
+    assert rows.tolist() == [
+        [0, 0, 1], [1, 0, 2], [2, 0, 2], [3, 0, 2], [3, 2, 1], [4, 0, 2], [4, 2, 2], [4, 4, 1], [5, 0, 1],
+    ]  # fmt: skip
+    batches = evaluation_batches(features, labels, batch_tracks=2, max_chunks=2)
+    found = collected(batches)
+    assert len(list(batches)) == batches.cardinality()
+    assert sorted(row for row, *_ in found) == list(range(9))
+    for row, chunks, label in found:
+        track, first, count = rows[row]
+        np.testing.assert_allclose(chunks, chunks_of(tracks[track])[first : first + count], atol=1e-6)
+        assert label == labels[track]
+
+
+def test_training_batches_are_drawn_anew_each_epoch_and_fixed_by_the_seed(tracks, features):
+    def epochs(seed):
+        batches = training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=seed)
+        assert len(list(batches)) == batches.cardinality()
+        return [collected(batches) for _ in range(6)]
+
+    first, again, other = epochs(1), epochs(1), epochs(2)
+    wholes = [chunks_of(track) for track in tracks]
+    starts = set()
+    for epoch in first:
+        assert sorted(label for *_, label in epoch) == list(range(6))
+        for _, chunks, label in epoch:
+            assert len(chunks) == min(3, len(wholes[label]))
+            room = range(len(wholes[label]) - len(chunks) + 1)
+            places = [i for i in room if np.allclose(wholes[label][i : i + len(chunks)], chunks, atol=1e-6)]
+            assert len(places) == 1
+            if label == 4:
+                starts.add(places[0])
+    assert starts <= {0, 1, 2} and len(starts) > 1  # another excerpt of the long track
+    orders = [[label for *_, label in epoch] for epoch in first]
+    assert len({tuple(order) for order in orders}) > 1
+    assert orders == [[label for *_, label in epoch] for epoch in again]
+    assert orders != [[label for *_, label in epoch] for epoch in other]
+
+
+def test_static_shapes_for_accelerators(features):
+    batches = training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=0, static_shapes=True)
+    assert batches.element_spec[0]["chunks"].shape == (4, 3, 40, 80)
+    assert [inputs["chunks"].shape for inputs, _ in batches] == [(4, 3, 40, 80)]  # the other two tracks wait
+    assert batches.cardinality() == 1
+
+
+def test_excerpts_can_start_at_any_frame(tracks, features):
+    settings = {"batch_tracks": 1, "max_chunks": 3, "seed": 1, "random_offset": True}
+    batches = training_batches(features, np.arange(6), **settings)
+    starts = set()
+    for inputs, labels in batches.repeat(8):
+        track, count = int(labels[0]), int(inputs["chunk_count"][0])
+        assert count == {1: 1, 2: 1, 3: 2, 5: 3}[features[track].chunks]
+        frames = np.load(features[track].path)
+        excerpt = inputs["chunks"][0].numpy().transpose(0, 2, 1).reshape(-1, 40)
+        found = [i for i in range(len(frames) - 80 * count + 1) if np.array_equal(frames[i : i + 80 * count], excerpt)]
+        assert len(found) == 1
+        starts.add((track, found[0]))
+    assert len({start for track, start in starts if track == 4}) > 4
+    assert {start for track, start in starts if track == 0} == {0}
+
+
+def test_what_a_network_makes_of_chunks_streams_as_the_chunks_do(tracks, features, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "TRANSFORMED_CHUNKS", 2)  # the longest track has five chunks
+    made = warm_start.transformed(features, lambda chunks: chunks.max(axis=2)[:, :7], tmp_path)
+    expected = [chunks_of(track).max(axis=2)[:, :7] for track in tracks]
+    for one, values in zip(made, expected, strict=True):
+        assert (one.chunks, one.shape, one.rows) == (len(values), (7,), 1)
+        assert (one.total, one.total_squares) == pytest.approx((values.sum(), np.square(values).sum()), rel=1e-5)
+    rows = excerpts(made, max_chunks=2)
+    found = collected(evaluation_batches(made, np.arange(6), batch_tracks=4, max_chunks=2))
+    assert sorted(row for row, *_ in found) == list(range(len(rows)))
+    for row, vectors, label in found:
+        track, first, count = rows[row]
+        assert label == track
+        np.testing.assert_allclose(vectors, expected[track][first : first + count], atol=1e-5)
+    starts = set()
+    for inputs, labels in training_batches(made, np.arange(6), batch_tracks=4, max_chunks=3, seed=0).repeat(6):
+        for vectors, count, label in zip(inputs["chunks"].numpy(), inputs["chunk_count"], labels.numpy(), strict=True):
+            whole, vectors = expected[label], vectors[: int(count)]
+            room = range(len(whole) - len(vectors) + 1)
+            (place,) = [i for i in room if np.allclose(whole[i : i + len(vectors)], vectors, atol=1e-5)]
+            starts.add((int(label), place))
+    assert len({start for label, start in starts if label == 4}) > 1  # another excerpt of the long track

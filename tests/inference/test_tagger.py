@@ -1,0 +1,275 @@
+"""An export used from Python: what it says equals what the model says, and every input gets exactly one result."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+from helpers.c_library import ask
+
+import mcc_zoo
+from mcc_zoo.audio import limits, reading
+from mcc_zoo.export.metadata import ExportError
+from mcc_zoo.export.saved_model import FACTS
+from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.front_end import FRONT_ENDS
+from mcc_zoo.inference.locate import newest
+from mcc_zoo.inference.result import Result
+from mcc_zoo.inference.tagger import Tagger
+
+RATE = 44_100
+CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-5}
+
+
+def asked(model: keras.Model, samples: np.ndarray) -> dict[str, np.ndarray]:
+    """The model's own outputs for one waveform."""
+    return {name: value.numpy()[0] for name, value in model(tf.constant(samples[np.newaxis]), training=False).items()}
+
+
+def tags_of(result: Result) -> list[float]:
+    return list(result.tags.values())
+
+
+def assert_agrees(result: Result, expected: dict[str, np.ndarray]) -> None:
+    np.testing.assert_allclose(tags_of(result), expected["tags"], **CLOSE)
+    for name in ("descriptor", "taggram", "chunk_descriptors"):
+        found = getattr(result, name)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected[name], err_msg=name, **CLOSE)
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["short.wav", "half chunk.ogg", "sub/stück.mp3"])
+def test_a_short_file_gets_what_the_model_says(tagger: Tagger, music: Path, name: str) -> None:
+    result = tagger.tag(music / name)
+    assert_agrees(result, asked(tagger.model, reading.read(music / name, RATE)))
+    assert (result.path, result.status, result.reason, result.windows) == (str(music / name), "ok", "", 1)
+    assert list(result.tags) == tagger.labels == ["path", "slow, sad", "Übermut"]
+    assert result.tag == tagger.labels[int(np.argmax(tags_of(result)))]
+    assert sum(tags_of(result)) == pytest.approx(1, abs=1e-6)
+
+
+def test_two_sounds_get_different_tags(tagger: Tagger, music: Path) -> None:
+    """Else every comparison in this file were idle."""
+    first, second = (tagger.tag(music / name) for name in ("short.wav", "sub/stück.mp3"))
+    assert np.abs(np.subtract(tags_of(first), tags_of(second))).max() > 0.01
+
+
+def test_a_long_file_is_the_weighed_average_of_its_windows(tagger: Tagger, music: Path) -> None:
+    samples = reading.read(music / "long.wav", RATE)
+    length, hop = tagger.facts["training_chunks"], tagger.front_end.chunk_hop
+    assert length == 16
+    first = asked(tagger.model, samples[: samples_of(16, tagger.front_end)])
+    rest = asked(tagger.model, samples[16 * hop :])
+    assert len(rest["taggram"]) == 2  # 18 chunks in all
+    result = tagger.tag(music / "long.wav")
+    assert result.windows == 2
+    assert_agrees(
+        result,
+        {name: (16 * first[name] + 2 * rest[name]) / 18 for name in ("tags", "descriptor")}
+        | {name: np.concatenate([first[name], rest[name]]) for name in ("taggram", "chunk_descriptors")},
+    )
+
+
+def test_whole_reads_one_sequence(tagger: Tagger, music: Path) -> None:
+    result = tagger.tag(music / "long.wav", sequence="whole")
+    assert result.windows == 1
+    assert_agrees(result, asked(tagger.model, reading.read(music / "long.wav", RATE)))
+    windows = tagger.tag(music / "long.wav", sequence="windows")
+    assert np.abs(windows.taggram - result.taggram).max() > 1e-3  # it is not all one how a track is read
+    np.testing.assert_array_equal(windows.chunk_descriptors, result.chunk_descriptors)
+
+
+def test_windows_and_whole_are_one_without_an_lstm(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(2)
+    front_end = FRONT_ENDS["22k"]
+    model = mcc_zoo.build("r2", ["calm", "tense"], front_end=front_end)
+    facts = {"labels": ["calm", "tense"], "front_end": vars(front_end), "training_chunks": 2}
+    tagger = Tagger(tmp_path, facts, model)
+    assert not tagger.has_lstm
+    samples = np.random.default_rng(3).normal(scale=0.1, size=samples_of(5, front_end)).astype(np.float32)
+    windows = tagger.tag_waveform(samples, 22_050)
+    whole = tagger.tag_waveform(samples, 22_050, sequence="whole")
+    assert (windows.windows, whole.windows) == (3, 1)
+    for result in (windows, whole):
+        assert_agrees(result, asked(model, samples))
+
+
+def test_files_are_read_in_blocks_without_a_seam(tagger: Tagger, tmp_path: Path) -> None:
+    """A track over the 32 chunks that are computed at a time, and under one more."""
+    samples = np.random.default_rng(4).normal(scale=0.1, size=samples_of(33, tagger.front_end) + 81_919)
+    soundfile.write(tmp_path / "noise.wav", samples.astype(np.float32), RATE, subtype="FLOAT")
+    result = tagger.tag(tmp_path / "noise.wav", sequence="whole")
+    assert result.taggram.shape == (33, 3)
+    assert_agrees(result, asked(tagger.model, samples.astype(np.float32)))
+
+
+def test_every_input_gets_one_result_in_its_place(tagger: Tagger, music: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "click.wav", np.zeros(2_047), RATE)
+    paths = [
+        music / "missing.wav",
+        music / "half chunk.ogg",
+        music / "corrupt.flac",
+        music / "sub/empty.mp3",
+        tmp_path / "click.wav",
+        music / "half chunk.ogg",
+        music,
+    ]
+    results = list(tagger.tag_files(paths))
+    assert [result.path for result in results] == [str(path) for path in paths]
+    assert [result.status for result in results] == ["refused", "ok", "refused", "refused", "refused", "ok", "refused"]
+    for result, reason in zip(
+        results, ["no such file", "", "cannot be decoded", "empty", "2047 samples", "", "a folder"], strict=True
+    ):
+        assert reason in result.reason
+        assert (Path(result.path).name in result.reason) == (result.status == "refused")
+    assert results[1].tags == results[5].tags != {}
+    refused = results[0]
+    assert (refused.tag, refused.tags, refused.windows) == ("", {}, 0)
+    assert refused.descriptor.size == refused.taggram.size == refused.chunk_descriptors.size == 0
+
+
+def test_files_are_read_a_few_ahead_and_answered_in_their_order(tagger: Tagger, music: Path) -> None:
+    names = ["long.wav", "short.wav", "corrupt.flac", "half chunk.ogg", "short.wav"] * 6
+    taken: list[str] = []
+    paths = (taken.append(name) or music / name for name in names)  # type: ignore[func-returns-value]
+    results = tagger.tag_files(paths, workers=3)
+    first = next(results)
+    assert len(taken) <= 24  # eight for each worker
+    together = [first, *results]
+    assert [Path(result.path).name for result in together] == names
+    for result, alone in zip(together, [tagger.tag(music / name) for name in names[:5]] * 6, strict=True):
+        assert (result.status, result.reason) == (alone.status, alone.reason)
+        np.testing.assert_allclose(tags_of(result), tags_of(alone), **CLOSE)
+
+
+def test_results_may_be_left_unread(tagger: Tagger, music: Path) -> None:
+    results = tagger.tag_files([music / "short.wav"] * 50, workers=2)
+    assert next(results).status == "ok"
+    results.close()  # ends the decoders, and does not wait for the other 49
+
+
+@pytest.mark.parametrize("folder", ["music", Path("music")])
+def test_one_path_is_not_taken_for_a_list_of_paths(tagger: Tagger, folder: str | Path) -> None:
+    with pytest.raises(TypeError) as refused:
+        list(tagger.tag_files(folder))  # type: ignore[arg-type]
+    said = f"paths={folder!r}: give a list of files, such as [{folder!r}], or mcc_zoo.audio.find({folder!r}) for those"
+    assert str(refused.value).startswith(said)
+
+
+def test_unknown_sequences_are_refused(tagger: Tagger, music: Path) -> None:
+    with pytest.raises(ValueError, match=r"sequence='all' is not known: choose windows or whole"):
+        tagger.tag(music / "short.wav", sequence="all")  # type: ignore[arg-type]
+
+
+# --- Waveforms -------------------------------------------------------------------------------------------------------
+
+
+def test_a_waveform_gets_what_its_file_gets(tagger: Tagger, music: Path) -> None:
+    of_file = tagger.tag(music / "short.wav")
+    of_waveform = tagger.tag_waveform(reading.read(music / "short.wav", RATE).astype(np.float64), RATE)
+    assert of_waveform.path == ""
+    np.testing.assert_allclose(tags_of(of_waveform), tags_of(of_file), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("samples", "sample_rate", "message"),
+    [
+        (np.zeros(100_000), 22_050, r"sample_rate=22050: this model needs 44100 Hz: resample first"),
+        (np.zeros((2, 100_000)), RATE, r"samples have shape \(2, 100000\): one mono waveform"),
+        (np.full(100_000, np.nan), RATE, r"samples hold values that are not finite"),
+        (np.append(np.zeros(100_000), np.inf), RATE, r"samples hold values that are not finite"),
+        (np.zeros(100_000, np.int16), RATE, r"samples are int16: give floats, full scale ±1; 16-bit integers are divi"),
+        (np.append(np.zeros(100_000), -32_768.0), RATE, r"samples go up to 32768 times full scale, which is 1: scale"),
+        (np.append(np.zeros(100_000), 100.5), RATE, r"samples go up to 100.5 times full scale, which is 1: scale"),
+        (np.zeros(2_047), RATE, r"audio has 2047 samples: at least one window of 2048 samples \(46 ms"),
+        (np.zeros(0), RATE, r"audio has 0 samples"),
+    ],
+)
+def test_waveforms_that_mean_nothing_are_refused(
+    tagger: Tagger, samples: np.ndarray, sample_rate: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        tagger.tag_waveform(samples, sample_rate)
+
+
+def test_one_window_of_samples_is_enough(tagger: Tagger) -> None:
+    assert tagger.tag_waveform(np.zeros(2_048), RATE).taggram.shape == (1, 3)
+
+
+def test_what_a_file_may_hold_a_waveform_may(tagger: Tagger) -> None:
+    loud = np.full(2_048, limits.MAX_AMPLITUDE, np.float32)
+    assert tagger.tag_waveform(loud, RATE).status == "ok"
+
+
+# --- Loading ---------------------------------------------------------------------------------------------------------
+
+
+def test_load_takes_a_version_or_the_newest(tagger: Tagger, exported: Path, tmp_path: Path) -> None:
+    assert tagger.folder == exported
+    model = tmp_path / "model"
+    for version in ("9", "10", "old", ".part-11"):
+        (model / version).mkdir(parents=True)
+        (model / version / FACTS).write_text("{}")
+    (model / "11").mkdir()  # of which mcc_zoo.json has not been written
+    assert newest(model) == model / "10"
+    assert newest(model / "9") == model / "9"
+    (model / "12").symlink_to(exported)
+    loaded = mcc_zoo.load(os.fspath(model))
+    assert loaded.folder == model / "12"
+    assert loaded.labels == tagger.labels
+    samples = np.random.default_rng(5).normal(scale=0.1, size=90_000)
+    assert loaded.tag_waveform(samples, RATE).tags == pytest.approx(tagger.tag_waveform(samples, RATE).tags, abs=1e-6)
+
+
+def test_what_is_no_export_is_refused(tmp_path: Path, exported: Path) -> None:
+    with pytest.raises(
+        ExportError, match=r"nowhere is no export: neither it nor a numbered folder in it holds mcc_zoo"
+    ):
+        mcc_zoo.load(tmp_path / "nowhere")
+    (tmp_path / FACTS).write_text("{")
+    with pytest.raises(ExportError, match=r"cannot be loaded \(.+\): is the folder whole\?"):
+        mcc_zoo.load(tmp_path)
+    (tmp_path / FACTS).write_text((exported / FACTS).read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ExportError, match=r"cannot be loaded \(.+\): is the folder whole\?"):
+        mcc_zoo.load(tmp_path)  # facts, and no model beside them
+
+
+def test_what_is_no_export_is_answered_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def choice(folder: str) -> str:
+        with pytest.raises(ExportError) as refused:
+            newest(Path(folder))
+        return str(refused.value).partition(f" holds {FACTS}")[2]
+
+    monkeypatch.chdir(tmp_path)
+    assert choice("genre") == ""  # nothing is there to choose
+    for version in ("a_1/1", "a_2/1", "a_2/2", "a_2/.part-3", ".hidden/1"):
+        (tmp_path / "exported_models" / version).mkdir(parents=True)
+        (tmp_path / "exported_models" / version / FACTS).touch()
+    assert choice("exported_models") == "; choose exported_models/a_2 or exported_models/a_1"
+    assert choice("exported_models/a_11") == "; choose exported_models/a_1 or exported_models/a_2"
+    assert choice("exported_models/a_2/3") == "; choose exported_models/a_2/2 or exported_models/a_2/1"
+    assert choice("a_1") == choice("nowhere/a_1") == "; choose exported_models/a_1 or exported_models/a_2"
+    for name in "bcdefg":
+        (tmp_path / "exported_models" / name / "1").mkdir(parents=True)
+        (tmp_path / "exported_models" / name / "1" / FACTS).touch()
+    assert choice("exported_models/a_3").startswith("; choose exported_models/a_2 or exported_models/a_1 or ")
+    assert choice("exported_models/a_3").endswith(" (the nearest of 8)")
+
+
+def test_the_c_library_answers_as_the_tagger(exported: Path, tagger: Tagger, music: Path) -> None:
+    """A reader that is not Python TensorFlow, on the oldest TensorFlow too; test_readers.py has all systems."""
+    waveform = reading.read(music / "short.wav", 44_100)
+    (found,) = ask([(exported, "serving_default", {"audio": waveform[None]})])
+    expected = tagger.tag_waveform(waveform, 44_100)
+    assert isinstance(found, dict), found
+    np.testing.assert_allclose(found["tags"][0], list(expected.tags.values()), atol=1e-5)
+    np.testing.assert_allclose(found["descriptor"][0], expected.descriptor, atol=1e-5)

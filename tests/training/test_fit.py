@@ -1,0 +1,324 @@
+"""Training on small real files: it learns, it is deterministic, and a taggram follows a splice."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import write_tone
+
+import mcc_zoo
+from mcc_zoo.audio import reading
+from mcc_zoo.datasets import Track
+from mcc_zoo.evaluation import pooling
+from mcc_zoo.experiment import cross_validation
+from mcc_zoo.experiment.corpus import Corpus, prepare
+from mcc_zoo.experiment.fold import _built, evaluation_set, predict_tracks, train, training_set
+from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.features import cache
+from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.front_end import FRONT_ENDS
+from mcc_zoo.paper import SYSTEMS
+from mcc_zoo.recipes import RECIPES, WARM_STARTS
+from mcc_zoo.training import objective
+from mcc_zoo.training.batches import evaluation_batches
+from mcc_zoo.training.devices import precision, strategy
+from mcc_zoo.training.fit import MONITOR, fit
+from mcc_zoo.training.warm_start import WarmStart
+
+FRONT_END = FRONT_ENDS["22k"]
+RECIPE = dataclasses.replace(RECIPES["tuned"], max_epochs=12, patience=12, batch_tracks=4, warm_start=False)
+SETTINGS = Settings("tones", recipe=RECIPE, front_end=FRONT_END)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Corpus:
+    """Low and high tones, eight tracks each, of 2 and 3 chunks."""
+    folder = tmp_path_factory.mktemp("tones")
+    tracks = []
+    for i in range(16):
+        label, hertz = ("high", 2_000 + 50 * i) if i % 2 else ("low", 200 + 10 * i)
+        path = write_tone(folder / f"{i}.wav", hertz, 7.5 if i % 4 < 2 else 11.3, seed=i)
+        tracks.append(Track(path, path.name, label))
+    return prepare(tracks, cache.FeatureCache(folder / "cache", FRONT_END), quiet=True)
+
+
+@pytest.fixture(scope="module")
+def fitted(corpus) -> dict[str, keras.Model]:
+    return {name: train(corpus, SETTINGS, name, 12, device="cpu", quiet=True) for name in ("r3", "mcclstm")}
+
+
+@pytest.mark.parametrize("architecture", ["r3", "mcclstm"])
+def test_trained_models_tell_low_from_high(corpus, fitted, architecture):
+    rows = predict_tracks(fitted[architecture], corpus, np.arange(16), SETTINGS)
+    assert [row["prediction"] for row in rows] == [track.label for track in corpus.tracks]
+    assert [row["chunks"] for row in rows] == [feature.chunks for feature in corpus.features]
+
+
+@pytest.mark.parametrize("architecture", ["r3", "mcclstm"])
+def test_predictions_from_the_cache_are_the_models_own(corpus, fitted, architecture):
+    rows = predict_tracks(fitted[architecture], corpus, np.arange(16), SETTINGS)
+    for track, row in zip(corpus.tracks, rows, strict=True):
+        tags = fitted[architecture](reading.read(track.path, 22_050)[np.newaxis])["tags"][0]
+        np.testing.assert_allclose([row[label] for label in corpus.labels], tags, atol=1e-5)
+
+
+def test_taggram_changes_at_the_splice(fitted):
+    time = np.arange(samples_of(6, FRONT_END)) / 22_050
+    low, high = (0.4 * np.sin(2 * np.pi * hertz * time) for hertz in (260, 2_300))
+    splice = 3 * FRONT_END.chunk_hop + FRONT_END.window_length
+    noise = np.random.default_rng(0).normal(scale=0.02, size=len(time))
+    track = np.where(np.arange(len(time)) < splice, low, high) + noise
+    taggram = fitted["r3"](track[np.newaxis].astype(np.float32))["taggram"][0].numpy()
+    is_high = taggram[:, 0]  # labels are sorted: high, low
+    assert (is_high[:3] < 0.3).all()
+    assert (is_high[3:] > 0.7).all()
+
+
+def test_the_same_seed_gives_the_same_weights(corpus):
+    def weights(seed):
+        settings = dataclasses.replace(SETTINGS, seed=seed)
+        return train(corpus, settings, "r4", 2, device="cpu", quiet=True).get_weights()
+
+    first, again, other = weights(3), weights(3), weights(4)
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+    assert max(np.abs(one - two).max() for one, two in zip(first, other, strict=True)) > 1e-2
+
+
+def test_fewer_epochs_are_the_first_of_the_recipes_schedule(corpus):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 1
+
+    weights = []
+    for epochs, callbacks in ((2, []), (RECIPE.max_epochs, [Stop()])):
+        keras.utils.set_random_seed(0)
+        model = mcc_zoo.build("r0", corpus.labels, front_end=FRONT_END, mean=0.4, std=0.5)
+        batches = training_set(corpus, np.arange(16), SETTINGS, 0, strategy("cpu"))
+        fit(model, batches, None, RECIPE, epochs=epochs, callbacks=callbacks)
+        weights.append(model.get_weights())
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_early_stopping_keeps_the_best_weights(corpus):
+    recipe = dataclasses.replace(RECIPE, learning_rate=0.05, max_epochs=8, patience=3)
+    settings = dataclasses.replace(SETTINGS, recipe=recipe)
+    keras.utils.set_random_seed(0)
+    mean, std = cache.mean_and_std(corpus.features, FRONT_END)
+    model = mcc_zoo.build("r2", corpus.labels, front_end=FRONT_END, recipe=recipe, mean=mean, std=std)
+    everything = np.arange(16)
+    fitted = fit(
+        model,
+        training_set(corpus, everything, settings, 0, strategy("cpu")),
+        evaluation_set(corpus, everything, settings),
+        recipe,
+    )
+    best = fitted.history[MONITOR]
+    assert best.iloc[fitted.best_epoch - 1] == best.min()
+    rows = predict_tracks(model, corpus, everything, settings)
+    found = -np.mean([np.log(row[row["truth"]]) for row in rows])
+    assert found == pytest.approx(best.min(), abs=1e-4)
+
+
+@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+def test_loss_is_that_of_the_contract(corpus, architecture):
+    """Without an LSTM the mean over a track's chunks, then over tracks; with one its last step: by hand."""
+    has_lstm = SYSTEMS[architecture].lstm is not None
+    model = mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END)
+    batches = evaluation_batches(corpus.features[:3], corpus.classes[:3], batch_tracks=3, max_chunks=8)
+    inputs, targets, weights = next(iter(objective.with_targets(batches, model, RECIPES["tuned"])))
+    trained = objective.training_model(model)
+    trained.compile(loss={"steps": keras.losses.CategoricalCrossentropy(from_logits=True)})
+    losses = []
+    for i in range(3):
+        steps = trained({name: value[i : i + 1] for name, value in inputs.items()})["steps"][0].numpy()
+        steps = steps[: inputs["chunk_count"][i]]
+        log_scores = tf.nn.log_softmax(steps).numpy()[:, corpus.classes[i]]
+        losses.append(-log_scores[-1] if has_lstm else -log_scores.mean())
+    assert inputs["chunk_count"].numpy().tolist() == [2, 2, 3]
+    found = trained.evaluate(inputs, {"steps": targets["steps"]}, sample_weight={"steps": weights["steps"]}, verbose=0)
+    assert found == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_levers_of_the_recipe_train_and_leave_the_model_as_it_is(corpus):
+    """All at once: each alone is tested where it is made."""
+    levers = {
+        "steps_loss": "every", "chunk_loss": 0.5, "lstm_dropout": 0.2, "label_smoothing": 0.1, "mixup": 0.2,
+        "gain_db": 3.0, "masked_bands": 4, "masked_frames": 8, "shortest_excerpt": 0.7, "random_offset": True,
+        "average": 0.9, "optimizer": "adamw", "weight_decay": 0.01,
+    }  # fmt: skip
+    settings = dataclasses.replace(SETTINGS, recipe=dataclasses.replace(RECIPE, **levers))
+    model = train(corpus, settings, "r4", 12, device="cpu", quiet=True)
+    assert [tuple(w.shape) for w in model.trainable_weights] == [
+        tuple(w.shape) for w in mcc_zoo.build("r4", corpus.labels, front_end=FRONT_END).trainable_weights
+    ]
+    rows = predict_tracks(model, corpus, np.arange(16), settings)
+    assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
+
+
+WARM = dataclasses.replace(SETTINGS, recipe=dataclasses.replace(RECIPE, warm_start=True, warm_frozen=True))
+
+
+def layers_of(model: keras.Model) -> dict[str, list[np.ndarray]]:
+    return {layer.name: layer.get_weights() for layer in model.get_layer("chunk_network").layers if layer.weights}
+
+
+def most_moved(before: list[np.ndarray], after: list[np.ndarray]) -> float:
+    return max(np.abs(one - two).max() for one, two in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("architecture", list(WARM_STARTS))
+def test_frozen_channels_are_those_that_the_warm_start_took(corpus, architecture):
+    source = layers_of(train(corpus, WARM, WARM_STARTS[architecture], 2, device="cpu", quiet=True))
+    after = train(corpus, WARM, architecture, 1, channels_epochs=2, device="cpu", quiet=True)
+    channels = SYSTEMS[architecture].channels
+    assert all(most_moved(source[name], layers_of(after)[name]) < 1e-6 for name in channels)
+    if architecture != "mcclstm_fused":  # which fuses in its own way
+        assert 1e-5 < most_moved(source["fusion"], layers_of(after)["fusion"]) < 0.1
+    whole = len(after.get_layer("chunk_network").weights)
+    assert len(after.get_layer("chunk_network").trainable_weights) == whole  # whoever trains it further can
+    free = dataclasses.replace(WARM, recipe=dataclasses.replace(WARM.recipe, warm_frozen=False))
+    other = train(corpus, free, architecture, 1, channels_epochs=2, device="cpu", quiet=True)
+    assert all(most_moved(source[name], layers_of(other)[name]) > 1e-4 for name in channels)
+
+
+@pytest.mark.parametrize("architecture", list(WARM_STARTS))
+def test_training_behind_channels_is_training_through_frozen_ones(corpus, architecture):
+    """The same numbers as Keras has with the channels in the graph, which makes them anew each epoch."""
+    everything = np.arange(16)
+    behind = train(corpus, WARM, architecture, 3, channels_epochs=2, device="cpu", quiet=True)
+
+    source = train(corpus, WARM, WARM_STARTS[architecture], 2, device="cpu", quiet=True)
+    keras.utils.set_random_seed(WARM.seed)
+    mean, std = cache.mean_and_std(corpus.features, FRONT_END)
+    model = mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END, recipe=WARM.recipe, mean=mean, std=std)
+    WarmStart.of(source.get_layer("chunk_network"), 2).give(model.get_layer("chunk_network"))
+    for name in SYSTEMS[architecture].channels:
+        model.get_layer("chunk_network").get_layer(name).trainable = False
+    batches = training_set(corpus, everything, WARM, WARM.seed, strategy("cpu"))
+    trained = objective.compiled(
+        model, WARM.recipe, WARM.recipe.max_epochs, int(batches.cardinality()), WARM.recipe.warm_rate
+    )
+    trained.fit(objective.with_targets(batches, model, WARM.recipe), epochs=3, shuffle=False, verbose=0)
+
+    for part in ("chunk_network", "sequence_network"):
+        for one, two in zip(behind.get_layer(part).weights, model.get_layer(part).weights, strict=True):
+            np.testing.assert_allclose(one, two, atol=2e-5, err_msg=one.path)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_a_model_that_computes_in_float32(corpus, precision):
+    settings = dataclasses.replace(SETTINGS, precision=precision)
+    cpu = strategy("cpu")
+    trained_as = _built(corpus, np.arange(16), settings, "r4", cpu, precision)
+    assert trained_as.get_layer("chunk_network").compute_dtype == precision.removeprefix("mixed_")
+    assert trained_as.get_layer("front_end").get_layer("log_mel_chunks").compute_dtype == "float32"
+    model = train(corpus, settings, "r4", 12, device="cpu", quiet=True)
+    assert {layer.compute_dtype for layer in model._flatten_layers()} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    rows = predict_tracks(model, corpus, np.arange(16), settings)
+    assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "gpus", "expected"),
+    [
+        ("auto", "auto", 0, "float32"),
+        ("auto", "auto", 1, "mixed_float16"),
+        ("auto", "cpu", 1, "float32"),
+        ("auto", "gpu", 1, "mixed_float16"),
+        ("auto", "tpu", 0, "mixed_bfloat16"),
+        ("float32", "gpu", 1, "float32"),
+    ],
+)
+def test_precision_follows_the_device_unless_it_is_asked_for(asked, device, gpus, expected, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] * gpus)
+    assert precision(asked, device) == expected
+
+
+def test_accelerators_run_several_steps_at_once_and_a_cpu_one(corpus, monkeypatch):
+    model = mcc_zoo.build("r0", corpus.labels, front_end=FRONT_END)
+    assert objective.compiled(model, RECIPE, epochs=2, steps=5).steps_per_execution == 1
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+    assert objective.compiled(model, RECIPE, epochs=2, steps=5).steps_per_execution == 5
+    assert objective.compiled(model, RECIPE, epochs=2, steps=50).steps_per_execution == objective.STEPS_PER_EXECUTION
+
+
+def test_every_steps_loss_weighs_all_real_steps_alike():
+    weights = objective.step_weights(tf.constant([2, 3]), 4, last=False)
+    np.testing.assert_allclose(weights, [[2, 2, 0, 0], [4 / 3, 4 / 3, 4 / 3, 0]], rtol=1e-6)
+    np.testing.assert_allclose(objective.step_weights(tf.constant([2, 3]), 4, last=True), [[0, 4, 0, 0], [0, 0, 4, 0]])
+
+
+def test_mirrored_training_over_two_devices_learns(corpus):
+    """MirroredStrategy over two logical CPUs stands in for two GPUs."""
+    devices = tf.config.list_logical_devices("CPU")
+    assert len(devices) == 2  # conftest.py makes them
+    strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+    mean, std = cache.mean_and_std(corpus.features, FRONT_END)
+    with strategy.scope():
+        model = mcc_zoo.build("r2", corpus.labels, front_end=FRONT_END, recipe=RECIPE, mean=mean, std=std)
+    batches = training_set(corpus, np.arange(16), SETTINGS, 0, strategy)
+    fitted = fit(model, batches, None, RECIPE, epochs=6)
+    assert fitted.history["loss"].iloc[-1] < 0.6 * fitted.history["loss"].iloc[0]
+
+
+@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+def test_training_step_under_xla_with_static_shapes_is_the_same(corpus, architecture):
+    """A TPU compiles every step with XLA."""
+    inputs = {"chunks": tf.random.stateless_normal((2, 3, 40, 80), [1, 2]), "chunk_count": tf.constant([3, 2])}
+
+    def losses(jit_compile):
+        keras.utils.set_random_seed(0)
+        model = objective.training_model(mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END))
+        sgd = keras.optimizers.SGD(1e-3)
+        sgd.build(model.trainable_variables)
+
+        @tf.function(jit_compile=jit_compile)
+        def step():
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(model(inputs, training=False)["steps"]))
+            sgd.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+            return loss
+
+        return [float(step()) for _ in range(3)]
+
+    plain, compiled = losses(False), losses(True)
+    assert plain[2] < plain[0]
+    np.testing.assert_allclose(compiled, plain, rtol=1e-4)
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_sentence(corpus):
+    recipe = dataclasses.replace(RECIPE, optimizer="sgd", learning_rate=1e30, clip_norm=None)
+    settings = dataclasses.replace(SETTINGS, recipe=recipe)
+    with pytest.raises(FloatingPointError, match="r2: the loss was not finite in epoch"):
+        train(corpus, settings, "r2", 5, device="cpu", quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("gpu", "TensorFlow sees no GPU"), ("tpu", "no TPU answers"), ("abacus", "device='abacus' is not known")],
+)
+def test_devices_that_are_not_there_are_refused(device, message, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+    with pytest.raises(ValueError, match=message):
+        strategy(device)
+
+
+def test_windows_of_a_long_track_are_weighed_by_their_chunks():
+    windows = [np.array([[0.8, 0.2], [0.6, 0.4]]), np.array([[0.1, 0.9]])]
+    np.testing.assert_allclose(pooling.track_probabilities(windows, has_lstm=False), [0.5, 0.5])
+    np.testing.assert_allclose(pooling.track_probabilities(windows, has_lstm=True), [1.3 / 3, 1.7 / 3])
+
+
+def test_the_bar_says_from_what_a_system_starts(corpus, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cross_validation.training, "fit", lambda *_, **__: None)
+    train(corpus, WARM, "mcclstm", 1, channels_epochs=2, device="cpu")
+    said = capsys.readouterr().err
+    assert said.index("r3 on all tracks ") < said.index("mcclstm on all tracks, from r3's channels ")
