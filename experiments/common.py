@@ -29,7 +29,7 @@ from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.paper import ARCHITECTURES
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES, WARM_STARTS
-from mcc_zoo.text import counted, named
+from mcc_zoo.text import counted
 from mcc_zoo.training import devices
 
 FLAGS = flags.FLAGS
@@ -96,7 +96,7 @@ def settings(dataset: str) -> Settings:
         seed=FLAGS.seed,
         split=FLAGS.split,
         recipe=recipe,
-        front_end=dataclasses.replace(named(FLAGS.front_end, FRONT_ENDS, "--front_end"), compression=FLAGS.compression),
+        front_end=dataclasses.replace(FRONT_ENDS[FLAGS.front_end], compression=FLAGS.compression),
         precision=devices.precision(FLAGS.precision, FLAGS.device),
         shuffle_labels=FLAGS.shuffle_labels,
     )

@@ -27,7 +27,7 @@ from mcc_zoo.experiment import cross_validation
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.features.cache import FeatureCache
-from mcc_zoo.text import named
+from mcc_zoo.text import choose
 
 BEFORE: dict[str, Any] = {
     "pooling": "mean",
@@ -96,7 +96,7 @@ def screen() -> Path:
     tracks = datasets.manifest(Path(MANIFEST.value))
     table = folder / "screening.csv"
     for trial in ONLY.value:
-        named(trial, TRIALS, "--trials")
+        choose(trial, TRIALS, "--trials")
     for flag in ("export", "run"):
         if flags.FLAGS[flag].value:
             raise ValueError(f"--{flag}={flags.FLAGS[flag].value}: a screening exports nothing and names its own runs")

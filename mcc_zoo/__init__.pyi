@@ -12,7 +12,8 @@ from .features.front_end import FRONT_ENDS, FrontEnd
 from .finetuning import finetune
 from .inference.result import Result
 from .inference.tagger import Tagger, load
-from .models.architectures import build, front_end_of, labels_of
+from .models.architectures import build
+from .models.classifier import adapt, front_end_of, labels_of
 from .paper import ARCHITECTURES
 from .recipes import RECIPES, Recipe
 from .version import __version__
@@ -33,6 +34,7 @@ __all__ = [
     "Tagger",
     "Track",
     "__version__",
+    "adapt",
     "build",
     "convert",
     "cross_validate",

@@ -34,6 +34,7 @@ from mcc_zoo.features.log_mel import log_mel_of_power, split_into_chunks, window
 from mcc_zoo.inference.locate import newest
 from mcc_zoo.inference.tagger import Tagger, load
 from mcc_zoo.models.architectures import compose
+from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.version import __version__
 
 OUTPUTS = ("tags", "descriptor")
@@ -129,17 +130,17 @@ def converted_graph(tagger: Tagger, samples: int) -> Function:
     The tagger's LSTM is unrolled for it.
     """
     front_end, chunks = tagger.front_end, chunks_in(samples, tagger.front_end)
-    networks = tagger.model.get_layer("chunk_network"), tagger.model.get_layer("sequence_network")
-    for layer in networks[1].layers:
-        if isinstance(layer, keras.layers.LSTM):
-            layer.unroll = True
+    classifier = Classifier(tagger.model)
+    mean, std = classifier.mean, classifier.std
+    for layer in classifier.lstms:
+        layer.unroll = True
 
     def of_clip(audio: tf.Tensor) -> dict[str, tf.Tensor]:
         sequence = chunks_of(audio, front_end)
         sequence.set_shape((1, chunks, front_end.n_mels, front_end.chunk_frames))
         # As numbers: what a function captures from a layer becomes an input of an ONNX file.
-        sequence = (sequence - tagger.facts["mean"]) / tagger.facts["std"]
-        outputs = compose(sequence, tf.fill([1], chunks), *networks)
+        sequence = (sequence - mean) / std
+        outputs = compose(sequence, tf.fill([1], chunks), classifier.chunk_network, classifier.sequence_network)
         return {name: outputs[name] for name in OUTPUTS}
 
     signature = [tf.TensorSpec((1, samples), tf.float32, name="audio")]

@@ -40,8 +40,7 @@ from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.export.saved_model import FACTS, check_arguments, export_model
 from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.inference.tagger import Tagger, load
-from mcc_zoo.models.architectures import with_labels
-from mcc_zoo.paper import SYSTEMS
+from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES, Recipe
 from mcc_zoo.training import fit
@@ -125,7 +124,7 @@ def finetune(
         raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a softmax alone is trained without epochs")
     settings = Settings(
         dataset,
-        architectures=(tagger.model.name,),
+        architectures=(tagger.architecture,),
         folds=folds,
         seed=seed,
         split=split,
@@ -191,7 +190,7 @@ def _tested_and_trained(
         if unfreeze:
             best_epochs.append(_train_all(model, corpus, settings, part.train, part.validation, None, bar))
         found = predict_tracks(model, corpus, part.test, settings)
-        rows += [{"seed": settings.seed, "fold": fold, "architecture": model.name, **row} for row in found]
+        rows += [{"seed": settings.seed, "fold": fold, "architecture": tagger.architecture, **row} for row in found]
     everything = np.arange(len(corpus.tracks))
     penalty = PENALTIES[int(np.argmin(np.mean(losses, axis=0)))]
     model = _with_new_softmax(tagger.model, corpus.labels, readings, penalty)
@@ -209,7 +208,7 @@ def _readings(model: keras.Model, corpus: Corpus, settings: Settings, bar: Progr
     read = fit.softmax_inputs(model, shown, len(windows))
     chunks = np.array([features.chunks for features in corpus.features])
     weights = [np.full(len(steps), 1 / chunks[track]) for steps, track in zip(read, windows[:, 0], strict=True)]
-    if SYSTEMS[model.name].lstm is not None:  # a window's tags are those of its last step
+    if Classifier(model).has_lstm:  # a window's tags are those of its last step
         read, weights = [steps[-1:] for steps in read], [own.sum(keepdims=True) for own in weights]
     tracks = np.repeat(windows[:, 0], [len(steps) for steps in read])
     return Readings(np.concatenate(read), corpus.classes[tracks], np.concatenate(weights), tracks)
@@ -217,8 +216,8 @@ def _readings(model: keras.Model, corpus: Corpus, settings: Settings, bar: Progr
 
 def _with_new_softmax(model: keras.Model, labels: Sequence[str], readings: Readings, penalty: float) -> keras.Model:
     """Copy a model, under the softmax that is best for what it reads."""
-    copy = with_labels(model, labels)
-    copy.get_layer("sequence_network").get_layer("steps").set_weights(_softmax(readings, penalty))
+    copy = Classifier(model).with_labels(labels)
+    Classifier(copy).output_layer.set_weights(_softmax(readings, penalty))
     return copy
 
 
@@ -295,7 +294,7 @@ def _provenance(
         "epochs": epochs,
         "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
         "scores": {
-            **metrics.export_scores(predictions, settings.dataset, tagger.model.name),
+            **metrics.export_scores(predictions, settings.dataset, tagger.architecture),
             "split": applied(corpus.tracks, settings.split),
             "seeds": settings.seeds,
         },

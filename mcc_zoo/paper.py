@@ -30,7 +30,6 @@ CHANNELS = {
     "T": Channel(kernel=(1, 60), pool=(40, 1)),  # Table 1: tempo and rhythm
     "B": Channel(kernel=(13, 9), pool=(4, 4)),  # Table 1: bass and kick
 }
-BASS_AS_IN_THE_TEXT = Channel(kernel=(9, 13), pool=(4, 4))  # Sec. 2.2 speaks of m < n; an option to compare
 FILTERS = 32  # not stated; P16's code
 DROPOUT = 0.5  # not stated; P16's code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def named(name: str, choices: dict[str, Any], argument: str) -> Any:
+def choose(name: str, choices: dict[str, Any], argument: str) -> Any:
     """Look a name up, or say which there are."""
     if name not in choices:
         raise ValueError(f"{argument}={name!r} is not known: choose one of {', '.join(choices)}")

@@ -22,7 +22,7 @@ from mcc_zoo.experiment.corpus import ROW, Corpus, pick
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.features import cache
 from mcc_zoo.models.architectures import build
-from mcc_zoo.paper import SYSTEMS
+from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import WARM_STARTS
 from mcc_zoo.training import batches, devices, fit
@@ -57,19 +57,19 @@ def run_unit(
     start_from = _warm_start(corpus, split, settings, job, folder, strategy)
     model, fitted = _fitted(corpus, split, settings, job, start_from, strategy, [*callbacks, logs], temporary)
     if settings.recipe.warm_start and architecture in WARM_STARTS.values():
-        WarmStart.of(model.get_layer("chunk_network"), fitted.best_epoch).save(temporary / CHANNELS)
+        WarmStart.of(Classifier(model).chunk_network, fitted.best_epoch).save(temporary / CHANNELS)
     tested = split.validation if settings.on_validation else split.test
+    classifier = Classifier(model)
     taggrams = track_taggrams(model, corpus, tested, settings)
-    rows = prediction_rows(taggrams, corpus, tested, model.name)
+    rows = prediction_rows(taggrams, corpus, tested, classifier.has_lstm)
     fold_details.write_taggrams(temporary, rows, taggrams, corpus.labels)
-    fold_details.write_filters(temporary, model.get_layer("chunk_network"))
+    fold_details.write_filters(temporary, classifier.channel_filters())
     for row in rows:
         row.update(seed=seed, fold=fold, architecture=architecture)
     table = pd.DataFrame(rows)[[*ROW, *[c for c in rows[0] if c not in ROW]]]
     table.to_csv(temporary / "predictions.csv", index=False)
     fitted.history.to_csv(temporary / "history.csv", index=False)
     best = fitted.history.iloc[fitted.best_epoch - 1]
-    standardise = model.get_layer("front_end").get_layer("standardise")
     facts: dict[str, Any] = {
         "seed": seed,
         "fold": fold,
@@ -77,8 +77,8 @@ def run_unit(
         "train": len(split.train),
         "validation": len(split.validation),
         "test": len(split.test),
-        "mean": float(standardise.input_mean),
-        "std": float(standardise.input_variance**0.5),
+        "mean": classifier.mean,
+        "std": classifier.std,
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
         "channels_best_epoch": start_from.best_epoch if start_from else 0,
@@ -123,7 +123,7 @@ def _fitted(
             warm=start is not None,
             callbacks=callbacks,
         )
-    return _in_float32(model, corpus, split.train, settings, strategy), fitted
+    return Classifier(model).in_float32(), fitted
 
 
 def _built(
@@ -146,19 +146,8 @@ def _built(
     finally:
         keras.config.set_dtype_policy(before)
     if start:
-        start.give(model.get_layer("chunk_network"))
+        start.give(Classifier(model).chunk_network)
     return model
-
-
-def _in_float32(
-    model: keras.Model, corpus: Corpus, indices: np.ndarray, settings: Settings, strategy: tf.distribute.Strategy
-) -> keras.Model:
-    """Return the same model with all of its arithmetic in float32."""
-    if settings.precision == "float32":
-        return model
-    same = _built(corpus, indices, settings, model.name, strategy)
-    same.set_weights(model.get_weights())
-    return same
 
 
 def _warm_start(
@@ -184,7 +173,7 @@ def _warm_start(
         start, loss = WarmStart.load(unit / CHANNELS, facts["best_epoch"]), facts["validation_cross_entropy"]
     else:
         model, fitted = _fitted(corpus, split, settings, source, None, strategy, [], folder.parent)
-        start = WarmStart.of(model.get_layer("chunk_network"), fitted.best_epoch)
+        start = WarmStart.of(Classifier(model).chunk_network, fitted.best_epoch)
         loss = fitted.history[fit.MONITOR].min()
     return start if loss < LEARNT * _loss_of_guessing(corpus, split) else None
 
@@ -222,7 +211,9 @@ def evaluation_set(corpus: Corpus, indices: np.ndarray, settings: Settings) -> t
 
 def predict_tracks(model: keras.Model, corpus: Corpus, indices: np.ndarray, settings: Settings) -> list[dict]:
     """Predict the tracks with these indices: for each the columns of predictions.csv without seed and fold."""
-    return prediction_rows(track_taggrams(model, corpus, indices, settings), corpus, indices, model.name)
+    return prediction_rows(
+        track_taggrams(model, corpus, indices, settings), corpus, indices, Classifier(model).has_lstm
+    )
 
 
 def track_taggrams(
@@ -235,10 +226,9 @@ def track_taggrams(
 
 
 def prediction_rows(
-    taggrams: Sequence[Sequence[np.ndarray]], corpus: Corpus, indices: np.ndarray, architecture: str
+    taggrams: Sequence[Sequence[np.ndarray]], corpus: Corpus, indices: np.ndarray, has_lstm: bool
 ) -> list[dict]:
     """Make the rows of `predict_tracks` from what `track_taggrams` gives."""
-    has_lstm = SYSTEMS[architecture].lstm is not None
     rows = []
     for index, own in zip(indices, taggrams, strict=True):
         row = pooling.prediction_row(own, int(corpus.classes[index]), corpus.labels, has_lstm)
@@ -271,7 +261,7 @@ def train(
     if settings.recipe.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
         before = channels_epochs or epochs
         source = train(corpus, settings, WARM_STARTS[architecture], before, device=device, quiet=quiet)
-        start = WarmStart.of(source.get_layer("chunk_network"), before)
+        start = WarmStart.of(Classifier(source).chunk_network, before)
     keras.utils.set_random_seed(settings.seed)
     strategy, indices = devices.strategy(device), np.arange(len(corpus.tracks))
     model = _built(corpus, indices, settings, architecture, strategy, settings.precision, start)
@@ -294,7 +284,7 @@ def train(
             warm=start is not None,
             callbacks=[shown],
         )
-    return _in_float32(model, corpus, indices, settings, strategy)
+    return Classifier(model).in_float32()
 
 
 def reporting(report: Callable[[int, dict[str, float]], None]) -> keras.callbacks.Callback:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from mcc_zoo.atomic import write_text
@@ -86,12 +85,11 @@ def read_taggrams(path: Path) -> list[TrackTaggram]:
     return tracks
 
 
-def write_filters(unit: Path, chunk_network: keras.Model) -> None:
-    """Keep the filters of the channels P, T and B that a system has, as (bands, frames, filters) in filters.npz."""
-    layers = [layer for layer in chunk_network.layers if layer.name in CHANNELS]
-    filters = {layer.name: layer.get_weights()[0][:, :, 0].astype(np.float16) for layer in layers}
+def write_filters(unit: Path, filters: Mapping[str, np.ndarray]) -> None:
+    """Keep the filters of the channels that a system has, (bands, frames, filters) by channel, in filters.npz."""
     if filters:
-        np.savez_compressed(unit / FILTERS, **filters)
+        arrays: dict[str, Any] = {name: values.astype(np.float16) for name, values in filters.items()}
+        np.savez_compressed(unit / FILTERS, **arrays)
 
 
 def read_filters(path: Path) -> dict[str, np.ndarray]:

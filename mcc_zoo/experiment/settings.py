@@ -8,7 +8,7 @@ from typing import Any
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
 from mcc_zoo.paper import ARCHITECTURES, SYSTEMS
 from mcc_zoo.recipes import RECIPES, Recipe
-from mcc_zoo.text import named
+from mcc_zoo.text import choose
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Settings:
         if not self.architectures:
             raise ValueError(f"--architectures is empty: name some of {', '.join(ARCHITECTURES)}, or all")
         for architecture in self.architectures:
-            named(architecture, SYSTEMS, "--architectures")
+            choose(architecture, SYSTEMS, "--architectures")
         if self.seeds < 1:
             raise ValueError(f"--seeds={self.seeds}: at least one is needed")
 

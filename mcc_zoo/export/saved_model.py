@@ -35,7 +35,7 @@ from mcc_zoo.export.signatures import (
 )
 from mcc_zoo.export.verify import ANSWERS, TOLERANCE, WARM_UP, differences, file_hashes, full_precision, write_warm_up
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.models.architectures import front_end_of, labels_of
+from mcc_zoo.models.classifier import Classifier, front_end_of, labels_of
 from mcc_zoo.version import library_versions
 
 LABELS = "assets/labels.txt"
@@ -73,6 +73,7 @@ def export_model(
         ValueError: The name is no plain folder name, or max_seconds is no time in which a clip fits.
         ExportError: What was written does not answer as the model does. Nothing is left behind.
     """
+    model = Classifier(model).in_float32()
     check_arguments(name, max_seconds, front_end_of(model))
     parent = Path(exports_dir) / name
     parent.mkdir(parents=True, exist_ok=True)
@@ -139,21 +140,21 @@ def _write(model: keras.Model, name: str, folder: Path, provenance: dict[str, An
 
 
 def _facts(model: keras.Model, name: str, functions: Functions, max_seconds: float) -> dict[str, Any]:
-    front_end = front_end_of(model)
-    standardise = model.get_layer("front_end").get_layer("standardise")
+    classifier = Classifier(model)
+    front_end = classifier.front_end
     return {
         "name": name,
-        "architecture": model.name,
-        "labels": labels_of(model),
+        "architecture": classifier.architecture,
+        "labels": classifier.labels,
         "sample_rate": front_end.sample_rate,
         "front_end": asdict(front_end),
-        "mean": float(standardise.mean.numpy().item()),
-        "std": float(np.sqrt(standardise.variance.numpy()).item()),
+        "mean": classifier.mean,
+        "std": classifier.std,
         "chunk_seconds": front_end.chunk_seconds,
         "training_chunks": 16,
-        "fused_descriptor_size": model.output["chunk_descriptors"].shape[-1],
+        "fused_descriptor_size": classifier.fused_descriptor_size,
         "descriptor_size": model.output["descriptor"].shape[-1],
-        "parameters": model.count_params(),
+        "parameters": classifier.chunk_network.count_params() + classifier.sequence_network.count_params(),
         "signatures": contract(functions),
         "max_seconds": max_seconds,
         "exported": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -164,7 +165,7 @@ def _facts(model: keras.Model, name: str, functions: Functions, max_seconds: flo
 @contextlib.contextmanager
 def _without_cudnn(model: keras.Model) -> Iterator[None]:
     """Trace LSTMs as plain loops: where a GPU is visible an export could else hold cuDNN's alone, and fail on a CPU."""
-    layers = [layer for layer in model.get_layer("sequence_network").layers if isinstance(layer, keras.layers.LSTM)]
+    layers = Classifier(model).lstms
     before = [layer.use_cudnn for layer in layers]
     for layer in layers:
         layer.use_cudnn = False

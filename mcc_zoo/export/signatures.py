@@ -20,7 +20,8 @@ from mcc_zoo.export.wav_in_graph import checked, waveform_of_wav
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.log_mel import chunk_counts
-from mcc_zoo.models.architectures import compose, front_end_of, labels_of
+from mcc_zoo.models.architectures import compose
+from mcc_zoo.models.classifier import Classifier, front_end_of, labels_of
 
 Function: TypeAlias = tf.types.experimental.PolymorphicFunction
 Functions = dict[str, Function]
@@ -129,12 +130,13 @@ def wav_file(samples: np.ndarray, sample_rate: int) -> bytes:
 
 def _answer(model: keras.Model) -> Function:
     """Make the function from audio (batch, samples) and length (batch,) to all outputs, which the signatures share."""
-    front_end = front_end_of(model)
+    classifier = Classifier(model)
+    front_end = classifier.front_end
 
     def answer(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        chunks = model.get_layer("front_end")(audio)
-        networks = model.get_layer("chunk_network"), model.get_layer("sequence_network")
-        return compose(chunks, chunk_counts(length, front_end), *networks)
+        chunks = classifier.front_end_network(audio)
+        counts = chunk_counts(length, front_end)
+        return compose(chunks, counts, classifier.chunk_network, classifier.sequence_network)
 
     return _function(answer, "audio", "length")
 

@@ -29,6 +29,7 @@ from mcc_zoo.features.streaming import BLOCK_CHUNKS, log_mel_blocks
 from mcc_zoo.inference.locate import newest
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.scheduling import AHEAD, batches_by_length, ready_in_order
+from mcc_zoo.models.classifier import Classifier
 
 Mode = Literal["windows", "whole"]
 
@@ -48,6 +49,7 @@ class Tagger:
     Attributes:
         folder: The version's folder.
         facts: What its mcc_zoo.json says.
+        architecture: One of `mcc_zoo.ARCHITECTURES`.
         labels: Class names in the order of the outputs.
         front_end: Its front end; waveforms have to be at `front_end.sample_rate`.
         model: The Keras model.
@@ -60,13 +62,13 @@ class Tagger:
         self.folder, self.facts, self.model = folder, facts, model
         self.labels: list[str] = facts["labels"]
         self.front_end = FrontEnd(**facts["front_end"])
-        self.has_lstm = any(
-            isinstance(layer, keras.layers.LSTM) for layer in model.get_layer("sequence_network").layers
-        )
+        self._parts = Classifier(model)
+        self.architecture = self._parts.architecture
+        self.has_lstm = self._parts.has_lstm
         self._idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()  # decoder processes take a while to start
         weakref.finalize(self, _close_all, self._idle)
         self._describe = tf.function(self._chunk_descriptors, input_signature=[tf.TensorSpec((None, None), tf.float32)])
-        size = model.output["chunk_descriptors"].shape[-1]
+        size = self._parts.fused_descriptor_size
         signature = [tf.TensorSpec((None, None, size), tf.float32), tf.TensorSpec((None,), tf.int32)]
         self._read = tf.function(self._read_sequences, input_signature=signature)
 
@@ -222,12 +224,12 @@ class Tagger:
 
     def _chunk_descriptors(self, frames: tf.Tensor) -> tf.Tensor:
         chunks = split_into_chunks(frames[tf.newaxis], self.front_end)
-        standardised = self.model.get_layer("front_end").get_layer("standardise")(chunks)
-        return self.model.get_layer("chunk_network")(standardised[0], training=False)
+        standardised = self._parts.standardise(chunks)
+        return self._parts.chunk_network(standardised[0], training=False)
 
     def _read_sequences(self, descriptors: tf.Tensor, chunk_count: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = {"chunk_descriptors": descriptors, "chunk_count": chunk_count}
-        return self.model.get_layer("sequence_network")(inputs, training=False)
+        return self._parts.sequence_network(inputs, training=False)
 
 
 def _check_paths(paths: object) -> None:

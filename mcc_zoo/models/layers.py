@@ -22,6 +22,39 @@ def valid_steps(chunk_count: Any, steps: Any, dtype: str = "float32") -> Any:
 
 
 @keras.saving.register_keras_serializable(package="mcc_zoo")
+class Standardise(keras.layers.Layer):
+    """Subtract a mean and divide by a standard deviation, which are weights: they travel with `save_weights`.
+
+    `keras.layers.Normalization(mean=, variance=)` keeps them in its config, which `load_weights` does not read. Always
+    in float32, as the log-mel before it.
+
+    Args:
+        mean: Of the training tracks' log-mel values.
+        std: Their standard deviation.
+        **kwargs: As for any Keras layer.
+    """
+
+    def __init__(self, mean: float = 0.0, std: float = 1.0, **kwargs: Any) -> None:
+        """Make both weights; no optimiser changes them."""
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.mean = self.add_weight((), keras.initializers.Constant(mean), name="mean", trainable=False)
+        self.std = self.add_weight((), keras.initializers.Constant(std), name="std", trainable=False)
+
+    def call(self, inputs: Any) -> Any:
+        """Standardise values of any shape."""
+        return (inputs - self.mean) / self.std
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """Keep the shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Leave mean and std to the weights."""
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable(package="mcc_zoo")
 class FoldChunks(keras.layers.Layer):
     """(batch, chunks, ...) to (batch * chunks, ...), so that a chunk network sees chunks as its batch.
 

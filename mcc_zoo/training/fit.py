@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
-from mcc_zoo.training.objective import _past_the_log_mel, compiled, training_model, with_targets
+from mcc_zoo.training.objective import compiled, join_after_log_mel, training_model, with_targets
 
 MONITOR = "val_tags_cross_entropy"
 
@@ -108,8 +109,7 @@ def predict(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np
 
 def softmax_inputs(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
     """Compute what a model's softmax reads of every step, nothing dropped out: as `predict`, but (chunks, D) each."""
-    over_track = model.get_layer("sequence_network")
-    inputs, outputs = _past_the_log_mel(model, {"read": over_track.get_layer("output_dropout").output})
+    inputs, outputs = join_after_log_mel(model, {"read": Classifier(model).output_dropout.output})
     reader = keras.Model(inputs, {"read": outputs["read"]})
     return _of_windows(reader, lambda outputs: outputs["read"], batches, windows)
 

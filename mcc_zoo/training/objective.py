@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.models.architectures import behind_the_channels, compose, front_end_of, labels_of
-from mcc_zoo.paper import DROPOUT, SYSTEMS
+from mcc_zoo.models.architectures import compose
+from mcc_zoo.models.classifier import Classifier
+from mcc_zoo.paper import DROPOUT
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training.augmentation import augment
 from mcc_zoo.training.batches import UNTUNED
@@ -35,13 +36,13 @@ def training_model(model: keras.Model, chunk_loss: bool = False, behind_channels
         A model of log-mel chunks (batch, chunks, n_mels, chunk_frames), not standardised, and chunk_count (batch,),
         with outputs `steps` (batch, chunks, labels), the scores of each step before the softmax, and `tags`.
     """
-    over_track = model.get_layer("sequence_network")
-    wanted = {"steps": over_track.get_layer("steps").output, "tags": over_track.output["tags"]}
-    inputs, outputs = _past_the_log_mel(model, wanted, behind_channels)
+    classifier = Classifier(model)
+    wanted = {"steps": classifier.output_layer.output, "tags": classifier.sequence_network.output["tags"]}
+    inputs, outputs = join_after_log_mel(model, wanted, behind_channels)
     read = {name: outputs[name] for name in ("steps", "tags")}
     if chunk_loss:
         x = keras.layers.Dropout(DROPOUT, name="chunk_dropout")(outputs["chunk_descriptors"])
-        read["chunk_tags"] = keras.layers.Dense(len(labels_of(model)), name="chunk_tags")(x)
+        read["chunk_tags"] = keras.layers.Dense(len(classifier.labels), name="chunk_tags")(x)
     return keras.Model(inputs, read, name=model.name)
 
 
@@ -52,28 +53,27 @@ def recipe_behind_channels(recipe: Recipe) -> Recipe:
 
 def channel_features(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Return what a model's channels make of log-mel chunks: (chunks, n_mels, chunk_frames) to (chunks, size)."""
-    standardise = model.get_layer("front_end").get_layer("standardise")
-    channels, _ = behind_the_channels(model.get_layer("chunk_network"))
+    classifier = Classifier(model)
+    standardise, (channels, _) = classifier.standardise, classifier.split_after_channels()
     shape = (None, *channels.input.shape[1:])
     # It standardises (batch, chunks, ...), here of one track.
     run = tf.function(lambda chunks: channels(standardise(chunks[tf.newaxis])[0]), [tf.TensorSpec(shape, tf.float32)])
     return lambda chunks: run(tf.constant(chunks)).numpy()
 
 
-def _past_the_log_mel(
+def join_after_log_mel(
     model: keras.Model, wanted: dict[str, Any], behind_channels: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Join a model's layers past the log-mel up to `wanted` tensors of its sequence network: inputs and outputs."""
-    per_chunk, over_track = model.get_layer("chunk_network"), model.get_layer("sequence_network")
-    if behind_channels:
-        _, per_chunk = behind_the_channels(per_chunk)
+    classifier = Classifier(model)
+    per_chunk = classifier.split_after_channels()[1] if behind_channels else classifier.chunk_network
     inputs = {
         "chunks": keras.Input((None, *per_chunk.input.shape[1:]), name="chunks"),
         "chunk_count": keras.Input((), dtype="int32", name="chunk_count"),
     }
-    standardise = model.get_layer("front_end").get_layer("standardise")
-    chunks = inputs["chunks"] if behind_channels else standardise(inputs["chunks"])
-    return inputs, compose(chunks, inputs["chunk_count"], per_chunk, keras.Model(over_track.input, wanted))
+    chunks = inputs["chunks"] if behind_channels else classifier.standardise(inputs["chunks"])
+    over_track = keras.Model(classifier.sequence_network.input, wanted)
+    return inputs, compose(chunks, inputs["chunk_count"], per_chunk, over_track)
 
 
 def step_weights(chunk_count: tf.Tensor, steps: tf.Tensor, last: bool) -> tf.Tensor:
@@ -101,9 +101,10 @@ def with_targets(
         recipe: Which steps count, and with a seed what is done to the tracks.
         seed: Fixes the augmentation; None does none, as validation wants.
     """
-    has_lstm = SYSTEMS[model.name].lstm is not None
+    classifier = Classifier(model)
+    has_lstm = classifier.has_lstm
     last = has_lstm and recipe.steps_loss == "last"
-    classes, front_end = len(labels_of(model)), front_end_of(model)
+    classes, front_end = len(classifier.labels), classifier.front_end
 
     def add(batch: tuple[Any, ...], draw: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
         inputs, labels = batch[:2]
@@ -159,7 +160,7 @@ def compiled(
         factor: Of the learning rate.
         behind_channels: As for `training_model`.
     """
-    chunk_loss = recipe.chunk_loss if SYSTEMS[model.name].lstm is not None else 0.0
+    chunk_loss = recipe.chunk_loss if Classifier(model).has_lstm else 0.0
     cross_entropy = functools.partial(keras.losses.CategoricalCrossentropy, from_logits=True)
     losses = {"steps": cross_entropy(label_smoothing=recipe.label_smoothing)}
     if chunk_loss:

@@ -15,7 +15,7 @@ from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.features.log_mel import log_mel, split_into_chunks
 from mcc_zoo.models import channels
 from mcc_zoo.models.layers import LSTM
-from mcc_zoo.paper import BASS_AS_IN_THE_TEXT, SYSTEMS
+from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.recipes import RECIPES
 from mcc_zoo.training import objective
 
@@ -315,11 +315,6 @@ def test_recipes_draw_their_initial_weights():
     assert len(kernels) == 9  # kernel and bias of three channels; kernel, recurrent kernel and bias of the LSTM
     fusion = literal.get_layer("chunk_network").get_layer("fusion").kernel
     assert np.abs(fusion).max() <= np.sqrt(6 / (TPB + 400)) + 1e-6  # Glorot's bound
-
-
-def test_bass_kernel_of_the_text_is_an_option():
-    model = mcc_zoo.build("r3", LABELS, kernels={"B": BASS_AS_IN_THE_TEXT})
-    assert (9, 13, 1, 32) in shapes(model.get_layer("chunk_network"))
 
 
 def test_front_end_at_the_other_rate_gives_chunks_twice_as_long():
