@@ -1,10 +1,11 @@
-# make demo: the whole system on music that it makes itself. make test: the tests. make test-tfio: a part of them on the
-# oldest TensorFlow, with tensorflow-io. make bench: speed beside other libraries, see benchmarks/README.md. All set up
-# their environments first.
+# make demo: the whole system on music that it makes itself. make test: the tests that a developer needs, a few minutes.
+# make test-all: all tests. make test-tfio: a part of them on the oldest TensorFlow, with tensorflow-io. make bench: speed
+# beside other libraries, see benchmarks/README.md. All set up their environments first.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN = .venv/bin
+PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # Each file of benchmarks/requirements has an environment. PYTHON_name is its Python; FIRST_name is installed first,
@@ -17,7 +18,44 @@ FIRST_musicnn = musicnn==0.1.0
 # tensorflow-io runs on the oldest TensorFlow alone, whose wheels end with Python 3.12.
 PYTHON_tfio ?= $(shell for p in python3.11 python3.12; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-tfio check bench clean
+.PHONY: demo test test-all test-tfio check bench clean
+
+demo: .venv/installed
+	$(BIN)/python -m experiments.demo --data_dir=demo/corpus --results_dir=demo/results \
+		--export=mcclstm --export_dir=demo/exported_models --licence="none: synthesised"
+	@echo "The export tags a folder. These tracks are among those that it was trained on: the table above is the score."
+	$(BIN)/mcc-zoo tag demo/exported_models/mcclstm_demo demo/corpus/audio/Waltz
+	@echo "Now open" demo/results/demo/*/report.html "or tag music of yours: $(BIN)/mcc-zoo tag exported_models/mcclstm_emotify_genre FILES"
+
+# Everything that a developer needs, in a few minutes.
+test: .venv/installed-test
+	$(BIN)/pytest -q -m "not slow" $(PARALLEL)
+
+# And what takes long: every system through every converter, deliberate kills, browsers, a wheel in an empty environment.
+test-all: .venv/installed-test
+	$(BIN)/pytest -q $(PARALLEL) --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+test-tfio: a part of them on the
+# oldest TensorFlow, with tensorflow-io. make bench: speed beside other libraries, see benchmarks/README.md. All set up
+# their environments first.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+BIN = .venv/bin
+PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+# Each file of benchmarks/requirements has an environment. PYTHON_name is its Python; FIRST_name is installed first,
+# without its dependencies.
+BENCH_REQUIREMENTS = $(wildcard benchmarks/requirements/*.txt)
+BENCH_ENVIRONMENTS = $(BENCH_REQUIREMENTS:benchmarks/requirements/%.txt=.venv-bench/%/installed)
+PYTHON_musicnn ?= python3.11
+FIRST_musicnn = musicnn==0.1.0
+
+# tensorflow-io runs on the oldest TensorFlow alone, whose wheels end with Python 3.12.
+PYTHON_tfio ?= $(shell for p in python3.11 python3.12; do $$p -c '' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: demo test test-all test-tfio check bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m experiments.demo --data_dir=demo/corpus --results_dir=demo/results \
