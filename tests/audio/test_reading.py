@@ -18,7 +18,7 @@ import pytest
 import scipy.signal
 import soundfile
 
-from mcc_zoo.audio import checks, decoders, folders, reading, subprocess_decoder
+from mcc_zoo.audio import checks, decoders, folders, reading
 from mcc_zoo.audio.decoders import DECODERS
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 
@@ -783,7 +783,7 @@ def test_tensorflow_is_not_imported(tmp_path: Path, decoder: str) -> None:
     """Decoding workers must stay small."""
     path = write(tmp_path / "a.wav", noise(1_000))
     program = (
-        f"import runpy, sys; audio = runpy.run_path({subprocess_decoder.__file__!r})['_audio_module']();"
+        "import sys; from mcc_zoo import audio; from mcc_zoo.audio import subprocess_decoder;"
         f"audio.read({str(path)!r}, 8_000, decoder={decoder!r}); print(sorted(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -113,18 +113,16 @@ def test_a_decoder_that_is_killed_costs_one_file(decoder: IsolatedDecoder, music
     assert pid_of(decoder) != killed
 
 
-def test_a_worker_that_crashes_is_a_sentence(music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "worker_that_crashes.py").write_text(WORKER_THAT_CRASHES)
-    monkeypatch.setattr(subprocess_decoder, "__file__", str(tmp_path / "worker_that_crashes.py"))
+def test_a_worker_that_crashes_is_a_sentence(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess_decoder, "START", WORKER_THAT_CRASHES)
     with IsolatedDecoder() as decoder, pytest.raises(AudioError, match=r"short\.wav: the decoder crashed on it"):
         list(decoder.read_blocks(music / "short.wav", 44_100, 81_920))
 
 
-def test_a_worker_that_hangs_is_ended(music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "worker_that_hangs.py").write_text(WORKER_THAT_HANGS)
+def test_a_worker_that_hangs_is_ended(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = IsolatedDecoder(timeout=0.6)
     with decoder, monkeypatch.context() as patch:
-        patch.setattr(subprocess_decoder, "__file__", str(tmp_path / "worker_that_hangs.py"))
+        patch.setattr(subprocess_decoder, "START", WORKER_THAT_HANGS)
         blocks = decoder.read_blocks(music / "short.wav", 44_100, 81_920)
         hung = pid_of_first_request(decoder, blocks)
     assert_ended(hung)

@@ -58,15 +58,15 @@ class Decoder:
 
 DECODERS: dict[Name, Decoder] = {
     "soundfile": Decoder(
-        "with_soundfile", "soundfile", "pip install soundfile", OF_LIBSNDFILE, f"{', '.join(SUFFIXES)} files are read "
+        "libsndfile", "soundfile", "pip install soundfile", OF_LIBSNDFILE, f"{', '.join(SUFFIXES)} files are read "
         "(Ogg: Vorbis, Opus)",
     ),
     "av": Decoder(
-        "with_av", "av", "pip install .[av]", OF_LIBSNDFILE | set(OF_FFMPEG), f"{', '.join(SUFFIXES)}, M4A, "
+        "ffmpeg", "av", "pip install .[av]", OF_LIBSNDFILE | set(OF_FFMPEG), f"{', '.join(SUFFIXES)}, M4A, "
         "AAC, WMA files are read (Ogg: Vorbis, Opus)", frozenset({"FLAC", "AAC"}),
     ),
     "tfio": Decoder(
-        "with_tfio", "tensorflow_io", "pip install .[tfio] into an environment of its own, with Python 3.11 or 3.12",
+        "tfio", "tensorflow_io", "pip install .[tfio] into an environment of its own, with Python 3.11 or 3.12",
         frozenset({"WAV", "WAVEX", "FLAC", "OGG", "MP3"}), "WAV (8, 16 or 24 bits, or float), FLAC, OGG (Vorbis), MP3 "
         "files are read",
     ),
@@ -120,6 +120,6 @@ def opened(stream: FileIO, decoder: Name) -> Sound:
     Raises:
         contract.NotDecodable: The file is in no format that the decoder reads.
     """
-    module = importlib.import_module(f"mcc_zoo.decoders.{DECODERS[decoder].module}")
+    module = importlib.import_module(f"mcc_zoo.audio.decoders.{DECODERS[decoder].module}")
     sound: Sound = module.opened(stream)
     return sound
