@@ -2,7 +2,7 @@
 
 Each is a line of its own on a page:
 
-    ::: modules mcc_zoo.audio    the modules of that folder and its subfolders; of mcc_zoo the files beside the folders
+    ::: modules mcc_zoo.audio    that folder's docstring and its modules; of mcc_zoo the files beside the folders
     ::: names mcc_zoo            a table of the names that `import mcc_zoo` gives
     ::: text CHANGELOG.md        a text of the repository without its title
     ::: text NOTES.md#A title    the section of a text below a heading of the second level
@@ -62,7 +62,9 @@ def list_modules(package: str) -> str:
     names = sorted(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths)
     if not names:
         raise ValueError(f"{folder}: no modules; is the reference page of a folder that was renamed?")
-    return "\n\n".join(f"## {name.removeprefix(package + '.')}\n\n`{name}`\n\n::: {name}" for name in names)
+    docstring = load_package("mcc_zoo")[package.partition(".")[2]].docstring if "." in package else None
+    listed = [f"## {name.removeprefix(package + '.')}\n\n`{name}`\n\n::: {name}" for name in names]
+    return "\n\n".join([*([docstring.value] if docstring else []), *listed])
 
 
 def list_names(package: str) -> str:
