@@ -1,4 +1,7 @@
-"""Griffe extension: the doctests of a docstring become its section of examples, not Markdown quotations."""
+"""Griffe extension: docstrings as the reference pages need them.
+
+Doctests become the section of examples, not Markdown quotations. A class is described by its own docstring alone.
+"""
 
 import re
 from typing import Any
@@ -6,11 +9,13 @@ from typing import Any
 import griffe
 
 
-class DoctestBlocks(griffe.Extension):
-    """Put the heading `Examples:` before a doctest that has none, or `Example:`."""
+class PageDocstrings(griffe.Extension):
+    """Put the heading `Examples:` before doctests, and leave out the docstrings of `__init__`."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Change the docstring of one object."""
+        if obj.name == "__init__":
+            obj.docstring = None
         if not obj.docstring:
             return
         text, start, examples = obj.docstring.value.replace("\nExample:\n", "\nExamples:\n").partition("\n\n>>> ")
