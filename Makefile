@@ -78,6 +78,11 @@ check: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: docs  # a folder has this name too
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Now open site/index.html"
+
 bench: .venv/installed-test $(BENCH_ENVIRONMENTS)
 	$(BIN)/python -m benchmarks $(BENCHMARKS)
 
@@ -98,6 +103,10 @@ bench: .venv/installed-test $(BENCH_ENVIRONMENTS)
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable .[test]
+	@touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable .[docs]
 	@touch $@
 
 .venv-tfio/installed: setup.cfg pyproject.toml

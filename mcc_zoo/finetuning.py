@@ -96,7 +96,7 @@ def finetune(
 
     Args:
         folder: The export: a version's folder, or that of all versions, of which the newest is taken.
-        manifest: CSV file with the columns path, label[, group][, fold], as for `mcc_zoo.datasets.manifest`.
+        manifest: CSV file with the columns `path,label[,group][,fold]`, as for `mcc_zoo.datasets.manifest`.
         exports_dir: Where the new export goes.
         name: Of the new export; that of the old one and the manifest's, joined by "_", by default.
         unfreeze: Train all weights, at a tenth of the recipe's rate, from where the new softmax alone has got.

@@ -87,7 +87,7 @@ RECIPES = {
         max_epochs=200,  # not stated; ours
         patience=20,  # not stated; ours
     ),
-    "tuned": Recipe(  # ours; BUILD_NOTES.md has the trials
+    "tuned": Recipe(  # ours; docs/results.md has the trials
         name="tuned",
         initializer="glorot",
         pooling="last",
