@@ -25,8 +25,6 @@ import pandas as pd
 import tensorflow as tf
 from rich.progress import Progress
 from scipy.special import log_softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from mcc_zoo import datasets
 from mcc_zoo.audio.decoders import Name
@@ -39,6 +37,7 @@ from mcc_zoo.experiment.provenance import command_line
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.export.metadata import METADATA_FILE, ExportMetadata
 from mcc_zoo.export.saved_model import check_arguments, export_model
+from mcc_zoo.extras import require
 from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.inference.tagger import Tagger, load
 from mcc_zoo.models.classifier import Classifier
@@ -115,8 +114,10 @@ def finetune(
 
     Raises:
         mcc_zoo.ExportError: There is no export, or it cannot be read.
+        mcc_zoo.extras.MissingExtraError: The extra `train` is not installed.
         ValueError: The manifest is no manifest, a label has too few readable tracks, or folds or name are impossible.
     """
+    require("sklearn", "train")
     tagger = load(folder, decoder)
     dataset = Path(manifest).stem
     name = name or f"{tagger.metadata.name}_{dataset}"
@@ -235,9 +236,10 @@ def _softmax(readings: Readings, penalty: float) -> list[np.ndarray]:
     values = readings.values.astype(float)
     mean, std = values.mean(axis=0), values.std(axis=0)
     scale = np.maximum(std, LEAST_SPREAD * std.max() or 1.0)  # what hardly ever moves must not be blown up
-    regression = LogisticRegression(C=penalty, max_iter=ITERATIONS)
+    linear_model, exceptions = require("sklearn.linear_model", "train"), require("sklearn.exceptions", "train")
+    regression = linear_model.LogisticRegression(C=penalty, max_iter=ITERATIONS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # to end early is to penalise a little more
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # to end early is to penalise a little more
         regression.fit((values - mean) / scale, readings.classes, sample_weight=readings.weights)
     kernel, bias = regression.coef_, regression.intercept_
     if len(bias) == 1:  # of two classes it scores the second alone

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 import mcc_zoo
 from mcc_zoo import conversion
-from mcc_zoo.cli import main
+from mcc_zoo.cli.main import app
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
 from mcc_zoo.features.log_mel import LogMelChunks
@@ -242,7 +242,7 @@ def test_a_file_that_cannot_be_finished_is_not_there(tmp_path, monkeypatch, erro
 
 def refusal(*arguments: object) -> str:
     """Run `mcc-zoo convert`, which has to say what cannot be done."""
-    result = CliRunner().invoke(main.app, ["convert", *map(str, arguments)])
+    result = CliRunner().invoke(app, ["convert", *map(str, arguments)])
     assert (result.exit_code, result.stdout) == (2, "")
     *_, last = result.stderr.splitlines()
     return last
@@ -295,7 +295,7 @@ def test_exports_that_are_not_whole_are_refused(odd, tmp_path):
 def test_the_command_says_what_it_wrote(odd, tmp_path):
     output = tmp_path / "odd.ONNX"
     output.write_text("an older file")
-    result = CliRunner().invoke(main.app, ["convert", str(odd), str(output), "--seconds", "1.5"])
+    result = CliRunner().invoke(app, ["convert", str(odd), str(output), "--seconds", "1.5"])
     assert (result.exit_code, result.stdout) == (0, "")
     said = f"wrote {output}: audio (1, 12000) at 8000 Hz, 1.50 s; at most "
     assert result.stderr.splitlines()[-1].startswith(said)

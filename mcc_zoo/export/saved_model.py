@@ -78,7 +78,6 @@ def export_model(
             type. Nothing is left behind.
         mcc_zoo.extras.MissingExtraError: tensorflow-serving-api is not installed.
     """
-    require_serving()
     model = Classifier(model).in_float32()
     check_arguments(name, max_seconds, front_end_of(model))
     check_provenance(provenance or {})
@@ -104,7 +103,9 @@ def check_arguments(name: str, max_seconds: float, front_end: FrontEnd) -> None:
 
     Raises:
         ValueError: The name is no plain folder name, or max_seconds is no time in which a clip fits.
+        mcc_zoo.extras.MissingExtraError: tensorflow-serving-api is not installed.
     """
+    require_serving()
     if not name or name.startswith(".") or Path(name).name != name:
         raise ValueError(f"name={name!r}: an export's name is that of one folder, such as 'mcclstm_genre'")
     least = make_probe_audio(front_end).shape[1] / front_end.sample_rate
@@ -119,10 +120,9 @@ def _write_version(
     model: keras.Model, name: str, folder: Path, provenance: Mapping[str, Any], max_seconds: float
 ) -> None:
     """Write all files of a version; mcc_zoo.json last, because it holds the hashes of the others."""
-    functions = make_signatures(model, max_seconds)
-    metadata = _describe_model(model, name, functions, max_seconds, provenance)
-    requests = make_requests(metadata.front_end)
-    with _without_cudnn(model), full_precision():
+    functions, requests = make_signatures(model, max_seconds), make_requests(front_end_of(model))
+    with _without_cudnn(model), full_precision():  # the functions are traced here
+        metadata = _describe_model(model, name, functions, max_seconds, provenance)
         model.save(folder, zipped=False)  # first: Keras refuses a folder that is not empty of a SavedModel
         archive = keras.export.ExportArchive()
         for signature, function in functions.items():

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mcc_zoo
-from mcc_zoo.cli import main
+from mcc_zoo.cli.main import app
 from mcc_zoo.export.metadata import METADATA_FILE
 from mcc_zoo.export.verify import TOLERANCE, find_differences, hash_files, verify_export
 from mcc_zoo.export.warm_up import ANSWERS_FILE, REQUESTS_FILE, read_requests
@@ -25,7 +25,7 @@ def copy(trained, tmp_path) -> Path:
 
 def run(folder: Path) -> tuple[int, list[str], str]:
     """Run `mcc-zoo verify`: exit status, lines of the standard output, standard error."""
-    result = CliRunner().invoke(main.app, ["verify", str(folder)])
+    result = CliRunner().invoke(app, ["verify", str(folder)])
     return result.exit_code, result.stdout.splitlines(), result.stderr
 
 
