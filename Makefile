@@ -98,7 +98,7 @@ bench: .venv/installed-test $(BENCH_ENVIRONMENTS)
 
 .venv/installed: .venv/bin/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable .[train]
 	@touch $@
 
 .venv/installed-test: .venv/installed

@@ -8,13 +8,11 @@ would do so with many songs, and keep some to see that others have not got worse
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 import mcc_zoo  # makes the layers known to Keras
-from mcc_zoo.inference.locate import newest
 
 
 def main() -> None:
@@ -27,7 +25,7 @@ def main() -> None:
     parser.add_argument("--save", help="a file NAME.keras for the trained model")
     arguments = parser.parse_args()
 
-    model = tf.keras.models.load_model(newest(Path(arguments.export)))  # Keras wants the version's folder
+    model = tf.keras.models.load_model(mcc_zoo.latest(arguments.export))  # Keras wants the version's folder
     labels = mcc_zoo.labels_of(model)
     if arguments.label not in labels:
         parser.error(f"label {arguments.label!r} is not one of {', '.join(labels)}")

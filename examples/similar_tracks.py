@@ -23,8 +23,6 @@ def main() -> None:
 
     tagger = mcc_zoo.load(arguments.export)
     query = tagger.tag(arguments.query)
-    if query.status == "refused":
-        raise ValueError(query.reason)
     files = [file for file in mcc_zoo.audio.folders.find(arguments.folder) if not file.samefile(arguments.query)]
     found = progress.track(tagger.tag_files(files), "describing", len(files))
     results = [result for result in found if result.status == "ok"]

@@ -10,6 +10,7 @@ from .export.saved_model import export_model
 from .features.cache import FeatureCache
 from .features.front_end import FRONT_ENDS, FrontEnd
 from .finetuning import finetune
+from .inference.locate import find_exports, latest
 from .inference.result import Result
 from .inference.tagger import Tagger, load
 from .models.architectures import build
@@ -39,9 +40,11 @@ __all__ = [
     "convert",
     "cross_validate",
     "export_model",
+    "find_exports",
     "finetune",
     "front_end_of",
     "labels_of",
+    "latest",
     "load",
     "prepare",
     "train",

@@ -16,22 +16,22 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.atomic import sync
-from mcc_zoo.export.metadata import FACTS, ExportError
+from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata
 from mcc_zoo.export.signatures import Function
-from mcc_zoo.export.verify import ELSEWHERE, difference, file_hashes, full_precision
+from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure_difference
+from mcc_zoo.extras import MissingExtraError, require
 from mcc_zoo.features.framing import chunks_in, samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.log_mel import log_mel_of_power, split_into_chunks, window
-from mcc_zoo.inference.locate import newest
+from mcc_zoo.inference.locate import latest
 from mcc_zoo.inference.tagger import Tagger, load
 from mcc_zoo.models.architectures import compose
 from mcc_zoo.models.classifier import Classifier
@@ -39,7 +39,6 @@ from mcc_zoo.version import __version__
 
 OUTPUTS = ("tags", "descriptor")
 ONNX_OPSET = 15  # the oldest that has all that is needed is read by the most runtimes
-Facts = dict[str, Any]
 Answers = Mapping[str, np.ndarray]
 
 
@@ -66,11 +65,34 @@ class Conversion:
 
 
 @dataclass(frozen=True)
+class Description:
+    """What a file says about itself.
+
+    Attributes:
+        export: Name and version of the export, NAME/VERSION.
+        export_sha256: Hash of its mcc_zoo.json.
+        architecture: One of `mcc_zoo.ARCHITECTURES`.
+        labels: Class names in the order of `tags`.
+        sample_rate: Hz.
+        samples: Length of the clips that the file reads.
+        mcc_zoo: Version of mcc_zoo that converted it.
+    """
+
+    export: str
+    export_sha256: str
+    architecture: str
+    labels: list[str]
+    sample_rate: int
+    samples: int
+    mcc_zoo: str
+
+
+@dataclass(frozen=True)
 class Format:
     """A kind of file: the modules it takes, how its bytes are made, and how they answer to audio (1, samples)."""
 
     modules: tuple[str, ...]
-    convert: Callable[[Function, Facts], bytes]
+    convert: Callable[[Function, Description], bytes]
     answer: Callable[[bytes, np.ndarray], Answers]
 
 
@@ -96,35 +118,35 @@ def convert(export: str | os.PathLike[str], output: str | os.PathLike[str], seco
         ConversionError: `output` or `seconds` cannot be, a package of the extra `convert` is missing, or the file does
             not answer as the export does. Nothing is written.
     """
-    output, folder = Path(output), newest(Path(export))
-    made, source, tagger = _format(output, folder), _source(folder), load(folder)
-    samples, sample_rate = _samples(seconds, tagger), tagger.front_end.sample_rate
-    facts = {
-        "export": f"{tagger.facts['name']}/{folder.name}",
-        "export_sha256": source,
-        "architecture": tagger.facts["architecture"],
-        "labels": tagger.labels,
-        "sample_rate": sample_rate,
-        "samples": samples,
-        "mcc_zoo": __version__,
-    }
-    clips = probe_clips(samples, sample_rate)
+    output, folder = Path(output), latest(export)
+    chosen, source, tagger = _choose_format(output, folder), _hash_export(folder), load(folder)
+    samples, sample_rate = _count_samples(seconds, tagger), tagger.front_end.sample_rate
+    description = Description(
+        export=f"{tagger.metadata.name}/{folder.name}",
+        export_sha256=source,
+        architecture=tagger.metadata.architecture,
+        labels=tagger.labels,
+        sample_rate=sample_rate,
+        samples=samples,
+        mcc_zoo=__version__,
+    )
+    clips = make_probe_clips(samples, sample_rate)
     with full_precision():  # asked before the graph is made, which changes the model
         expected = {clip: tagger.model(audio, training=False) for clip, audio in clips.items()}
     try:
-        content = made.convert(converted_graph(tagger, samples), facts)
-        found = {clip: made.answer(content, audio) for clip, audio in clips.items()}
+        content = chosen.convert(make_graph(tagger, samples), description)
+        found = {clip: chosen.answer(content, audio) for clip, audio in clips.items()}
     except Exception as error:  # of converters and runtimes, which raise anything
         raise ConversionError(f"{output}: not written, converting failed ({type(error).__name__}: {error})") from error
     pairs = [(f"{clip}/{name}", found[clip][name], expected[clip][name].numpy()) for clip in clips for name in OUTPUTS]
-    away = float(np.max([difference(*pair) for pair in pairs]))
+    away = float(np.max([measure_difference(*pair) for pair in pairs]))
     if not away <= ELSEWHERE:
         raise ConversionError(f"{output}: not written, its answers are {away:.1e} away from those of {folder}")
     _write(output, content)
     return Conversion(output, samples, sample_rate, away)
 
 
-def converted_graph(tagger: Tagger, samples: int) -> Function:
+def make_graph(tagger: Tagger, samples: int) -> Function:
     """Make the function from audio (1, samples) to tags and descriptor, with fixed shapes and without complex numbers.
 
     The tagger's LSTM is unrolled for it.
@@ -135,8 +157,8 @@ def converted_graph(tagger: Tagger, samples: int) -> Function:
     for layer in classifier.lstms:
         layer.unroll = True
 
-    def of_clip(audio: tf.Tensor) -> dict[str, tf.Tensor]:
-        sequence = chunks_of(audio, front_end)
+    def tag_clip(audio: tf.Tensor) -> dict[str, tf.Tensor]:
+        sequence = compute_chunks(audio, front_end)
         sequence.set_shape((1, chunks, front_end.n_mels, front_end.chunk_frames))
         # As numbers: what a function captures from a layer becomes an input of an ONNX file.
         sequence = (sequence - mean) / std
@@ -144,10 +166,10 @@ def converted_graph(tagger: Tagger, samples: int) -> Function:
         return {name: outputs[name] for name in OUTPUTS}
 
     signature = [tf.TensorSpec((1, samples), tf.float32, name="audio")]
-    return tf.function(of_clip, input_signature=signature, autograph=False)
+    return tf.function(tag_clip, input_signature=signature, autograph=False)
 
 
-def chunks_of(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+def compute_chunks(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     """Do what the layer `LogMelChunks` does, checks apart: audio (1, samples) to (1, chunks, n_mels, chunk_frames)."""
     samples = audio.shape[1]
     whole = samples_of(chunks_in(samples, front_end), front_end)
@@ -155,11 +177,11 @@ def chunks_of(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
         audio, _ = tf.split(audio, [whole, samples - whole], axis=1)
     audio = tf.pad(audio, [[0, 0], [0, max(0, whole - samples)]])
     frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)
-    power = power_spectrum(frames * window(front_end.window_length))
+    power = compute_power_spectrum(frames * window(front_end.window_length))
     return split_into_chunks(log_mel_of_power(power, front_end, lambda x: tf.math.log(1 + x)), front_end)
 
 
-def power_spectrum(frames: tf.Tensor) -> tf.Tensor:
+def compute_power_spectrum(frames: tf.Tensor) -> tf.Tensor:
     """Compute |DFT|^2 by matrix products: (batch, frames, length) to (batch, frames, length // 2 + 1).
 
     Two short transforms make a long one (Cooley and Tukey 1965): with length = rows * columns, sample number
@@ -171,21 +193,21 @@ def power_spectrum(frames: tf.Tensor) -> tf.Tensor:
     columns = length // rows
     row, column = np.arange(rows), np.arange(columns)
     grid = tf.linalg.matrix_transpose(tf.reshape(frames, (batch, count, columns, rows)))  # (..., rows, columns)
-    cosine, sine = _turns(column, column, columns)
-    real, imaginary = _turned(grid @ cosine, grid @ sine, *_turns(row, column, length), tf.multiply)
+    cosine, sine = _make_rotations(column, column, columns)
+    real, imaginary = _multiply_complex(grid @ cosine, grid @ sine, *_make_rotations(row, column, length), tf.multiply)
     real, imaginary = tf.linalg.matrix_transpose(real), tf.linalg.matrix_transpose(imaginary)  # (..., columns, rows)
-    real, imaginary = _turned(real, imaginary, *_turns(row, row[: rows // 2 + 1], rows), tf.matmul)
+    real, imaginary = _multiply_complex(real, imaginary, *_make_rotations(row, row[: rows // 2 + 1], rows), tf.matmul)
     power = tf.linalg.matrix_transpose(tf.square(real) + tf.square(imaginary))
     return tf.reshape(power, (batch, count, -1))[..., : length // 2 + 1]
 
 
-def _turns(times: np.ndarray, frequencies: np.ndarray, period: int) -> tuple[np.ndarray, np.ndarray]:
+def _make_rotations(times: np.ndarray, frequencies: np.ndarray, period: int) -> tuple[np.ndarray, np.ndarray]:
     """Make real and imaginary part of exp(-2 pi i time frequency / period): (times, frequencies) float32 each."""
     angles = -2 * np.pi * (np.outer(times, frequencies) % period) / period
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-def _turned(
+def _multiply_complex(
     real: tf.Tensor, imaginary: tf.Tensor, cosine: np.ndarray, sine: np.ndarray, product: Callable[..., tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Multiply two complex arrays that are given by their parts."""
@@ -195,7 +217,7 @@ def _turned(
     )
 
 
-def probe_clips(samples: int, sample_rate: int) -> dict[str, np.ndarray]:
+def make_probe_clips(samples: int, sample_rate: int) -> dict[str, np.ndarray]:
     """Make the clips that a file and its export are asked about: noise and a tone, (1, samples) float32 each."""
     time = np.arange(samples) / sample_rate
     noise = np.random.default_rng(0).normal(scale=0.1, size=samples)
@@ -203,20 +225,21 @@ def probe_clips(samples: int, sample_rate: int) -> dict[str, np.ndarray]:
     return {name: values[np.newaxis].astype(np.float32) for name, values in clips.items()}
 
 
-def _to_litert(function: Function, facts: Facts) -> bytes:
+def _convert_to_litert(function: Function, description: Description) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         archive = keras.export.ExportArchive()
         archive.add_endpoint("serving_default", function)
         archive.write_out(folder, verbose=False)
-        content = io.BytesIO(_outputs_in_order(tf.lite.TFLiteConverter.from_saved_model(folder).convert()))
+        content = io.BytesIO(_sort_outputs(tf.lite.TFLiteConverter.from_saved_model(folder).convert()))
     # LiteRT's custom: files with a model are a ZIP file behind it, which readers of the model do not look at.
     with zipfile.ZipFile(content, "a") as behind:
-        for name, text in (("labels.txt", "\n".join(facts["labels"])), (FACTS, json.dumps(facts, ensure_ascii=False))):
-            behind.writestr(zipfile.ZipInfo(name), text + "\n")
+        behind.writestr(zipfile.ZipInfo("labels.txt"), "".join(f"{label}\n" for label in description.labels))
+        said = json.dumps(asdict(description), ensure_ascii=False)
+        behind.writestr(zipfile.ZipInfo(METADATA_FILE), f"{said}\n")
     return content.getvalue()
 
 
-def _outputs_in_order(model: bytes) -> bytes:
+def _sort_outputs(model: bytes) -> bytes:
     """Number a LiteRT model's outputs as `OUTPUTS` does, not by name as TensorFlow does; its signature names them."""
     schema, content = importlib.import_module("ai_edge_litert.schema_py_generated"), bytearray(model)
     root = schema.Model.GetRootAs(content)
@@ -227,15 +250,17 @@ def _outputs_in_order(model: bytes) -> bytes:
     return bytes(content)
 
 
-def _answer_of_litert(content: bytes, audio: np.ndarray) -> Answers:
+def _ask_litert(content: bytes, audio: np.ndarray) -> Answers:
     interpreter = importlib.import_module("ai_edge_litert.interpreter").Interpreter(model_content=content)
     return interpreter.get_signature_runner("serving_default")(audio=audio)
 
 
-def _to_onnx(function: Function, facts: Facts) -> bytes:
+def _convert_to_onnx(function: Function, description: Description) -> bytes:
     converter, helper = importlib.import_module("tf2onnx.convert"), importlib.import_module("onnx.helper")
     model, _ = converter.from_function(function, function.input_signature, opset=ONNX_OPSET)
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in asdict(description).items()
+    }
     helper.set_model_props(model, texts)
     outputs = {output.name: output for output in model.graph.output}  # by name, as TensorFlow sorts them
     del model.graph.output[:]
@@ -243,7 +268,7 @@ def _to_onnx(function: Function, facts: Facts) -> bytes:
     return model.SerializeToString()
 
 
-def _answer_of_onnx(content: bytes, audio: np.ndarray) -> Answers:
+def _ask_onnx(content: bytes, audio: np.ndarray) -> Answers:
     runtime = importlib.import_module("onnxruntime")
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return dict(zip(OUTPUTS, session.run(OUTPUTS, {"audio": audio}), strict=True))
@@ -251,13 +276,13 @@ def _answer_of_onnx(content: bytes, audio: np.ndarray) -> Answers:
 
 FORMATS = {
     ".tflite": Format(
-        ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated"), _to_litert, _answer_of_litert
+        ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated"), _convert_to_litert, _ask_litert
     ),
-    ".onnx": Format(("tf2onnx.convert", "onnx.helper", "onnxruntime"), _to_onnx, _answer_of_onnx),
+    ".onnx": Format(("tf2onnx.convert", "onnx.helper", "onnxruntime"), _convert_to_onnx, _ask_onnx),
 }
 
 
-def _format(output: Path, folder: Path) -> Format:
+def _choose_format(output: Path, folder: Path) -> Format:
     """Choose the format by the file's name, before anything slow."""
     suffix = output.suffix.lower()
     if suffix not in FORMATS:
@@ -268,29 +293,24 @@ def _format(output: Path, folder: Path) -> Format:
         raise ConversionError(f"{output} lies in the export, which it would change: name a file elsewhere")
     try:
         for module in FORMATS[suffix].modules:
-            importlib.import_module(module)
-    except ImportError as error:
-        raise ConversionError(f"{suffix} needs the extra `convert`: pip install .[convert] ({error})") from error
+            require(module, "convert")
+    except MissingExtraError as error:
+        raise ConversionError(f"{output} cannot be made: {error}") from error
     return FORMATS[suffix]
 
 
-def _source(folder: Path) -> str:
+def _hash_export(folder: Path) -> str:
     """Return the hash of mcc_zoo.json, which holds the hashes of the other files, if these are as it says."""
-    try:
-        content = (folder / FACTS).read_bytes()
-        whole = json.loads(content)["files"] == file_hashes(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ExportError(f"{folder / FACTS} cannot be read ({error!r}): is the folder whole?") from error
-    if not whole:
+    if ExportMetadata.read(folder).files != hash_files(folder):
         raise ExportError(f"{folder} is not what was exported: `mcc-zoo verify {folder}` says what differs")
-    return hashlib.sha256(content).hexdigest()
+    return hashlib.sha256((folder / METADATA_FILE).read_bytes()).hexdigest()
 
 
-def _samples(seconds: float | None, tagger: Tagger) -> int:
+def _count_samples(seconds: float | None, tagger: Tagger) -> int:
     front_end = tagger.front_end
     if seconds is None:
-        return samples_of(tagger.facts["training_chunks"], front_end)
-    least, most = front_end.window_length / front_end.sample_rate, tagger.facts["max_seconds"]
+        return samples_of(tagger.metadata.training_chunks, front_end)
+    least, most = front_end.window_length / front_end.sample_rate, tagger.metadata.max_seconds
     if not least <= seconds <= most:
         raise ConversionError(
             f"seconds={seconds:g}: give {least:.3g}, which is one window, to {most:g}, which the export allows"

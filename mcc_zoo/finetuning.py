@@ -25,8 +25,6 @@ import pandas as pd
 import tensorflow as tf
 from rich.progress import Progress
 from scipy.special import log_softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from mcc_zoo import datasets
 from mcc_zoo.audio.decoders import Name
@@ -37,7 +35,9 @@ from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.fold import evaluation_set, predict_tracks, training_set
 from mcc_zoo.experiment.provenance import command_line
 from mcc_zoo.experiment.settings import Settings
-from mcc_zoo.export.saved_model import FACTS, check_arguments, export_model
+from mcc_zoo.export.metadata import METADATA_FILE, ExportMetadata
+from mcc_zoo.export.saved_model import check_arguments, export_model
+from mcc_zoo.extras import require
 from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.inference.tagger import Tagger, load
 from mcc_zoo.models.classifier import Classifier
@@ -114,12 +114,14 @@ def finetune(
 
     Raises:
         mcc_zoo.ExportError: There is no export, or it cannot be read.
+        mcc_zoo.extras.MissingExtraError: The extra `train` is not installed.
         ValueError: The manifest is no manifest, a label has too few readable tracks, or folds or name are impossible.
     """
+    require("sklearn", "train")
     tagger = load(folder, decoder)
     dataset = Path(manifest).stem
-    name = name or f"{tagger.facts['name']}_{dataset}"
-    check_arguments(name, tagger.facts["max_seconds"], tagger.front_end)
+    name = name or f"{tagger.metadata.name}_{dataset}"
+    check_arguments(name, tagger.metadata.max_seconds, tagger.front_end)
     if epochs is not None and (not unfreeze or epochs < 1):
         raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a softmax alone is trained without epochs")
     settings = Settings(
@@ -128,7 +130,7 @@ def finetune(
         folds=folds,
         seed=seed,
         split=split,
-        recipe=_recipe(tagger.facts, epochs),
+        recipe=_recipe(tagger.metadata, epochs),
         front_end=tagger.front_end,
     )
     tracks = datasets.manifest(Path(manifest))
@@ -141,16 +143,16 @@ def finetune(
         with progress_bar(quiet) as bar:
             model, trained_epochs, predictions = _tested_and_trained(tagger, corpus, settings, unfreeze, bar)
     provenance = _provenance(tagger, corpus, settings, predictions, trained_epochs, licence)
-    return export_model(model, exports_dir, name, provenance, tagger.facts["max_seconds"])
+    return export_model(model, exports_dir, name, provenance, tagger.metadata.max_seconds)
 
 
-def _recipe(facts: dict[str, Any], epochs: int | None) -> Recipe:
+def _recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
     """Take the recipe by which the export was trained, or ours where it does not say; windows as in its training."""
-    own = facts.get("recipe", {})
+    own = metadata.recipe or {}
     recipe = Recipe(**own) if set(own) == {field.name for field in fields(Recipe)} else RECIPES["tuned"]
     return replace(
         recipe,
-        max_chunks=facts["training_chunks"],
+        max_chunks=metadata.training_chunks,
         max_epochs=epochs or recipe.max_epochs,
         warm_rate=UNFROZEN_RATE,
         warm_frozen=False,
@@ -234,9 +236,10 @@ def _softmax(readings: Readings, penalty: float) -> list[np.ndarray]:
     values = readings.values.astype(float)
     mean, std = values.mean(axis=0), values.std(axis=0)
     scale = np.maximum(std, LEAST_SPREAD * std.max() or 1.0)  # what hardly ever moves must not be blown up
-    regression = LogisticRegression(C=penalty, max_iter=ITERATIONS)
+    linear_model, exceptions = require("sklearn.linear_model", "train"), require("sklearn.exceptions", "train")
+    regression = linear_model.LogisticRegression(C=penalty, max_iter=ITERATIONS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # to end early is to penalise a little more
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # to end early is to penalise a little more
         regression.fit((values - mean) / scale, readings.classes, sample_weight=readings.weights)
     kernel, bias = regression.coef_, regression.intercept_
     if len(bias) == 1:  # of two classes it scores the second alone
@@ -276,9 +279,9 @@ def _provenance(
     tagger: Tagger, corpus: Corpus, settings: Settings, predictions: pd.DataFrame, epochs: int, licence: str
 ) -> dict[str, Any]:
     """Say what the export comes from, for its card and its mcc_zoo.json."""
-    facts = tagger.facts
+    metadata = tagger.metadata
     counts = np.bincount(corpus.classes)
-    source = f'"{facts["dataset"]}"' if "dataset" in facts else "music that is not stated"
+    source = f'"{metadata.dataset}"' if metadata.dataset else "music that is not stated"
     limits = [
         f'Its descriptor was learnt on {source}. If the tracks of "{settings.dataset}", or others of their artists, '
         "were among that music, its score is not one on new music."
@@ -300,11 +303,11 @@ def _provenance(
         },
         "majority": {"label": corpus.labels[int(counts.argmax())], "percent": 100 * float(counts.max() / counts.sum())},
         "finetuned_from": {
-            "name": facts["name"],
+            "name": metadata.name,
             "version": tagger.folder.name,
-            "sha256": hashlib.sha256((tagger.folder / FACTS).read_bytes()).hexdigest(),
-            "dataset": facts.get("dataset", "not stated"),
-            "licence": facts.get("licence", "not stated"),
+            "sha256": hashlib.sha256((tagger.folder / METADATA_FILE).read_bytes()).hexdigest(),
+            "dataset": metadata.dataset or "not stated",
+            "licence": metadata.licence or "not stated",
         },
         "command": command_line(),
         "limits": limits,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 __version__ = "0.1.0"
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions that a figure depends on; scikit-learn draws the folds."""
+    """Return the versions that a figure depends on; scikit-learn, which draws the folds, may be missing."""
     found = {"mcc_zoo": __version__, "python": platform.python_version()}
-    return found | {name: version(name) for name in ("tensorflow", "keras", "numpy", "scikit-learn")}
+    for name in ("tensorflow", "keras", "numpy", "scikit-learn"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -272,16 +272,15 @@ def _decoded(decoder: Any, file: str, sample_rate: int, max_seconds: float) -> n
 
 def _contract(arguments: argparse.Namespace) -> tuple[int, list[str]]:
     """Read sample rate and labels, which serving_default does not tell, from a copy of the export."""
-    from mcc_zoo.export.metadata import ExportError
-    from mcc_zoo.export.saved_model import FACTS
-    from mcc_zoo.inference.locate import newest
+    from mcc_zoo.export.metadata import ExportError, ExportMetadata
+    from mcc_zoo.inference.locate import latest
 
     folder: Path = arguments.export or _default_export(arguments)
     version = folder / str(arguments.version)
     try:
-        facts = json.loads((newest(version if version.is_dir() else folder) / FACTS).read_text(encoding="utf-8"))
-        return facts["sample_rate"], facts["labels"]
-    except (ExportError, OSError, ValueError, KeyError) as error:
+        metadata = ExportMetadata.read(latest(version if version.is_dir() else folder))
+        return metadata.sample_rate, list(metadata.labels)
+    except ExportError as error:
         raise ServerUnusable(
             f"{error}. The served model's sample rate and labels are read from there: give --export=FOLDER, or --wav "
             "to let the server decode"

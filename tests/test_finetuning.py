@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import mcc_zoo
 from mcc_zoo import finetuning
 from mcc_zoo.cli import main
+from mcc_zoo.export.metadata import ExportMetadata, Majority
 from mcc_zoo.features import cache
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
@@ -131,15 +132,16 @@ def test_all_weights_of_a_system_with_an_lstm_are_trained(exported, tones, tmp_p
             assert 0 < np.abs(new - old).max() < 0.05
 
 
-def test_a_person_is_told_where_the_export_is(tmp_path, monkeypatch):
-    facts = {
-        "scores": {"accuracy": 76.71, "std": None},
-        "tracks": 15,
-        "majority": {"label": "high", "percent": 40},
-        "limits": ["It has limits."],
-        "set_aside": 0,
-    }
-    (tmp_path / "mcc_zoo.json").write_text(json.dumps(facts))
+def test_a_person_is_told_where_the_export_is(exported, tmp_path, monkeypatch):
+    written = ExportMetadata.read(exported)
+    dataclasses.replace(
+        written,
+        scores=dataclasses.replace(written.scores, accuracy=76.71, std=None),
+        tracks=15,
+        majority=Majority("high", 40),
+        limits=("It has limits.",),
+        set_aside=0,
+    ).write(tmp_path)
     monkeypatch.setattr(main, "finetuned", lambda *_, **__: tmp_path)
     terminal = SimpleNamespace(isatty=lambda: True)
     monkeypatch.setattr(main, "sys", SimpleNamespace(stdout=terminal, stderr=terminal))

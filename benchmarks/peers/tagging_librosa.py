@@ -50,7 +50,7 @@ def tag(path):
         htk=True,
         norm=1,
     )
-    frames = (np.log10(1 + 10_000 * SCALE * energy).T - tagger.facts["mean"]) / tagger.facts["std"]  # (frames, bands)
+    frames = (np.log10(1 + 10_000 * SCALE * energy).T - tagger.metadata.mean) / tagger.metadata.std  # (frames, bands)
     chunks = frames[: len(frames) // 80 * 80].reshape(-1, 80, 40, 1).transpose(0, 2, 1, 3)
     return predict(chunks.astype(np.float32)).numpy()
 

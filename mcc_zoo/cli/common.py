@@ -125,7 +125,7 @@ def written_whole(output: Path) -> Iterator[IO[bytes]]:
 def conclude(rows: list[Row], tagger: Tagger) -> None:
     """Say what a user should know of all rows together, and end with status 1 where inputs were refused."""
     if long := sum(row["windows"] > 1 for row in rows):
-        chunks = tagger.facts["training_chunks"]
+        chunks = tagger.metadata.training_chunks
         say(
             f"{long} of {len(rows)} tracks longer than those of the training: windows of {chunks} chunks "
             f"({chunks * tagger.front_end.chunk_seconds:.1f} s) averaged; --sequence=whole reads a track in one "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -15,17 +14,29 @@ from rich.console import Console
 from mcc_zoo import conversion, datasets
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import Name
-from mcc_zoo.cli.common import INTERRUPTED, REFUSED, conclude, fail, listed, loaded, printable, results, say, usable
+from mcc_zoo.cli.common import (
+    IMPOSSIBLE,
+    INTERRUPTED,
+    REFUSED,
+    conclude,
+    fail,
+    listed,
+    loaded,
+    printable,
+    results,
+    say,
+    usable,
+)
 from mcc_zoo.cli.output import DESCRIPTORS, TABLES, by_suffix, descriptor_row, row, save, stream_csv, tag_row, tag_table
 from mcc_zoo.cli.taggram_figure import picture, picture_paths, save_picture
 from mcc_zoo.conversion import ConversionError
 from mcc_zoo.datasets import DATASETS
-from mcc_zoo.export.metadata import ExportError
-from mcc_zoo.export.model_card import accuracy, score_beside_chance
-from mcc_zoo.export.saved_model import FACTS
-from mcc_zoo.export.verify import differences
+from mcc_zoo.export.metadata import ExportError, ExportMetadata
+from mcc_zoo.export.model_card import describe_score, format_accuracy
+from mcc_zoo.export.verify import find_differences
+from mcc_zoo.extras import MissingExtraError
 from mcc_zoo.finetuning import finetune as finetuned
-from mcc_zoo.inference.locate import newest
+from mcc_zoo.inference.locate import latest
 from mcc_zoo.inference.tagger import Mode
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.silence import quiet
@@ -67,7 +78,11 @@ app = typer.Typer(
 
 def main() -> None:
     """Run `mcc-zoo`; the console entry point."""
-    app()
+    try:
+        app()
+    except MissingExtraError as error:
+        say(f"error: {error}")
+        sys.exit(IMPOSSIBLE)
 
 
 def _version(asked: bool) -> None:
@@ -198,13 +213,11 @@ def show(export: ExportArgument) -> None:
     Exit status: 0, or 2 when there is no whole export.
     """
     try:
-        folder = newest(export)
+        folder = latest(export)
         card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-        score = score_beside_chance(json.loads((folder / FACTS).read_text(encoding="utf-8")))
+        score = describe_score(ExportMetadata.read(folder))
     except (ExportError, OSError) as error:
         fail(str(error))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        fail(f"{folder / FACTS} cannot be read ({error!r}): is the folder whole?")
     say(f"{folder}: {score}")
     typer.echo(card, nl=False)
 
@@ -218,11 +231,11 @@ def verify(export: ExportArgument) -> None:
     Exit status: 0 the same, 1 it differs, 2 there is no export, 130 Ctrl-C.
     """
     try:
-        folder = newest(export)
+        folder = latest(export)
     except ExportError as error:
         fail(str(error))
     with quiet():
-        found = differences(folder)
+        found = find_differences(folder)
     for sentence in found:
         typer.echo(printable(sentence))
     if found:
@@ -266,7 +279,7 @@ def demo_page(
     if server and not server.startswith(("http://", "https://")):
         fail(f"--server={server!r}: give a URL, such as http://localhost:8501")
     tagger = loaded(export, decoder)
-    name, library = tagger.facts["name"], None
+    name, library = tagger.metadata.name, None
     with quiet():
         model = page.ServedModel(server, name) if server else page.LoadedModel(tagger.folder, name)
     if folder:
@@ -438,14 +451,15 @@ def finetune(
         )
     except (ExportError, ValueError, FloatingPointError, OSError) as error:
         fail(str(error))
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    scores, majority = facts["scores"], facts["majority"]
-    say(
-        f"{accuracy(scores)}, cross-validated on {facts['tracks']} tracks; always saying {majority['label']} would "
-        f"give {majority['percent']:.1f} %"
-    )
-    say(facts["limits"][0])
+    metadata = ExportMetadata.read(folder)
+    if (scores := metadata.scores) and (majority := metadata.majority):
+        say(
+            f"{format_accuracy(scores)}, cross-validated on {metadata.tracks} tracks; always saying {majority.label} "
+            f"would give {majority.percent:.1f} %"
+        )
+    for limit in metadata.limits[:1]:
+        say(limit)
     typer.echo(printable(f"exported to {folder}" if sys.stdout.isatty() else str(folder)))
-    if count := facts["set_aside"]:
+    if count := metadata.set_aside:
         say(f"{count} track{'s were' if count > 1 else ' was'} set aside, see the reason{'s' * (count > 1)} above")
         raise typer.Exit(REFUSED)

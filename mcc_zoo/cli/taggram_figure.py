@@ -50,7 +50,7 @@ def picture(result: Result, tagger: Tagger, title: str) -> Figure:
     labels = [f"{label}  {100 * probability:.0f} %" for label, probability in result.tags.items()]
     seconds = tagger.front_end.chunk_seconds
     figure = Figure(figsize=(10.0, 2.0 + 0.35 * len(tagger.labels)), layout="constrained")  # inches
-    starts = np.arange(1, result.windows) * tagger.facts["training_chunks"]
+    starts = np.arange(1, result.windows) * tagger.metadata.training_chunks
     axes = draw_taggram(figure, result.taggram, labels, seconds, starts, tagger.has_lstm)
     axes.set_title(f"{title}: {result.tag}", parse_math=False)
     return figure

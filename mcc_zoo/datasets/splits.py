@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from mcc_zoo.datasets import Track
 from mcc_zoo.datasets.tables import rows, text
 from mcc_zoo.datasets.track import without_suffix
+from mcc_zoo.extras import require
 from mcc_zoo.text import counted
 
 PARTS = ("train", "valid", "test")  # how the lists of a fixed split begin
@@ -166,6 +166,7 @@ def assign(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: 
 
     Raises:
         ValueError: The split is impossible; the message says why and what would do.
+        mcc_zoo.extras.MissingExtraError: scikit-learn, which draws folds, is not installed.
     """
     if not tracks:
         raise ValueError("there are no tracks to split")
@@ -179,10 +180,11 @@ def assign(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: 
     labels = [track.label for track in tracks]
     groups = group_numbers(tracks) if split == "grouped" else np.arange(len(tracks))
     _check_possible(labels, groups, folds)
+    selection = require("sklearn.model_selection", "train")
     if split == "random":
-        drawn = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+        drawn = selection.StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
     else:
-        drawn = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+        drawn = selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
     fold_of = np.empty(len(tracks), int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer tracks than folds is legitimate

@@ -105,11 +105,11 @@ class DemoPage:
         return Response(self._html, mimetype="text/html")
 
     def _about(self, request: _Request) -> Response:
-        facts, front_end = self._tagger.facts, self._tagger.front_end
+        metadata, front_end = self._tagger.metadata, self._tagger.front_end
         return _json(
             {
-                "name": facts["name"],
-                "system": SYSTEMS[facts["architecture"]].title,
+                "name": metadata.name,
+                "system": SYSTEMS[metadata.architecture].title,
                 "labels": self._tagger.labels,
                 "formats": ", ".join(sorted(DECODERS[self._tagger.decoder].formats - {"WAVEX"})),
                 "sample_rate": front_end.sample_rate,
@@ -123,7 +123,7 @@ class DemoPage:
     def _tag(self, request: _Request) -> Response:
         tagger = self._tagger
         name = request.args.get("name", "")[:LONGEST_NAME] or "the track"
-        block = tagger.facts["training_chunks"] * tagger.front_end.chunk_hop
+        block = tagger.metadata.training_chunks * tagger.front_end.chunk_hop
         with tempfile.NamedTemporaryFile(prefix="mcc_zoo-") as file, IsolatedDecoder(decoder=tagger.decoder) as decoder:
             shutil.copyfileobj(request.stream, file)
             file.flush()
@@ -142,7 +142,7 @@ class DemoPage:
                 "taggram": found.taggram.astype("float64").round(4).tolist(),
                 "chunk_seconds": tagger.front_end.chunk_seconds,
                 "windows": found.windows,
-                "window_chunks": tagger.facts["training_chunks"],
+                "window_chunks": tagger.metadata.training_chunks,
                 "so_far": tagger.has_lstm,
                 "nearest": self._library.nearest(found.descriptor) if self._library else [],
             }

@@ -129,7 +129,7 @@ def tagged(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tagged
         ModelError: The model refuses it, does not answer, or is not the tagger's.
     """
     answers, taggrams = [], []
-    for window in windows(_limited(blocks, tagger.front_end), tagger.front_end, tagger.facts["training_chunks"]):
+    for window in windows(_limited(blocks, tagger.front_end), tagger.front_end, tagger.metadata.training_chunks):
         answers.append(model.predict("serving_default", window[np.newaxis]))
         taggrams.append(model.predict("taggram", window[np.newaxis]))
     try:
@@ -142,7 +142,7 @@ def tagged(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tagged
         taggram = np.concatenate(pieces)
         if (
             not len(tags) == taggram.shape[1] == len(tagger.labels)
-            or len(descriptor) != tagger.facts["descriptor_size"]
+            or len(descriptor) != tagger.metadata.descriptor_size
         ):
             raise ValueError(f"{len(tags)} tags, {len(descriptor)} values a descriptor")
     except (KeyError, IndexError, TypeError, ValueError) as error:

@@ -7,12 +7,11 @@ batching parameters), what `tf.keras.models.load_model` loads after `import mcc_
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,25 +20,28 @@ import keras
 import numpy as np
 
 from mcc_zoo.atomic import sync
-from mcc_zoo.export.metadata import FACTS, ExportError
-from mcc_zoo.export.model_card import model_card
-from mcc_zoo.export.signatures import (
-    LONGEST_SECONDS,
-    MAX_SECONDS,
-    Functions,
-    answers,
-    contract,
-    probe_audio,
-    requests,
-    signatures,
+from mcc_zoo.export.metadata import ExportMetadata, check_provenance
+from mcc_zoo.export.model_card import write_card
+from mcc_zoo.export.signatures import LONGEST_SECONDS, MAX_SECONDS, Functions, describe_signatures, make_signatures
+from mcc_zoo.export.verify import full_precision, hash_files, verify_export
+from mcc_zoo.export.warm_up import (
+    ANSWERS_FILE,
+    REQUESTS_FILE,
+    ask,
+    make_probe_audio,
+    make_requests,
+    require_serving,
+    write_requests,
 )
-from mcc_zoo.export.verify import ANSWERS, TOLERANCE, WARM_UP, differences, file_hashes, full_precision, write_warm_up
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.models.classifier import Classifier, front_end_of, labels_of
+from mcc_zoo.models.classifier import Classifier, front_end_of
 from mcc_zoo.version import library_versions
 
-LABELS = "assets/labels.txt"
+LABELS_FILE = "assets/labels.txt"
+CARD_FILE = "MODEL_CARD.md"
+BATCHING_FILE = "batching_params.pbtxt"
 WITHDRAWN = ".withdrawn-"  # before the number of a version that a server shall not load any more
+TRAINING_CHUNKS = 16  # where the provenance does not say: an excerpt of 30 s
 BATCHING = """\
 max_batch_size { value: 16 }
 batch_timeout_micros { value: 2000 }
@@ -70,17 +72,21 @@ def export_model(
         The version's folder.
 
     Raises:
-        ValueError: The name is no plain folder name, or max_seconds is no time in which a clip fits.
-        ExportError: What was written does not answer as the model does. Nothing is left behind.
+        ValueError: The name is no plain folder name, max_seconds is no time in which a clip fits, or the provenance has
+            a key that is not known.
+        ExportError: What was written does not answer as the model does, or the provenance has a value of the wrong
+            type. Nothing is left behind.
+        mcc_zoo.extras.MissingExtraError: tensorflow-serving-api is not installed.
     """
     model = Classifier(model).in_float32()
     check_arguments(name, max_seconds, front_end_of(model))
+    check_provenance(provenance or {})
     parent = Path(exports_dir) / name
     parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))  # no number: a server passes it by
     try:
-        _write(model, name, temporary, dict(provenance or {}), max_seconds)
-        verify(temporary)
+        _write_version(model, name, temporary, provenance or {}, max_seconds)
+        verify_export(temporary)
         for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
             sync(path)
         temporary.chmod(0o755)
@@ -97,10 +103,12 @@ def check_arguments(name: str, max_seconds: float, front_end: FrontEnd) -> None:
 
     Raises:
         ValueError: The name is no plain folder name, or max_seconds is no time in which a clip fits.
+        mcc_zoo.extras.MissingExtraError: tensorflow-serving-api is not installed.
     """
+    require_serving()
     if not name or name.startswith(".") or Path(name).name != name:
         raise ValueError(f"name={name!r}: an export's name is that of one folder, such as 'mcclstm_genre'")
-    least = probe_audio(front_end).shape[1] / front_end.sample_rate
+    least = make_probe_audio(front_end).shape[1] / front_end.sample_rate
     if not least <= max_seconds <= LONGEST_SECONDS:
         raise ValueError(
             f"max_seconds={max_seconds!r}: give {least:.2f}, which the question to each export lasts, to "
@@ -108,58 +116,55 @@ def check_arguments(name: str, max_seconds: float, front_end: FrontEnd) -> None:
         )
 
 
-def verify(folder: Path) -> None:
-    """Load a folder anew, as a SavedModel and as a Keras model, and compare the answers with the model's.
-
-    Raises:
-        ExportError: It does not answer as the model that was exported.
-    """
-    if found := differences(folder, TOLERANCE):
-        raise ExportError(f"{folder}: {'; '.join(found)}")
-
-
-def _write(model: keras.Model, name: str, folder: Path, provenance: dict[str, Any], max_seconds: float) -> None:
-    functions, asked = signatures(model, max_seconds), requests(front_end_of(model))
-    with _without_cudnn(model), full_precision():
+def _write_version(
+    model: keras.Model, name: str, folder: Path, provenance: Mapping[str, Any], max_seconds: float
+) -> None:
+    """Write all files of a version; mcc_zoo.json last, because it holds the hashes of the others."""
+    functions, requests = make_signatures(model, max_seconds), make_requests(front_end_of(model))
+    with _without_cudnn(model), full_precision():  # the functions are traced here
+        metadata = _describe_model(model, name, functions, max_seconds, provenance)
         model.save(folder, zipped=False)  # first: Keras refuses a folder that is not empty of a SavedModel
         archive = keras.export.ExportArchive()
         for signature, function in functions.items():
             archive.add_endpoint(signature, function)
         archive.write_out(str(folder), verbose=False)
-        answered = answers(functions, asked)
-    for part in (LABELS, WARM_UP):
+        answers = ask(functions, requests)
+    for part in (LABELS_FILE, REQUESTS_FILE):
         (folder / part).parent.mkdir(exist_ok=True)
-    (folder / LABELS).write_text("".join(f"{label}\n" for label in labels_of(model)), encoding="utf-8")
-    (folder / "batching_params.pbtxt").write_text(BATCHING)
-    write_warm_up(folder / WARM_UP, name, asked)
-    np.savez(folder / ANSWERS, **answered)
-    facts = _facts(model, name, functions, max_seconds) | provenance
-    (folder / "MODEL_CARD.md").write_text(model_card(facts), encoding="utf-8")
-    facts["files"] = file_hashes(folder)
-    (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+    (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in metadata.labels), encoding="utf-8")
+    (folder / BATCHING_FILE).write_text(BATCHING)
+    write_requests(folder / REQUESTS_FILE, name, requests)
+    np.savez(folder / ANSWERS_FILE, **answers)
+    (folder / CARD_FILE).write_text(write_card(metadata), encoding="utf-8")
+    replace(metadata, files=hash_files(folder)).write(folder)
 
 
-def _facts(model: keras.Model, name: str, functions: Functions, max_seconds: float) -> dict[str, Any]:
+def _describe_model(
+    model: keras.Model, name: str, functions: Functions, max_seconds: float, provenance: Mapping[str, Any]
+) -> ExportMetadata:
+    """Collect what mcc_zoo.json says, but for the hashes of the files."""
     classifier = Classifier(model)
     front_end = classifier.front_end
-    return {
-        "name": name,
-        "architecture": classifier.architecture,
-        "labels": classifier.labels,
-        "sample_rate": front_end.sample_rate,
-        "front_end": asdict(front_end),
-        "mean": classifier.mean,
-        "std": classifier.std,
-        "chunk_seconds": front_end.chunk_seconds,
-        "training_chunks": 16,
-        "fused_descriptor_size": classifier.fused_descriptor_size,
-        "descriptor_size": model.output["descriptor"].shape[-1],
-        "parameters": classifier.chunk_network.count_params() + classifier.sequence_network.count_params(),
-        "signatures": contract(functions),
-        "max_seconds": max_seconds,
-        "exported": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": library_versions(),
-    }
+    described = ExportMetadata(
+        name=name,
+        architecture=classifier.architecture,
+        labels=tuple(classifier.labels),
+        sample_rate=front_end.sample_rate,
+        front_end=front_end,
+        mean=classifier.mean,
+        std=classifier.std,
+        chunk_seconds=front_end.chunk_seconds,
+        training_chunks=TRAINING_CHUNKS,
+        fused_descriptor_size=classifier.fused_descriptor_size,
+        descriptor_size=model.output["descriptor"].shape[-1],
+        parameters=classifier.chunk_network.count_params() + classifier.sequence_network.count_params(),
+        signatures=describe_signatures(functions),
+        max_seconds=max_seconds,
+        exported=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=library_versions(),
+        files={},
+    )
+    return ExportMetadata.from_json(described.to_json() | dict(provenance))
 
 
 @contextlib.contextmanager

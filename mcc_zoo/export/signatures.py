@@ -1,23 +1,20 @@
-"""The four functions that an export offers a server, what they refuse, and an example request of each.
+"""The four functions that an export offers a server, and what they refuse.
 
-Every one of them takes a batch and answers with outputs whose first axis is that batch, as TF Serving's batching and
-its REST rows need. What they refuse they refuse in the graph, with a sentence, because no Python runs on a server.
+Each of them takes a batch and answers with outputs whose first axis is that batch, as TF Serving's batching and its
+REST rows need. Bad input is refused in the graph, with a sentence.
 """
 
 from __future__ import annotations
 
-import io
-import wave
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.audio.limits import MIN_SAMPLE_RATE
-from mcc_zoo.export.wav_in_graph import checked, waveform_of_wav
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.export.faults import Fault, refuse_faults
+from mcc_zoo.export.metadata import Signature
+from mcc_zoo.export.wav_in_graph import decode_wav
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.log_mel import chunk_counts
 from mcc_zoo.models.architectures import compose
@@ -44,7 +41,7 @@ AXES = {
 }
 
 
-def signatures(model: keras.Model, max_seconds: float = MAX_SECONDS) -> Functions:
+def make_signatures(model: keras.Model, max_seconds: float = MAX_SECONDS) -> Functions:
     """Make the functions that a server offers.
 
     Args:
@@ -56,79 +53,30 @@ def signatures(model: keras.Model, max_seconds: float = MAX_SECONDS) -> Function
     """
     front_end = front_end_of(model)
     longest = int(max_seconds * front_end.sample_rate)
-    answer = _answer(model)
+    answer = _make_answer(model)
     return {
-        "serving_default": _of_audio(answer, front_end, longest, "tags", "descriptor"),
-        "taggram": _of_audio(answer, front_end, longest, "taggram", "chunk_descriptors"),
-        "tag_padded": _of_padded_audio(answer, front_end, longest),
-        "tag_wav": _of_wav_files(answer, model, max_seconds),
+        "serving_default": _make_audio_function(answer, front_end, longest, "tags", "descriptor"),
+        "taggram": _make_audio_function(answer, front_end, longest, "taggram", "chunk_descriptors"),
+        "tag_padded": _make_padded_audio_function(answer, front_end, longest),
+        "tag_wav": _make_wav_function(answer, model, max_seconds),
     }
 
 
-def contract(functions: Functions) -> dict[str, dict[str, dict[str, str]]]:
-    """Say what the functions take and give: by signature, `inputs` and `outputs`, by name, as type and shape."""
+def describe_signatures(functions: Functions) -> dict[str, Signature]:
+    """Describe what the functions take and give, type and shape of each tensor, by signature."""
     return {
-        name: {
-            "inputs": {spec.name: _described(spec.name, spec) for spec in function.input_signature},
-            "outputs": {
-                output: _described(output, spec)
+        name: Signature(
+            inputs={spec.name: _describe_tensor(spec.name, spec) for spec in function.input_signature},
+            outputs={
+                output: _describe_tensor(output, spec)
                 for output, spec in function.get_concrete_function().structured_outputs.items()
             },
-        }
+        )
         for name, function in functions.items()
     }
 
 
-def requests(front_end: FrontEnd) -> dict[str, dict[str, np.ndarray]]:
-    """Make an example request for each signature: inputs by name.
-
-    A server warms up with them, and an export is asked them. Two hold two chunks and a bit, because the first step of
-    an LSTM does not show its recurrent weights; the others are short, because an export carries them and noise does not
-    compress. Batches are of clips that differ in length and rate, where that is allowed.
-    """
-    audio = probe_audio(front_end)
-    window = front_end.window_length
-    short = audio[:, : max(window + 1, front_end.chunk_samples // 8)]
-    step = max(1, min(5, front_end.sample_rate // MIN_SAMPLE_RATE))
-    slower = wav_file(audio[0, ::step], front_end.sample_rate // step)
-    return {
-        "serving_default": {"audio": audio[:1]},
-        "taggram": {"audio": short[:1]},
-        "tag_padded": {"audio": short, "length": np.array([short.shape[1], window + 1], np.int32)},
-        "tag_wav": {"wav_bytes": np.array([slower, wav_file(short[1], front_end.sample_rate)], object)},
-    }
-
-
-def answers(functions: Mapping[str, Callable[..., Any]], asked: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Ask each function its request: outputs by SIGNATURE/OUTPUT, text as arrays of `str`."""
-    return {
-        f"{name}/{output}": _text(values.numpy())
-        for name, inputs in asked.items()
-        for output, values in functions[name](**{key: tf.constant(value) for key, value in inputs.items()}).items()
-    }
-
-
-def probe_audio(front_end: FrontEnd) -> np.ndarray:
-    """Make the audio that an export is asked about: (2, samples) of two chunks and a bit, a chord in noise."""
-    samples = samples_of(2, front_end) + 100
-    time = np.arange(samples) / front_end.sample_rate
-    chord = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220.0, 277.2, 329.6)) / 6
-    noise = np.random.default_rng(0).normal(scale=0.05, size=samples)
-    return np.stack([chord * (time % 0.5 < 0.25) + noise, noise]).astype(np.float32)
-
-
-def wav_file(samples: np.ndarray, sample_rate: int) -> bytes:
-    """Write mono samples (samples,), full scale 1, as a WAV file of 16-bit PCM."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(sample_rate)
-        wav.writeframes(np.rint(np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
-    return file.getvalue()
-
-
-def _answer(model: keras.Model) -> Function:
+def _make_answer(model: keras.Model) -> Function:
     """Make the function from audio (batch, samples) and length (batch,) to all outputs, which the signatures share."""
     classifier = Classifier(model)
     front_end = classifier.front_end
@@ -138,53 +86,53 @@ def _answer(model: keras.Model) -> Function:
         counts = chunk_counts(length, front_end)
         return compose(chunks, counts, classifier.chunk_network, classifier.sequence_network)
 
-    return _function(answer, "audio", "length")
+    return _make_function(answer, "audio", "length")
 
 
-def _of_audio(answer: Function, front_end: FrontEnd, longest: int, *outputs: str) -> Function:
-    def of_audio(audio: tf.Tensor) -> dict[str, tf.Tensor]:
-        audio = checked(audio, _audio_faults(audio, front_end, longest))
+def _make_audio_function(answer: Function, front_end: FrontEnd, longest: int, *outputs: str) -> Function:
+    def tag_audio(audio: tf.Tensor) -> dict[str, tf.Tensor]:
+        audio = refuse_faults(audio, _list_audio_faults(audio, front_end, longest))
         batch, samples = tf.unstack(tf.shape(audio))
         found = answer(audio, tf.fill([batch], samples))
         return {output: found[output] for output in outputs}
 
-    return _function(of_audio, "audio")
+    return _make_function(tag_audio, "audio")
 
 
-def _of_padded_audio(answer: Function, front_end: FrontEnd, longest: int) -> Function:
-    def of_padded_audio(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        faults = _audio_faults(audio, front_end, longest) + _length_faults(audio, length, front_end)
-        audio, length = checked((audio, length), faults)
+def _make_padded_audio_function(answer: Function, front_end: FrontEnd, longest: int) -> Function:
+    def tag_padded_audio(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        faults = _list_audio_faults(audio, front_end, longest) + _list_length_faults(audio, length, front_end)
+        audio, length = refuse_faults((audio, length), faults)
         real = tf.sequence_mask(length, tf.shape(audio)[1])
         found = answer(tf.where(real, audio, 0.0), length)  # what stands in the padding does not matter
         return {output: found[output] for output in ("tags", "descriptor")}
 
-    return _function(of_padded_audio, "audio", "length")
+    return _make_function(tag_padded_audio, "audio", "length")
 
 
-def _of_wav_files(answer: Function, model: keras.Model, max_seconds: float) -> Function:
+def _make_wav_function(answer: Function, model: keras.Model, max_seconds: float) -> Function:
     outputs = {name: tf.TensorSpec(model.output[name].shape[1:], tf.float32) for name in ("tags", "descriptor")}
 
-    def of_file(indexed: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        audio = waveform_of_wav(indexed[1], indexed[0], front_end_of(model), max_seconds)
+    def tag_file(indexed: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        audio = decode_wav(indexed[1], indexed[0], front_end_of(model), max_seconds)
         found = answer(audio[tf.newaxis], tf.shape(audio))
         return {name: found[name][0] for name in outputs}
 
-    def of_wav_files(wav_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        wav_bytes = checked(wav_bytes, _wav_faults(wav_bytes))
+    def tag_wav_files(wav_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        wav_bytes = refuse_faults(wav_bytes, _list_wav_faults(wav_bytes))
         batch = tf.shape(wav_bytes)[0]
         # File by file: batched, the longest would set the length, and the memory, of all.
-        found = tf.map_fn(of_file, (tf.range(batch), wav_bytes), fn_output_signature=outputs)
+        found = tf.map_fn(tag_file, (tf.range(batch), wav_bytes), fn_output_signature=outputs)
         return {**found, "labels": tf.tile(tf.constant([labels_of(model)]), tf.stack([batch, 1]))}
 
-    return _function(of_wav_files, "wav_bytes")
+    return _make_function(tag_wav_files, "wav_bytes")
 
 
-def _function(python: Callable[..., dict[str, tf.Tensor]], *inputs: str) -> Function:
+def _make_function(python: Callable[..., dict[str, tf.Tensor]], *inputs: str) -> Function:
     return tf.function(python, input_signature=[INPUTS[name] for name in inputs], autograph=False)
 
 
-def _shape(tensor: tf.Tensor) -> tf.Tensor:
+def _read_shape(tensor: tf.Tensor) -> tf.Tensor:
     """Read the shape that a tensor really has: a server does not compare it with the signature's.
 
     The detour hides what the signature says of the shape, by which the check would be taken for decided.
@@ -192,9 +140,9 @@ def _shape(tensor: tf.Tensor) -> tf.Tensor:
     return tf.shape(tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=tf.TensorShape(None)))
 
 
-def _audio_faults(audio: tf.Tensor, front_end: FrontEnd, longest: int) -> list[tuple[tf.Tensor, tf.Tensor]]:
+def _list_audio_faults(audio: tf.Tensor, front_end: FrontEnd, longest: int) -> list[Fault]:
     """List what the model does not refuse by itself (see `front_end.check_audio`)."""
-    shape = _shape(audio)
+    shape = _read_shape(audio)
     batch, samples = tf.unstack(tf.concat([shape, [1, 1]], 0)[:2], num=2)
     return [
         (
@@ -213,9 +161,9 @@ def _audio_faults(audio: tf.Tensor, front_end: FrontEnd, longest: int) -> list[t
     ]
 
 
-def _length_faults(audio: tf.Tensor, length: tf.Tensor, front_end: FrontEnd) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    shape = _shape(length)
-    batch, samples = tf.unstack(tf.concat([_shape(audio), [1, 1]], 0)[:2], num=2)
+def _list_length_faults(audio: tf.Tensor, length: tf.Tensor, front_end: FrontEnd) -> list[Fault]:
+    shape = _read_shape(length)
+    batch, samples = tf.unstack(tf.concat([_read_shape(audio), [1, 1]], 0)[:2], num=2)
     lengths = tf.concat([tf.reshape(length, [-1]), [front_end.window_length]], 0)  # one that is right, if there is none
     least, most = tf.reduce_min(lengths), tf.reduce_max(lengths[:-1])
     return [
@@ -240,8 +188,8 @@ def _length_faults(audio: tf.Tensor, length: tf.Tensor, front_end: FrontEnd) -> 
     ]
 
 
-def _wav_faults(wav_bytes: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    shape = _shape(wav_bytes)
+def _list_wav_faults(wav_bytes: tf.Tensor) -> list[Fault]:
+    shape = _read_shape(wav_bytes)
     return [
         (
             tf.not_equal(tf.size(shape), 1),
@@ -251,11 +199,6 @@ def _wav_faults(wav_bytes: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
     ]
 
 
-def _described(name: str, spec: tf.TensorSpec) -> str:
+def _describe_tensor(name: str, spec: tf.TensorSpec) -> str:
     shape = ", ".join(str(size or axis) for size, axis in zip(spec.shape, AXES[name], strict=True))
     return f"{spec.dtype.name} ({shape}{',' * (len(spec.shape) == 1)})"
-
-
-def _text(values: np.ndarray) -> np.ndarray:
-    """Text comes as bytes objects, which numpy would store with pickle."""
-    return np.char.decode(values.astype(bytes), "utf-8") if values.dtype == object else values

@@ -7,10 +7,12 @@ from typing import Literal
 
 import numpy as np
 
+from mcc_zoo.text import counted
+
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What a tagger says of one input; there is exactly one for each.
+    """What a tagger says about one input; there is exactly one for each.
 
     Attributes:
         path: The file, or "" for a waveform.
@@ -21,6 +23,7 @@ class Result:
         taggram: Each chunk's probabilities, (chunks, labels) float32. With an LSTM row t is the window's tags so far.
         chunk_descriptors: Each chunk's fused descriptor, (chunks, F) float32.
         windows: Windows that were averaged; 1 for a track no longer than those of the training.
+        chunk_seconds: Seconds between the starts of two chunks.
     """
 
     path: str
@@ -31,13 +34,33 @@ class Result:
     taggram: np.ndarray
     chunk_descriptors: np.ndarray
     windows: int
+    chunk_seconds: float
 
     def __repr__(self) -> str:
-        """Leave the arrays out."""
-        said = f"tag={self.tag!r}, chunks={len(self.taggram)}" if self.status == "ok" else f"reason={self.reason!r}"
-        return f"Result(path={self.path!r}, status={self.status!r}, {said})"
+        """Show the three most probable tags and the length, not the arrays."""
+        if self.status == "refused":
+            return f"<Result: {self.path!r} refused: {self.reason}>"
+        tags = ", ".join(f"{label} {probability:.0%}" for label, probability in self.top(3))
+        chunks, windows = len(self.taggram), counted(self.windows, "window")
+        seconds = chunks * self.chunk_seconds
+        return f"<Result: {self.path or 'waveform'!r}: {tags}; {counted(chunks, 'chunk')}, {seconds:.1f} s, {windows}>"
 
     @property
     def tag(self) -> str:
         """The most probable label; "" where the input was refused."""
         return max(self.tags, key=self.tags.__getitem__) if self.tags else ""
+
+    @property
+    def times(self) -> np.ndarray:
+        """Seconds at the start of each chunk, (chunks,) float64."""
+        return np.arange(len(self.taggram)) * self.chunk_seconds
+
+    def top(self, n: int = 3) -> list[tuple[str, float]]:
+        """List the n most probable labels with their probabilities, the most probable first; none where refused.
+
+        Raises:
+            ValueError: n is under 1.
+        """
+        if n < 1:
+            raise ValueError(f"n={n!r}: give 1 or more labels to list")
+        return sorted(self.tags.items(), key=lambda tag: -tag[1])[:n]

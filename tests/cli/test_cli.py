@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +31,7 @@ from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.cli import common, taggram_figure
 from mcc_zoo.cli import main as commands
 from mcc_zoo.cli import output as tables
+from mcc_zoo.export.metadata import ExportMetadata, Majority
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.tagger import Tagger
 from mcc_zoo.silence import quiet
@@ -411,7 +413,8 @@ def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"{tmp_path}/mcc_zoo.json cannot be read (JSONDecodeError(" in result.stderr
-    (tmp_path / "mcc_zoo.json").write_text('{"labels": ["a", "b"], "majority": {"label": "b", "percent": 62.5}}')
+    written = ExportMetadata.read(exported)
+    replace(written, labels=("a", "b"), majority=Majority("b", 62.5), scores=None).write(tmp_path)
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (0, "a card")
     assert result.stderr == (
@@ -649,7 +652,7 @@ def test_a_file_that_another_decoder_reads(
     assert refused.exit_code == 1
     assert "is M4A, which soundfile does not read; read it with --decoder=av (pip install .[av])" in row["reason"]
     monkeypatch.setattr(
-        common, "load", lambda folder, decoder: mcc_zoo.Tagger(folder, tagger.facts, tagger.model, decoder)
+        common, "load", lambda folder, decoder: mcc_zoo.Tagger(folder, tagger.metadata, tagger.model, decoder)
     )
     (row,) = read_csv((tagged := run("tag", exported, path, "--decoder=av")).stdout)
     assert tagged.exit_code == 0, tagged.stderr

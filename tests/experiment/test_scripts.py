@@ -20,6 +20,7 @@ from helpers.av_files import encode
 from helpers.dataset_folders import soundtracks_folder, write_table
 
 import mcc_zoo
+from mcc_zoo.export.metadata import Majority
 from mcc_zoo.paper import REPORTED
 
 ROOT = Path(mcc_zoo.__file__).parents[1]
@@ -139,16 +140,16 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
         assert "gtzan: 10 tracks, 2 labels" in run.stdout
     if name == "manifest":
         tagger = mcc_zoo.load(tmp_path / "exports" / "r0_music")
-        assert tagger.facts["licence"] == "CC0" and tagger.facts["tracks"] == 8
-        assert tagger.facts["scores"]["folds"] == 3
-        assert tagger.facts["majority"] == {"label": "high", "percent": 50.0}
+        assert tagger.metadata.licence == "CC0" and tagger.metadata.tracks == 8
+        assert tagger.metadata.scores.folds == 3
+        assert tagger.metadata.majority == Majority(label="high", percent=50.0)
         assert tagger.tag(tmp_path / "data" / "0.flac").status == "ok"
         accuracy = 100 * np.mean(
             predictions.groupby("fold")[["truth", "prediction"]].apply(
                 lambda rows: (rows["truth"] == rows["prediction"]).mean()
             )
         )
-        assert tagger.facts["scores"]["accuracy"] == pytest.approx(accuracy)
+        assert tagger.metadata.scores.accuracy == pytest.approx(accuracy)
 
 
 def test_screening_compares_recipes_by_validation_tracks(tmp_path):

@@ -1,6 +1,6 @@
 """Exporters that are killed at any moment, and several at once.
 
-MCC_ZOO_KILLS=100 pytest tests/test_interrupted_exports.py kills a hundred.
+MCC_ZOO_KILLS=100 pytest tests/export/test_interrupted_exports.py kills a hundred.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import mcc_zoo
-from mcc_zoo.export.metadata import FACTS
-from mcc_zoo.export.verify import differences
+from mcc_zoo.export.metadata import METADATA_FILE
+from mcc_zoo.export.verify import find_differences
 from mcc_zoo.features.front_end import FrontEnd
 
 KILLS = int(os.environ.get("MCC_ZOO_KILLS", "6"))
@@ -78,13 +78,13 @@ def test_killed_exporters_leave_no_broken_version(start, tmp_path, rng):
     print(f"{kills} killed: {unfinished} unfinished, {len(versions)} versions")
     assert unfinished  # some were killed while they wrote
     for version in versions:
-        assert version.name.isdecimal() and (version / FACTS).is_file()
-        assert differences(version) == []
+        assert version.name.isdecimal() and (version / METADATA_FILE).is_file()
+        assert find_differences(version) == []
 
     exporters = [start(tmp_path, times=1) for _ in range(2)]  # among the leavings, and against each other
     taken = sorted(connection.recv() for _, connection in exporters)
     before = max((int(version.name) for version in versions), default=0)
     assert taken == [before + 1, before + 2]
     for number in taken:
-        assert differences(parent / str(number)) == []
+        assert find_differences(parent / str(number)) == []
     assert mcc_zoo.load(parent).folder == parent / str(taken[-1])

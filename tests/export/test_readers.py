@@ -18,20 +18,21 @@ from tensorflow.python.tools import saved_model_cli
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import mcc_zoo
-from mcc_zoo.export.verify import WARM_UP, read_warm_up
+from mcc_zoo.export.warm_up import REQUESTS_FILE, read_requests
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 
 CASES = [  # batch, chunks, samples more; batch and chunks differ, and lengths lie around a chunk's end
     (1, 1, -1), (1, 1, 0), (1, 1, 1), (1, 16, 0), (2, 5, -1), (2, 5, 0), (3, 2, 0), (3, 2, 1),
 ]  # fmt: skip
+EXPORTS = Path(__file__).parents[2] / "exported_models"
 OUTPUTS = {"serving_default": ("tags", "descriptor"), "taggram": ("taggram", "chunk_descriptors")}
 BANNED = (  # what a stock server lacks, refuses by default, or has for one kind of device only
     "PyFunc", "EagerPyFunc", "NumPyFunc", "Cudnn", "Xla", "_Xla", "Mkl", "_Mkl", "TPU", "TRTEngine", "IO>", "Addons>",
     "ReadFile", "WriteFile", "MatchingFiles",
 )  # fmt: skip
 
-SHIPPED = {path.parent.name: path for path in Path(__file__).parents[2].glob("exported_models/mcclstm_emotify_*/1")}
+SHIPPED = {name: mcc_zoo.latest(EXPORTS / name) for name in ("mcclstm_emotify_emotion", "mcclstm_emotify_genre")}
 
 Answers = dict[str, np.ndarray]
 
@@ -102,7 +103,7 @@ def c_answers(trained):
         for case in CASES
     }
     for name in mcc_zoo.ARCHITECTURES:
-        requests = read_warm_up(trained.folders[name] / WARM_UP)
+        requests = read_requests(trained.folders[name] / REQUESTS_FILE)
         asked |= {(name, signature, "warm-up"): inputs for signature, inputs in requests.items()}
     requests = [(trained.folders[name], signature, inputs) for (name, signature, _), inputs in asked.items()]
     return dict(zip(asked, ask(requests), strict=True))
@@ -178,7 +179,7 @@ def core_operations() -> set[str]:
 
 @pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
 def test_warm_up_requests_parse_and_run(trained, c_answers, architecture):
-    requests = prediction_logs(trained.folders[architecture] / WARM_UP)
+    requests = prediction_logs(trained.folders[architecture] / REQUESTS_FILE)
     assert [(log.model_spec.name, log.model_spec.signature_name) for log in requests] == [
         (architecture, signature) for signature in ("serving_default", "taggram", "tag_padded", "tag_wav")
     ]

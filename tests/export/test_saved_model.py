@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from conftest import TRAINED_LABELS
 
 import mcc_zoo
 from mcc_zoo.export import saved_model
-from mcc_zoo.export.model_card import model_card
+from mcc_zoo.export.metadata import ExportMetadata, Scores
+from mcc_zoo.export.model_card import write_card
+from mcc_zoo.export.verify import hash_files
 from mcc_zoo.features.front_end import FrontEnd
 
 SMALL = FrontEnd(sample_rate=8_000, window_length=256, hop_length=128)
@@ -60,23 +63,16 @@ def test_card_says_what_a_user_has_to_know(trained):
     ],
 )
 def test_card_gives_the_score_and_the_limits(trained, folds, std, words):
-    facts = json.loads((trained.folders["mcclstm"] / "mcc_zoo.json").read_text(encoding="utf-8"))
-    scores = {
-        "accuracy": 71.24,
-        "std": std,
-        "balanced_accuracy": 70,
-        "macro_f1": 69,
-        "folds": folds,
-        "split": "grouped",
-    }
-    card = model_card({**facts, "scores": scores, "limits": ["the split is leaky."]})
+    metadata = ExportMetadata.read(trained.folders["mcclstm"])
+    scores = Scores(accuracy=71.24, std=std, balanced_accuracy=70, macro_f1=69, folds=folds, split="grouped")
+    card = write_card(replace(metadata, scores=scores, limits=("the split is leaky.",)))
     assert f"Cross-validated accuracy {words}, balanced accuracy 70.0 %" in card
     assert "- the split is leaky." in card
 
 
 def test_card_says_how_long_channels_were_trained_before(trained):
-    facts = json.loads((trained.folders["mcclstm"] / "mcc_zoo.json").read_text(encoding="utf-8"))
-    card = model_card({**facts, "epochs": 1, "channels_epochs": 14})
+    metadata = ExportMetadata.read(trained.folders["mcclstm"])
+    card = write_card(replace(metadata, epochs=1, channels_epochs=14))
     assert "14 epochs of R3 for its channels, then 1 epoch, recipe" in card
 
 
@@ -162,16 +158,16 @@ def test_where_a_gpu_is_visible_an_export_runs_without_one(tmp_path, monkeypatch
     before, listed = lstm.use_cudnn, tf.config.list_logical_devices
     gpu = tf.config.LogicalDevice("/device:GPU:0", "GPU")
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: [gpu] if kind == "GPU" else listed(kind))
-    monkeypatch.setattr(saved_model, "verify", lambda folder: None)  # it runs the Keras model too, on that GPU
+    monkeypatch.setattr(saved_model, "verify_export", lambda folder: None)  # it runs the Keras model too, on that GPU
     folder = mcc_zoo.export_model(model, tmp_path, "tagger")
     assert b"Cudnn" not in (folder / "saved_model.pb").read_bytes()
     assert lstm.use_cudnn == before and before  # training goes on with it
 
 
-@pytest.mark.parametrize("broken", ["verify", "write_warm_up", "sync"])
+@pytest.mark.parametrize("broken", ["verify_export", "write_requests", "sync"])
 def test_an_export_that_fails_leaves_nothing_and_harms_nothing(trained, tmp_path, monkeypatch, broken):
     good = Path(shutil.copytree(trained.folders["r0"], tmp_path / "tagger" / "1"))
-    before = saved_model.file_hashes(good)
+    before = hash_files(good)
 
     def fail(*_):
         raise OSError("no space left on device")
@@ -180,7 +176,7 @@ def test_an_export_that_fails_leaves_nothing_and_harms_nothing(trained, tmp_path
     with pytest.raises(OSError, match="no space left"):
         mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger")
     assert [path.name for path in (tmp_path / "tagger").iterdir()] == ["1"]
-    assert saved_model.file_hashes(good) == before
+    assert hash_files(good) == before
 
 
 @pytest.mark.parametrize("name", ["", "a/b", ".hidden", "..", "/tmp"])

@@ -2,7 +2,7 @@
 
 A release that changes an answer fails here. Where a model is exported anew on purpose, its new answers are stored by
 
-    python tests/test_shipped_exports.py
+    python tests/export/test_shipped_exports.py
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import soxr
 from helpers.c_library import ask
 
 import mcc_zoo
-from mcc_zoo.export.signatures import signatures
-from mcc_zoo.export.verify import differences
+from mcc_zoo.export.signatures import make_signatures
+from mcc_zoo.export.verify import find_differences
 
 EXPORTS = Path(__file__).parents[2] / "exported_models"
 ANSWERS = Path(__file__).parents[1] / "fixtures" / "shipped_answers.json"
@@ -60,7 +60,7 @@ def test_a_shipped_model_answers_as_when_it_was_added(name):
 def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
     (folder,) = (path for path in (EXPORTS / name).iterdir() if path.is_dir())
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < MOST_BYTES
-    assert differences(folder) == []
+    assert find_differences(folder) == []
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     for words in ("CC BY-NC-SA", "Emotify", "over 30 folds; split: grouped", "Limits"):
         assert words in card, words
@@ -82,7 +82,7 @@ def test_a_wav_file_of_any_rate_gets_the_taggers_tags(name, tmp_path):
     request = {"wav_bytes": np.array(files, object)}
     (shipped,) = ask([(tagger.folder, "tag_wav", request)])
     assert isinstance(shipped, dict), shipped
-    for found in (shipped, signatures(tagger.model)["tag_wav"](**request)):
+    for found in (shipped, make_signatures(tagger.model)["tag_wav"](**request)):
         np.testing.assert_allclose(found["tags"], expected, rtol=0, atol=1e-4)
 
 

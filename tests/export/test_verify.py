@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 import mcc_zoo
-from mcc_zoo.cli import main
-from mcc_zoo.export.metadata import FACTS
-from mcc_zoo.export.saved_model import verify
-from mcc_zoo.export.verify import ANSWERS, TOLERANCE, WARM_UP, differences, file_hashes, read_warm_up
+from mcc_zoo.cli.main import app
+from mcc_zoo.export.metadata import METADATA_FILE
+from mcc_zoo.export.verify import TOLERANCE, find_differences, hash_files, verify_export
+from mcc_zoo.export.warm_up import ANSWERS_FILE, REQUESTS_FILE, read_requests
 
 
 @pytest.fixture
@@ -25,19 +25,19 @@ def copy(trained, tmp_path) -> Path:
 
 def run(folder: Path) -> tuple[int, list[str], str]:
     """Run `mcc-zoo verify`: exit status, lines of the standard output, standard error."""
-    result = CliRunner().invoke(main.app, ["verify", str(folder)])
+    result = CliRunner().invoke(app, ["verify", str(folder)])
     return result.exit_code, result.stdout.splitlines(), result.stderr
 
 
 def sign_again(folder: Path) -> None:
     """Make the hashes those of the files, so that only the answers can tell."""
-    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    (folder / FACTS).write_text(json.dumps({**facts, "files": file_hashes(folder)}))
+    facts = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
+    (folder / METADATA_FILE).write_text(json.dumps({**facts, "files": hash_files(folder)}))
 
 
 @pytest.mark.parametrize("architecture", ["r0", "mcclstm"])
 def test_an_export_is_what_was_exported(trained, architecture):
-    assert differences(trained.folders[architecture], TOLERANCE) == []
+    assert find_differences(trained.folders[architecture], TOLERANCE) == []
 
 
 def test_the_command_says_that_it_is_the_same(copy):
@@ -70,9 +70,9 @@ def test_the_command_needs_an_export(tmp_path):
 
 @pytest.mark.parametrize("facts", ["", "{", "[]", "{}", '{"files": 3}', '{"files": null}'])
 def test_facts_that_cannot_be_read_are_a_difference(copy, facts):
-    (copy / FACTS).write_text(facts)
-    (found,) = differences(copy)
-    assert found.startswith("mcc_zoo.json: cannot be read (")
+    (copy / METADATA_FILE).write_text(facts)
+    (found,) = find_differences(copy)
+    assert f"{copy}/mcc_zoo.json cannot be read (" in found
 
 
 def test_other_weights_are_found_by_their_answers(copy):
@@ -80,7 +80,7 @@ def test_other_weights_are_found_by_their_answers(copy):
     model = mcc_zoo.build("r0", ["blues", "hip hop", "schlager ü"])
     model.save_weights(copy / "model.weights.h5")
     sign_again(copy)
-    found = differences(copy)
+    found = find_differences(copy)
     assert {sentence.split(":")[0] for sentence in found} <= {
         f"load_model {name}"
         for name in (
@@ -93,20 +93,20 @@ def test_other_weights_are_found_by_their_answers(copy):
     assert "load_model serving_default/tags" in {sentence.split(":")[0] for sentence in found}
     assert all(sentence.endswith("away from the answer when it was exported") for sentence in found)
     with pytest.raises(mcc_zoo.ExportError, match=r"tagger/1: load_model .* away from the answer"):
-        verify(copy)
+        verify_export(copy)
 
 
 def test_other_answers_are_found(copy):
-    with np.load(copy / ANSWERS) as stored:
+    with np.load(copy / ANSWERS_FILE) as stored:
         answers = dict(stored)
     assert answers["tag_wav/labels"].tolist() == [["blues", "hip hop", "schlager ü"]] * 2
     answers["tag_wav/labels"][1, 2] = "pop"
     answers["tag_padded/descriptor"][0, 0] += 0.01
     answers["taggram/taggram"] = answers["taggram/taggram"][:, 1:]
     answers["serving_default/tags"][0, 0] *= 1.00005  # within what another machine may differ by
-    np.savez(copy / ANSWERS, **answers)
+    np.savez(copy / ANSWERS_FILE, **answers)
     sign_again(copy)
-    assert sorted(sentence.split(":")[0] for sentence in differences(copy)) == [
+    assert sorted(sentence.split(":")[0] for sentence in find_differences(copy)) == [
         "load_model taggram/taggram",
         "signature tag_padded/descriptor",
         "signature tag_wav/labels",
@@ -114,20 +114,20 @@ def test_other_answers_are_found(copy):
     ]
 
 
-@pytest.mark.parametrize("name", [ANSWERS, WARM_UP, "saved_model.pb", "config.json"])
+@pytest.mark.parametrize("name", [ANSWERS_FILE, REQUESTS_FILE, "saved_model.pb", "config.json"])
 def test_a_damaged_part_is_a_difference_and_no_crash(copy, name):
     (copy / name).write_bytes(b"no such thing")
     sign_again(copy)
-    (found,) = differences(copy)
+    (found,) = find_differences(copy)
     assert found.startswith("cannot be asked (")
 
 
 def test_stored_answers_are_the_keras_models(trained):
     """And one question is of two chunks, so that an LSTM's recurrent weights count."""
     folder = trained.folders["mcclstm"]
-    with np.load(folder / ANSWERS) as stored:
+    with np.load(folder / ANSWERS_FILE) as stored:
         answers = dict(stored)
-    requests = read_warm_up(folder / WARM_UP)
+    requests = read_requests(folder / REQUESTS_FILE)
     for signature, chunks in {"taggram": 1, "serving_default": 2}.items():
         expected = trained.models["mcclstm"](requests[signature]["audio"], training=False)
         assert expected["taggram"].shape[1] == chunks

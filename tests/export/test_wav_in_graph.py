@@ -11,7 +11,8 @@ import soxr
 import tensorflow as tf
 from helpers.wav_files import chunk, integers, wav
 
-from mcc_zoo.export.wav_in_graph import MAX_CHUNKS, resample, waveform_of_wav
+from mcc_zoo.export.resample_in_graph import resample
+from mcc_zoo.export.wav_in_graph import MAX_CHUNKS, decode_wav
 from mcc_zoo.features.front_end import FRONT_ENDS
 
 RATE = 44_100
@@ -29,7 +30,7 @@ def resampled():
 def decoded():
     """Decode a file to 44,100 Hz, as place 7 of a request, where three seconds are allowed."""
     function = tf.function(
-        lambda file: waveform_of_wav(file, tf.constant(7), FRONT_ENDS["44k"], 3.0),
+        lambda file: decode_wav(file, tf.constant(7), FRONT_ENDS["44k"], 3.0),
         input_signature=[tf.TensorSpec((), tf.string)],
     )
     return lambda file: function(tf.constant(file)).numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,12 @@ from helpers.c_library import ask
 
 import mcc_zoo
 from mcc_zoo.audio import limits, reading
-from mcc_zoo.export.metadata import ExportError
-from mcc_zoo.export.saved_model import FACTS
+from mcc_zoo.export.metadata import METADATA_FILE, ExportError
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
-from mcc_zoo.inference.locate import newest
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.tagger import Tagger
+from mcc_zoo.inference.waveform import to_waveform
 
 RATE = 44_100
 CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-5}
@@ -65,7 +65,7 @@ def test_two_sounds_get_different_tags(tagger: Tagger, music: Path) -> None:
 
 def test_a_long_file_is_the_weighed_average_of_its_windows(tagger: Tagger, music: Path) -> None:
     samples = reading.read(music / "long.wav", RATE)
-    length, hop = tagger.facts["training_chunks"], tagger.front_end.chunk_hop
+    length, hop = tagger.metadata.training_chunks, tagger.front_end.chunk_hop
     assert length == 16
     first = asked(tagger.model, samples[: samples_of(16, tagger.front_end)])
     rest = asked(tagger.model, samples[16 * hop :])
@@ -88,12 +88,12 @@ def test_whole_reads_one_sequence(tagger: Tagger, music: Path) -> None:
     np.testing.assert_array_equal(windows.chunk_descriptors, result.chunk_descriptors)
 
 
-def test_windows_and_whole_are_one_without_an_lstm(tmp_path: Path) -> None:
+def test_windows_and_whole_are_one_without_an_lstm(tagger: Tagger, tmp_path: Path) -> None:
     keras.utils.set_random_seed(2)
     front_end = FRONT_ENDS["22k"]
     model = mcc_zoo.build("r2", ["calm", "tense"], front_end=front_end)
-    facts = {"labels": ["calm", "tense"], "front_end": vars(front_end), "training_chunks": 2}
-    tagger = Tagger(tmp_path, facts, model)
+    metadata = replace(tagger.metadata, labels=("calm", "tense"), front_end=front_end, training_chunks=2)
+    tagger = Tagger(tmp_path, metadata, model)
     assert not tagger.has_lstm
     samples = np.random.default_rng(3).normal(scale=0.1, size=samples_of(5, front_end)).astype(np.float32)
     windows = tagger.tag_waveform(samples, 22_050)
@@ -146,9 +146,19 @@ def test_files_are_read_a_few_ahead_and_answered_in_their_order(tagger: Tagger, 
     assert len(taken) <= 24  # eight for each worker
     together = [first, *results]
     assert [Path(result.path).name for result in together] == names
-    for result, alone in zip(together, [tagger.tag(music / name) for name in names[:5]] * 6, strict=True):
+    one_by_one = [next(tagger.tag_files([music / name])) for name in names[:5]]
+    for result, alone in zip(together, one_by_one * 6, strict=True):
         assert (result.status, result.reason) == (alone.status, alone.reason)
         np.testing.assert_allclose(tags_of(result), tags_of(alone), **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["corrupt.flac", "missing.wav", "sub/empty.mp3"])
+def test_one_file_that_is_refused_raises(tagger: Tagger, music: Path, name: str) -> None:
+    (result,) = tagger.tag_files([music / name])
+    assert result.status == "refused" and Path(name).name in result.reason
+    with pytest.raises(mcc_zoo.AudioError) as refused:
+        tagger.tag(music / name)
+    assert str(refused.value) == result.reason
 
 
 def test_results_may_be_left_unread(tagger: Tagger, music: Path) -> None:
@@ -183,19 +193,35 @@ def test_a_waveform_gets_what_its_file_gets(tagger: Tagger, music: Path) -> None
 @pytest.mark.parametrize(
     ("samples", "sample_rate", "message"),
     [
-        (np.zeros(100_000), 22_050, r"sample_rate=22050: this model needs 44100 Hz: resample first"),
-        (np.zeros((2, 100_000)), RATE, r"samples have shape \(2, 100000\): one mono waveform"),
+        (np.zeros(100_000), 999, r"sample_rate=999: give a whole number of Hz from 1000 to 768000"),
+        (np.zeros(100_000), 44_100.5, r"sample_rate=44100.5: give a whole number"),
+        (np.zeros(100_000), None, r"sample_rate=None: give a whole number"),
+        (np.zeros(100_000), float("nan"), r"sample_rate=nan: give a whole number"),
+        (np.zeros((2, 100_000)), RATE, r"shape \(2, 100000\), channels first: give \(samples, channels\), which is"),
+        (np.zeros((64, 65)), RATE, r"shape \(64, 65\), channels first"),
+        (
+            np.zeros((100_000, 65)),
+            RATE,
+            r"shape \(100000, 65\): give one waveform \(samples,\), or ",
+        ),
+        (np.zeros((100_000, 0)), RATE, r"shape \(100000, 0\): give one waveform"),
+        (np.zeros((1, 100_000, 2)), RATE, r"shape \(1, 100000, 2\): give one waveform"),
+        (np.float64(0), RATE, r"shape \(\): give one waveform"),
+        (np.zeros(100_000, bool), RATE, r"samples are bool: give floats with full scale ±1, or integers"),
+        (np.zeros(100_000, complex), RATE, r"samples are complex128: give floats"),
+        (np.arange(100_000) % 30_000, RATE, r"samples are int64 and use next to nothing of its range: convert them"),
         (np.full(100_000, np.nan), RATE, r"samples hold values that are not finite"),
         (np.append(np.zeros(100_000), np.inf), RATE, r"samples hold values that are not finite"),
-        (np.zeros(100_000, np.int16), RATE, r"samples are int16: give floats, full scale ±1; 16-bit integers are divi"),
         (np.append(np.zeros(100_000), -32_768.0), RATE, r"samples go up to 32768 times full scale, which is 1: scale"),
         (np.append(np.zeros(100_000), 100.5), RATE, r"samples go up to 100.5 times full scale, which is 1: scale"),
         (np.zeros(2_047), RATE, r"audio has 2047 samples: at least one window of 2048 samples \(46 ms"),
         (np.zeros(0), RATE, r"audio has 0 samples"),
+        (np.zeros(0, np.int64), 22_050, r"audio has 0 samples"),
+        (np.zeros(1_023), 22_050, r"audio has 2046 samples"),
     ],
 )
 def test_waveforms_that_mean_nothing_are_refused(
-    tagger: Tagger, samples: np.ndarray, sample_rate: int, message: str
+    tagger: Tagger, samples: np.ndarray, sample_rate: Any, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         tagger.tag_waveform(samples, sample_rate)
@@ -210,18 +236,89 @@ def test_what_a_file_may_hold_a_waveform_may(tagger: Tagger) -> None:
     assert tagger.tag_waveform(loud, RATE).status == "ok"
 
 
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000])
+def test_any_rate_and_channels_get_what_their_file_gets(tagger: Tagger, tmp_path: Path, rate: int) -> None:
+    samples = np.random.default_rng(rate).normal(scale=0.1, size=(5 * rate, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "noise.wav", samples, rate, subtype="FLOAT")
+    of_file, found = tagger.tag(tmp_path / "noise.wav"), tagger.tag_waveform(samples, rate)
+    np.testing.assert_allclose(found.taggram, of_file.taggram, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.descriptor, of_file.descriptor, rtol=0, atol=1e-5)
+    mono = samples.mean(axis=1)
+    np.testing.assert_allclose(tagger.tag_waveform(mono, float(rate)).descriptor, found.descriptor, **CLOSE)
+
+
+def test_the_models_own_rate_is_taken_bit_for_bit() -> None:
+    samples = np.random.default_rng(8).normal(scale=0.1, size=5_000)
+    for dtype in (np.float16, np.float32, np.float64):
+        np.testing.assert_array_equal(
+            to_waveform(samples.astype(dtype), RATE, RATE), samples.astype(dtype, copy=True).astype(np.float32)
+        )
+    np.testing.assert_array_equal(to_waveform(samples[:, np.newaxis], RATE, RATE), samples.astype(np.float32))
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000, 96_000])
+def test_samples_are_resampled_as_files_are(tmp_path: Path, rate: int) -> None:
+    samples = np.random.default_rng(rate).normal(scale=0.1, size=2 * rate + 7).astype(np.float32)
+    soundfile.write(tmp_path / "noise.wav", samples, rate, subtype="FLOAT")
+    expected = reading.read(tmp_path / "noise.wav", RATE)
+    found = to_waveform(samples, rate, RATE)
+    assert found.dtype == np.float32
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        (np.int8, -128, 127), (np.int16, -32_768, 32_767), (np.int32, -(2**31), 2**31 - 1),
+        (np.int64, -(2**63), 2**63 - 1), (np.uint8, 0, 255), (np.uint16, 0, 65_535),
+    ],
+)  # fmt: skip
+def test_integers_are_scaled_by_their_type(dtype: type, low: int, high: int) -> None:
+    waveform = to_waveform(np.array([low, high], dtype), RATE, RATE)
+    assert waveform.dtype == np.float32
+    np.testing.assert_allclose(waveform, [-1, 1], atol=1 / 127)
+    middle = 0 if np.dtype(dtype).kind == "i" else (high + 1) // 2
+    assert to_waveform(np.full(3, middle, dtype), RATE, RATE).tolist() == [0, 0, 0]
+
+
+# --- Results ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_result_lists_its_best_tags_and_times(tagger: Tagger, music: Path) -> None:
+    result = tagger.tag(music / "long.wav")
+    best = result.top(2)
+    assert best == sorted(result.tags.items(), key=lambda tag: tag[1], reverse=True)[:2]
+    assert best[0] == (result.tag, result.tags[result.tag])
+    assert len(result.top(99)) == 3
+    with pytest.raises(ValueError, match="n=0"):
+        result.top(0)
+    assert result.times.dtype == np.float64
+    np.testing.assert_allclose(result.times, np.arange(18) * 81_920 / 44_100)
+
+
+def test_what_they_are_is_told(tagger: Tagger, music: Path) -> None:
+    assert repr(tagger) == "<Tagger: tones, version 1; mcclstm, 3 labels, 44100 Hz>"
+    result = tagger.tag(music / "long.wav")
+    label, probability = result.top(1)[0]
+    said = repr(result)
+    assert said.startswith(f"<Result: '{music / 'long.wav'}': {label} {probability:.0%}, ")
+    assert said.endswith("; 18 chunks, 33.4 s, 2 windows>")
+    assert repr(tagger.tag_waveform(np.zeros(2_048), RATE)).startswith("<Result: 'waveform': ")
+    (refused,) = tagger.tag_files([music / "missing.wav"])
+    assert repr(refused) == f"<Result: '{music / 'missing.wav'}' refused: {refused.reason}>"
+    assert refused.top(3) == [] and refused.times.shape == (0,)
+
+
 # --- Loading ---------------------------------------------------------------------------------------------------------
 
 
 def test_load_takes_a_version_or_the_newest(tagger: Tagger, exported: Path, tmp_path: Path) -> None:
     assert tagger.folder == exported
     model = tmp_path / "model"
-    for version in ("9", "10", "old", ".part-11"):
+    for version in ("9", "10"):
         (model / version).mkdir(parents=True)
-        (model / version / FACTS).write_text("{}")
-    (model / "11").mkdir()  # of which mcc_zoo.json has not been written
-    assert newest(model) == model / "10"
-    assert newest(model / "9") == model / "9"
+        (model / version / METADATA_FILE).write_text("{}")
     (model / "12").symlink_to(exported)
     loaded = mcc_zoo.load(os.fspath(model))
     assert loaded.folder == model / "12"
@@ -230,39 +327,22 @@ def test_load_takes_a_version_or_the_newest(tagger: Tagger, exported: Path, tmp_
     assert loaded.tag_waveform(samples, RATE).tags == pytest.approx(tagger.tag_waveform(samples, RATE).tags, abs=1e-6)
 
 
+def test_load_takes_a_name(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCC_ZOO_MODELS", str(exported.parents[1]))
+    assert mcc_zoo.load("tones").folder == exported
+
+
 def test_what_is_no_export_is_refused(tmp_path: Path, exported: Path) -> None:
     with pytest.raises(
         ExportError, match=r"nowhere is no export: neither it nor a numbered folder in it holds mcc_zoo"
     ):
         mcc_zoo.load(tmp_path / "nowhere")
-    (tmp_path / FACTS).write_text("{")
-    with pytest.raises(ExportError, match=r"cannot be loaded \(.+\): is the folder whole\?"):
+    (tmp_path / METADATA_FILE).write_text("{")
+    with pytest.raises(ExportError, match=r"mcc_zoo\.json cannot be read \(.+\): is the folder whole\?"):
         mcc_zoo.load(tmp_path)
-    (tmp_path / FACTS).write_text((exported / FACTS).read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / METADATA_FILE).write_text((exported / METADATA_FILE).read_text(encoding="utf-8"), encoding="utf-8")
     with pytest.raises(ExportError, match=r"cannot be loaded \(.+\): is the folder whole\?"):
-        mcc_zoo.load(tmp_path)  # facts, and no model beside them
-
-
-def test_what_is_no_export_is_answered_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def choice(folder: str) -> str:
-        with pytest.raises(ExportError) as refused:
-            newest(Path(folder))
-        return str(refused.value).partition(f" holds {FACTS}")[2]
-
-    monkeypatch.chdir(tmp_path)
-    assert choice("genre") == ""  # nothing is there to choose
-    for version in ("a_1/1", "a_2/1", "a_2/2", "a_2/.part-3", ".hidden/1"):
-        (tmp_path / "exported_models" / version).mkdir(parents=True)
-        (tmp_path / "exported_models" / version / FACTS).touch()
-    assert choice("exported_models") == "; choose exported_models/a_2 or exported_models/a_1"
-    assert choice("exported_models/a_11") == "; choose exported_models/a_1 or exported_models/a_2"
-    assert choice("exported_models/a_2/3") == "; choose exported_models/a_2/2 or exported_models/a_2/1"
-    assert choice("a_1") == choice("nowhere/a_1") == "; choose exported_models/a_1 or exported_models/a_2"
-    for name in "bcdefg":
-        (tmp_path / "exported_models" / name / "1").mkdir(parents=True)
-        (tmp_path / "exported_models" / name / "1" / FACTS).touch()
-    assert choice("exported_models/a_3").startswith("; choose exported_models/a_2 or exported_models/a_1 or ")
-    assert choice("exported_models/a_3").endswith(" (the nearest of 8)")
+        mcc_zoo.load(tmp_path)  # the metadata, and no model beside it
 
 
 def test_the_c_library_answers_as_the_tagger(exported: Path, tagger: Tagger, music: Path) -> None:
