@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 from pathlib import Path
 
-from mcc_zoo.export.metadata import ExportError
-from mcc_zoo.export.saved_model import FACTS
+from mcc_zoo.export.metadata import FACTS, ExportError
 
 EXPORTS = Path("exported_models")  # where exports go, if nobody says otherwise
+SHIPPED = Path(__file__).parents[1] / EXPORTS  # those that come with the package
 MOST_NAMED = 5  # exports, where the one that was asked for is not there
 
 
@@ -26,6 +27,21 @@ def newest(folder: Path) -> Path:
             f"{folder} is no export: neither it nor a numbered folder in it holds {FACTS}{_choice(folder)}"
         )
     return max(versions, key=lambda path: int(path.name))
+
+
+def find_exports() -> list[Path]:
+    """List the models in the folder that MCC_ZOO_MODELS names, in ./exported_models, and in the package.
+
+    Returns:
+        The folder of each model's newest version, sorted by name. Of models of one name the first that is found counts.
+    """
+    named = os.environ.get("MCC_ZOO_MODELS")
+    found: dict[str, Path] = {}
+    for place in [*([Path(named)] if named else []), EXPORTS, SHIPPED]:
+        for model in _exports(place):
+            if _versions(model):
+                found.setdefault(model.name, newest(model))
+    return [found[name] for name in sorted(found)]
 
 
 def _versions(folder: Path) -> list[Path]:
