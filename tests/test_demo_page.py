@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 import mcc_zoo
 from mcc_zoo import demo_page
-from mcc_zoo.cli import common, main
+from mcc_zoo.cli.main import app
 from mcc_zoo.demo_page import DemoPage, Library, LoadedModel, ModelError, ServedModel, server, tracks
 from mcc_zoo.features.framing import samples_of
 from serving.stand_in import StandIn
@@ -40,7 +40,7 @@ DEAF = "http://127.0.0.1:9"  # the discard port: nobody listens
 @contextlib.contextmanager
 def served(application: DemoPage) -> Iterator[str]:
     """Run a page and give its address."""
-    listening = demo_page.listening(application, port=0)
+    listening = demo_page.listen(application, port=0)
     threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield f"http://{demo_page.HOST}:{listening.port}"
     listening.shutdown()
@@ -48,7 +48,7 @@ def served(application: DemoPage) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def library(tagger, music) -> Library:
-    return Library.of(tagger.tag_files([music / "notes.txt", *mcc_zoo.audio.folders.find(music)]), music)
+    return Library.from_results(tagger.tag_files([music / "notes.txt", *mcc_zoo.audio.folders.find(music)]), music)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_every_length_is_cut_as_the_tagger_cuts_it(tagger, loaded_model, rng):
     noise = rng.normal(scale=0.2, size=window + 2 * hop).astype(np.float32)
     for samples in (2_048, chunk - 1, chunk, window - 1, window, window + hop - 1, window + hop, window + hop + 1):
         result = tagger.tag_waveform(noise[:samples], 44_100)
-        found = tracks.tagged(np.split(noise[:samples], [1_000, samples // 2 + 1_000]), tagger, loaded_model)
+        found = tracks.tag_track(np.split(noise[:samples], [1_000, samples // 2 + 1_000]), tagger, loaded_model)
         np.testing.assert_allclose(found.tags, list(result.tags.values()), atol=1e-5)
         np.testing.assert_allclose(found.taggram, result.taggram, atol=1e-5)
         np.testing.assert_allclose(found.descriptor, result.descriptor, atol=1e-4)
@@ -309,33 +309,33 @@ def test_a_model_of_other_labels_or_descriptors_is_not_believed(tagger, loaded_m
         return SimpleNamespace(predict=lambda *_: {name: np.zeros(shape) for name, shape in outputs.items() if shape})
 
     block = [np.zeros(5_000, np.float32)]
-    assert tracks.tagged(block, tagger, answers()).windows == 1
+    assert tracks.tag_track(block, tagger, answers()).windows == 1
     for shapes in ({"tags": (1, 4)}, {"taggram": (1, 1, 4)}, {"descriptor": (1, 7)}, {"tags": None}, {"tags": (0, 3)}):
         with pytest.raises(ModelError, match="the model's answer does not fit .*tones/1 .*: is it that export"):
-            tracks.tagged(block, tagger, answers(**shapes))
+            tracks.tag_track(block, tagger, answers(**shapes))
 
 
 def test_nearest_ranks_by_direction_and_bears_silence():
     library = Library(list("abc"), ["x"] * 3, np.array([[0, 0], [1, 0], [30, 30]], np.float32))
-    assert [found["path"] for found in library.nearest(np.array([1.0, 1.0]))] == ["c", "b", "a"]
-    assert [found["similarity"] for found in library.nearest(np.zeros(2), count=2)] == [0.0, 0.0]
+    assert [found["path"] for found in library.find_nearest(np.array([1.0, 1.0]))] == ["c", "b", "a"]
+    assert [found["similarity"] for found in library.find_nearest(np.zeros(2), count=2)] == [0.0, 0.0]
 
 
 @pytest.fixture
 def command(tagger, monkeypatch):
     """Run `mcc-zoo demo-page EXPORT` with the export of the fixtures, up to where it would wait for requests."""
-    monkeypatch.setattr(common, "load", lambda folder, decoder: tagger)
+    monkeypatch.setattr("mcc_zoo.inference.tagger.load", lambda folder, decoder: tagger)
     pages: list[DemoPage] = []
 
     def listen(application, port):
-        server.listening(application, port).server_close()
+        server.listen(application, port).server_close()
         pages.append(application)
         return SimpleNamespace(port=port, serve_forever=lambda: None)
 
-    monkeypatch.setattr(demo_page, "listening", listen)
+    monkeypatch.setattr(demo_page, "listen", listen)
 
     def run(*arguments):
-        result = CliRunner().invoke(main.app, ["demo-page", "export", *map(str, arguments)])
+        result = CliRunner().invoke(app, ["demo-page", str(tagger.folder), *map(str, arguments)])
         return result.exit_code, result.stderr, pages
 
     return run
@@ -355,7 +355,7 @@ def test_command_says_what_it_cannot_do(command, tmp_path):
         port = taken.getsockname()[1]
         status, said, _ = command("--port", port)
     assert (status, said) == (
-        2, f"error: --port={port} cannot be had (Address already in use): give another, or 0 for a free one\n"
+        2, f"error: --port={port} cannot be used (Address already in use): give another, or 0 for a free one\n"
     )  # fmt: skip
     status, said, _ = command("--server", "localhost:8501")
     assert (status, said) == (2, "error: --server='localhost:8501': give a URL, such as http://localhost:8501\n")
