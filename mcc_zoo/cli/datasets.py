@@ -26,7 +26,9 @@ def validate(
     ],
     folder: Annotated[
         Path,
-        typer.Argument(metavar="FOLDER", help="The dataset's folder; for manifest a CSV file with columns path, label."),
+        typer.Argument(
+            metavar="FOLDER", help="The dataset's folder; for manifest a CSV file with columns path, label."
+        ),
     ],
     headers_only: Annotated[
         bool,

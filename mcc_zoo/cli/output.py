@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
 from collections.abc import Callable, Iterable
@@ -82,11 +83,12 @@ def print_table(table: Table) -> None:
 
 def stream_csv(rows: Iterable[Row], out: TextIO) -> list[Row]:
     """Write comma-separated rows below a header, each as soon as it is there, and return them."""
-    import pandas as pd
-
     written: list[Row] = []
     for row in rows:
-        pd.DataFrame([row]).to_csv(out, header=not written, index=False)
+        writer = csv.DictWriter(out, list(row), lineterminator="\n")
+        if not written:
+            writer.writeheader()
+        writer.writerow(row)
         out.flush()
         written.append(row)
     return written

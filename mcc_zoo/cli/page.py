@@ -26,7 +26,7 @@ def open_page(
     folder: Annotated[
         Path | None,
         typer.Option(
-            metavar="MUSIC",
+            metavar="FOLDER",
             exists=True,
             file_okay=False,
             help="A folder of tracks, described at the start; the page shows those nearest to your track.",

@@ -38,8 +38,8 @@ def tag(
     as soon as its file is read. --output writes a file instead.
 
     There is one row per file, even if the file is refused, with the columns path, status (ok or refused), reason, tag
-    (the most probable label), chunks, seconds, windows (the number that was averaged), and probability_LABEL for each
-    label. A file that is given twice gets one row.
+    (the most probable label), chunks and seconds (the length that was read), windows (how many were averaged), and
+    probability_LABEL for each label. A file that is given twice gets one row.
 
     Exit status: 0 all files tagged, 1 some refused, 2 the command cannot be carried out, 130 after Ctrl-C.
     """

@@ -16,6 +16,44 @@ from mcc_zoo.export.model_card import accuracy
 from mcc_zoo.silence import import_tensorflow
 
 app = typer.Typer()
+ManifestArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MANIFEST",
+        help="CSV file with one row per track and the columns path (relative to the file) and label; optional: group "
+        "(an artist or album, whose tracks stay on one side of every split) and fold.",
+    ),
+]
+NameOption = Annotated[
+    str | None, typer.Option(help="Name of the new model; by default EXPORT_MANIFEST, of the two names.")
+]
+ExportDirOption = Annotated[
+    Path, typer.Option(metavar="FOLDER", file_okay=False, help="Where to export it: FOLDER/NAME/1, then 2, ...")
+]
+UnfreezeOption = Annotated[
+    bool,
+    typer.Option(
+        "--unfreeze",
+        help="Train all weights, at a tenth of the usual learning rate. Takes much longer; needs many tracks.",
+    ),
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --unfreeze: the most epochs; the best one is chosen on validation tracks."),
+]
+FoldsOption = Annotated[int, typer.Option(min=3, help="Number of folds of the cross-validation.")]
+SplitOption = Annotated[
+    str,
+    typer.Option(
+        help="grouped: tracks of a group stay together. random: they do not. PATH.csv: a table with the columns path "
+        "and fold. auto: the manifest's column fold if it has one, else grouped."
+    ),
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the folds and of the training order.")]
+LicenceOption = Annotated[str, typer.Option(help="Licence of the music, for the model card.")]
+CacheDirOption = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", file_okay=False, help="Keep decoded features here for another run.")
+]
 
 
 @app.command(
@@ -24,45 +62,16 @@ app = typer.Typer()
 )
 def finetune(
     export: ExportArgument,
-    manifest: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MANIFEST",
-            help="CSV file with one row per track and the columns path (relative to the file) and label; optional: "
-            "group (an artist or album, whose tracks stay on one side of every split) and fold.",
-        ),
-    ],
-    name: Annotated[
-        str | None, typer.Option(help="Name of the new model; by default EXPORT_MANIFEST, of the two names.")
-    ] = None,
-    export_dir: Annotated[
-        Path, typer.Option(metavar="FOLDER", file_okay=False, help="Where to export it: FOLDER/NAME/1, then 2, ...")
-    ] = Path("exported_models"),
-    unfreeze: Annotated[
-        bool,
-        typer.Option(
-            "--unfreeze",
-            help="Train all weights, at a tenth of the usual learning rate. Takes much longer; needs many tracks.",
-        ),
-    ] = False,
-    epochs: Annotated[
-        int | None,
-        typer.Option(min=1, help="With --unfreeze: the most epochs; the best one is chosen on validation tracks."),
-    ] = None,
-    folds: Annotated[int, typer.Option(min=3, help="Number of folds of the cross-validation.")] = 5,
-    split: Annotated[
-        str,
-        typer.Option(
-            help="grouped: tracks of a group stay together. random: they do not. PATH.csv: a table with the columns "
-            "path and fold. auto: the manifest's column fold if it has one, else grouped."
-        ),
-    ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds and of the training order.")] = 0,
-    licence: Annotated[str, typer.Option(help="Licence of the music, for the model card.")] = "not stated",
-    cache_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", file_okay=False, help="Keep decoded features here for another run."),
-    ] = None,
+    manifest: ManifestArgument,
+    name: NameOption = None,
+    export_dir: ExportDirOption = Path("exported_models"),
+    unfreeze: UnfreezeOption = False,
+    epochs: EpochsOption = None,
+    folds: FoldsOption = 5,
+    split: SplitOption = "auto",
+    seed: SeedOption = 0,
+    licence: LicenceOption = "not stated",
+    cache_dir: CacheDirOption = None,
     decoder: DecoderOption = "soundfile",
 ) -> None:
     """Train a model on labels of your own, and export it.
