@@ -11,6 +11,7 @@ import typer
 
 from mcc_zoo.cli.common import REFUSED, Row, escape_unprintable, fail, find_export, say
 from mcc_zoo.cli.options import ExportArgument
+from mcc_zoo.cli.output import stream_csv
 from mcc_zoo.export.metadata import FACTS, ExportError
 from mcc_zoo.export.model_card import accuracy, score_beside_chance
 from mcc_zoo.inference.locate import find_exports
@@ -29,19 +30,14 @@ def list_models() -> None:
 
     Exit status: 0, or 1 if the description of a model cannot be read.
     """
-    from mcc_zoo.cli.output import make_table, print_table, stream_csv
-
     rows, unreadable = [], []
     for folder in find_exports():
         try:
             rows.append(_make_row(folder, _read_metadata(folder)))
         except ExportError as error:
             unreadable.append(str(error))
-    if sys.stdout.isatty() and rows:
-        table = make_table(*rows[0])
-        for row in rows:
-            table.add_row(*map(str, row.values()))
-        print_table(table)
+    if sys.stdout.isatty():
+        typer.echo("\n\n".join(map(_describe, rows)))
     else:
         stream_csv(rows, sys.stdout)
     for message in unreadable:
@@ -150,10 +146,16 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
 def _make_row(folder: Path, metadata: dict[str, Any]) -> Row:
     scores, labels = metadata.get("scores"), metadata["labels"]
     return {
-        "name": folder.parent.name,
+        "name": escape_unprintable(folder.parent.name),
         "version": int(folder.name),
         "architecture": metadata.get("architecture", ""),
         "labels": ", ".join(labels),
         "score": f"{accuracy(scores) if scores else 'not measured'} (chance {100 / len(labels):.1f} %)",
-        "folder": str(folder),
+        "folder": escape_unprintable(str(folder)),
     }
+
+
+def _describe(row: Row) -> str:
+    """Describe a model for a terminal: its name, which is never wrapped, and a line for each of its facts."""
+    name, *facts = row
+    return "\n".join([row[name], *(f"  {fact:12}  {row[fact]}" for fact in facts)])

@@ -54,7 +54,10 @@ def make_descriptor_row(result: Result, tagger: Tagger, with_chunks: bool) -> Ro
 
 def make_tag_table(rows: Iterable[Row], top: int) -> Table:
     """Make the table for a terminal: the `top` most probable tags of each file, or why it was refused."""
-    table = make_table("file", "read", "tags")
+    table = Table(box=box.SIMPLE)
+    table.add_column("file", overflow="fold")
+    table.add_column("read", justify="right", no_wrap=True)
+    table.add_column("tags", overflow="fold")
     for row in rows:
         length, tags = "", f"refused: {row['reason']}"
         if row["status"] == "ok":
@@ -63,16 +66,6 @@ def make_tag_table(rows: Iterable[Row], top: int) -> Table:
             length = f"{row['seconds']:.0f} s"
             tags = ", ".join(f"{name.removeprefix(PROBABILITY)} {value:.0%}" for value, name in best)
         table.add_row(row["path"], length, tags)
-    return table
-
-
-def make_table(first: str, second: str, *others: str) -> Table:
-    """Make an empty table for a terminal: the second column is a number and is not wrapped, the others are."""
-    table = Table(box=box.SIMPLE)
-    table.add_column(first, overflow="fold")
-    table.add_column(second, justify="right", no_wrap=True)
-    for name in others:
-        table.add_column(name, overflow="fold")
     return table
 
 

@@ -57,12 +57,19 @@ def test_models_lists_the_newest_versions(run: Run, models: Path) -> None:
     ]
 
 
-def test_models_on_a_terminal_is_a_table(run: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_on_a_terminal_is_for_people(run: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mcc_zoo.cli.models.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
-    monkeypatch.setenv("COLUMNS", "300")
-    lines = [re.split(r"  +", line.strip()) for line in run("models").stdout.splitlines() if line.strip()]
-    assert lines[0] == ["name", "version", "architecture", "labels", "score", "folder"]
-    assert [line[:3] for line in lines[2:]] == [["jazz", "10", "mcclstm"], ["moods", "1", "r4"]]
+    jazz, moods = run("models").stdout.split("\n\n")
+    lines = [re.split(r"  +", line.strip(), maxsplit=1) for line in jazz.splitlines()]
+    assert lines == [
+        ["jazz"],
+        ["version", "10"],
+        ["architecture", "mcclstm"],
+        ["labels", "bop, swing, big"],
+        ["score", "accuracy 71.2 ± 3.0 % (chance 50.0 %)"],
+        ["folder", f"{models}/jazz/10"],
+    ]
+    assert moods.startswith("moods\n")
 
 
 def test_models_says_what_cannot_be_read_and_where_nothing_is(
