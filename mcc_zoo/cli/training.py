@@ -118,7 +118,7 @@ def _report(folder: Path) -> None:
     metadata = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     majority, count = metadata["majority"], metadata["set_aside"]
     say(
-        f"{accuracy(metadata['scores'])}, cross-validated on {metadata['tracks']} tracks; always answering "
+        f"{accuracy(metadata['scores'])}, cross-validated on {metadata['tracks']} tracks; always saying "
         f"{majority['label']} would give {majority['percent']:.1f} %"
     )
     say(metadata["limits"][0])
