@@ -1,4 +1,4 @@
-"""Experiment scripts, one a dataset: `python -m experiments.NAME --help`."""
+"""Experiment scripts, one per dataset: `python -m experiments.NAME --help`."""
 
 from mcc_zoo.silence import import_tensorflow
 

@@ -1,6 +1,7 @@
 """Import TensorFlow without the lines that it writes to standard error.
 
-`import mcc_zoo` does not use it: standard error belongs to the program that imports it.
+Programs use it (`mcc-zoo`, `python -m experiments.NAME`). The library does not: standard error belongs to the program
+that imports it.
 """
 
 from __future__ import annotations
@@ -11,24 +12,26 @@ import signal
 import tempfile
 from collections.abc import Iterator
 
+INTERRUPTED = 130  # exit status after Ctrl-C
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Drop what is written to standard error, unless the work fails; TF_CPP_MIN_LOG_LEVEL=0 lets it through.
+    """Drop what is written to standard error, unless the block fails; TF_CPP_MIN_LOG_LEVEL=0 lets everything through.
 
-    TensorFlow writes to the file descriptor, past `sys.stderr`.
+    TensorFlow writes to the file descriptor, not to `sys.stderr`.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         yield
         return
     before = os.dup(2)
-    with tempfile.TemporaryFile() as heard:
-        os.dup2(heard.fileno(), 2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
         try:
             yield
         except BaseException:
-            heard.seek(0)
-            os.write(before, heard.read())
+            written.seek(0)
+            os.write(before, written.read())
             raise
         finally:
             os.dup2(before, 2)
@@ -36,8 +39,8 @@ def quiet() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and let it look for GPUs, in silence, and end quietly on Ctrl-C meanwhile."""
-    before = signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    """Import TensorFlow and let it look for GPUs, in silence; Ctrl-C meanwhile ends the process without a traceback."""
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     try:
         with quiet():
             import tensorflow as tf

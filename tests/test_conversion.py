@@ -297,7 +297,7 @@ def test_the_command_says_what_it_wrote(odd, tmp_path):
     output.write_text("an older file")
     result = CliRunner().invoke(app, ["convert", str(odd), str(output), "--seconds", "1.5"])
     assert (result.exit_code, result.stdout) == (0, "")
-    said = f"wrote {output}: audio (1, 12000) at 8000 Hz, 1.50 s; at most "
+    said = f"wrote {output}: audio (1, 12000) at 8000 Hz, 1.50 s; differs from the model by at most "
     assert result.stderr.splitlines()[-1].startswith(said)
     assert onnxruntime.InferenceSession(output.read_bytes()).get_inputs()[0].shape == [1, 12_000]
     assert [path.name for path in tmp_path.iterdir()] == [output.name]

@@ -1,4 +1,4 @@
-"""What the commands share: sentences, reading an export and inputs, and files that are whole or not there."""
+"""What the commands share: messages, finding and loading a model, reading inputs, and files written whole."""
 
 from __future__ import annotations
 
@@ -6,82 +6,98 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-import tensorflow as tf
 import typer
 
-from mcc_zoo.audio import checks, folders
-from mcc_zoo.audio.decoders import Name, check
+from mcc_zoo.audio import checks, decoders, folders
 from mcc_zoo.export.metadata import ExportError
-from mcc_zoo.inference.result import Result
-from mcc_zoo.inference.tagger import Mode, Tagger, load
+from mcc_zoo.inference.locate import latest
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.silence import quiet
+from mcc_zoo.silence import import_tensorflow, quiet
+
+if TYPE_CHECKING:
+    from mcc_zoo.cli.options import Mode
+    from mcc_zoo.inference.result import Result
+    from mcc_zoo.inference.tagger import Tagger
 
 REFUSED, IMPOSSIBLE, INTERRUPTED = 1, 2, 130  # exit statuses
 
 Row = dict[str, Any]
 
 
-def printable(text: str) -> str:
-    r"""Return text that UTF-8 can hold and that does nothing to a terminal: control characters and bytes as escapes.
+def escape_unprintable(text: str) -> str:
+    r"""Write control characters, and bytes that are not UTF-8, as escapes, so that text does nothing to a terminal.
 
-    >>> print(printable("ça\udce7\n.wav"))
+    >>> print(escape_unprintable("ça\udce7\n.wav"))
     ça\udce7\n.wav
     """
     return re.sub(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]", lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
 def say(message: str) -> None:
-    """Print a sentence to standard error."""
-    typer.echo(printable(message), err=True)
+    """Print a message to standard error."""
+    typer.echo(escape_unprintable(message), err=True)
 
 
 def fail(message: str) -> NoReturn:
-    """Say why the command cannot be carried out, and end it."""
+    """Print why the command cannot be carried out, and end it with status 2."""
     say(f"error: {message}")
     raise typer.Exit(IMPOSSIBLE)
 
 
-def loaded(export: Path, decoder: Name) -> Tagger:
-    """Load an export, or end with the reason."""
-    usable(decoder)
-    with contextlib.suppress(RuntimeError):  # where TensorFlow has started already, its threads stay as they are
-        # Files go through side by side, a core each: more threads for an operation would take the others' cores.
+def find_export(export: Path) -> Path:
+    """Return the folder of the version that EXPORT names, or end with the reason."""
+    try:
+        return latest(export)
+    except ExportError as error:
+        fail(str(error))
+
+
+def check_decoder(decoder: str) -> None:
+    """End with the reason if a decoder is not installed."""
+    try:
+        decoders.check(decoder)
+    except ValueError as error:
+        fail(f"--{error}")
+
+
+def load_tagger(export: Path, decoder: decoders.Name) -> Tagger:
+    """Load a model for use on many files, or end with the reason."""
+    check_decoder(decoder)
+    folder = find_export(export)
+    import_tensorflow()
+    import numpy as np
+    import tensorflow as tf
+
+    from mcc_zoo.inference import tagger as inference
+
+    with contextlib.suppress(RuntimeError):  # if TensorFlow has started already, its threads stay as they are
+        # Files are read side by side, one per core: more threads per operation would take the other files' cores.
         tf.config.threading.set_intra_op_parallelism_threads(1)
     try:
         with quiet():
-            tagger = load(export, decoder)
-            # Asked once, here, TensorFlow logs nothing between the rows.
+            tagger = inference.load(folder, decoder)
+            # After a first question here, TensorFlow logs nothing between the rows.
             tagger.tag_waveform(np.zeros(tagger.front_end.chunk_samples), tagger.front_end.sample_rate)
     except ExportError as error:
         fail(str(error))
     return tagger
 
 
-def usable(decoder: Name) -> None:
-    """End with the reason where a decoder is not installed."""
-    try:
-        check(decoder)
-    except ValueError as error:
-        fail(f"--{error}")
-
-
-def listed(inputs: Iterable[str]) -> dict[str, str]:
+def list_inputs(inputs: Iterable[str]) -> dict[str, str]:
     """List the files to read, each once, in order.
 
     Args:
         inputs: Files and folders, as the user wrote them.
 
     Returns:
-        For each path "", or what is wrong with a folder that gives no files.
+        For each path "", or the reason why a folder gives no files.
     """
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for given in inputs:
         files, reason = [given], ""
         if os.path.isdir(given):
@@ -91,15 +107,19 @@ def listed(inputs: Iterable[str]) -> dict[str, str]:
                 files = [str(file) for file in folders.find(given)]
             except checks.AudioError as error:
                 files, reason = [], str(error)
-        found |= {file: "" for file in files} or {given: reason}
-    return found
+        reasons |= {file: "" for file in files} or {given: reason}
+    return reasons
 
 
-def results(tagger: Tagger, files: dict[str, str], sequence: Mode, doing: str) -> Iterator[Result]:
-    """Read all files of `listed` under a progress bar: exactly one result for each, in their order."""
-    found = zip(tagger.tag_files(files, sequence), files.values(), strict=True)
+def tag_inputs(tagger: Tagger, files: dict[str, str], sequence: Mode, description: str) -> Iterator[Result]:
+    """Tag the files of `list_inputs` under a progress bar.
+
+    Yields:
+        One result for each file, in their order.
+    """
+    tagged = zip(tagger.tag_files(files, sequence), files.values(), strict=True)
     with progress_bar(quiet=not sys.stderr.isatty()) as bar:
-        for result, reason in bar.track(found, total=len(files), description=doing):
+        for result, reason in bar.track(tagged, total=len(files), description=description):
             yield replace(result, reason=reason or result.reason)
 
 
@@ -122,14 +142,13 @@ def written_whole(output: Path) -> Iterator[IO[bytes]]:
             part.unlink()
 
 
-def conclude(rows: list[Row], tagger: Tagger) -> None:
-    """Say what a user should know of all rows together, and end with status 1 where inputs were refused."""
+def summarise(rows: Sequence[Row], tagger: Tagger) -> None:
+    """Print what a user should know about all rows together, and end with status 1 if inputs were refused."""
     if long := sum(row["windows"] > 1 for row in rows):
         chunks = tagger.metadata.training_chunks
         say(
-            f"{long} of {len(rows)} tracks longer than those of the training: windows of {chunks} chunks "
-            f"({chunks * tagger.front_end.chunk_seconds:.1f} s) averaged; --sequence=whole reads a track in one "
-            "sequence"
+            f"{long} of {len(rows)} tracks longer than the training tracks: averaged over windows of {chunks} chunks "
+            f"({chunks * tagger.front_end.chunk_seconds:.1f} s); --sequence=whole reads a track as one sequence"
         )
     if refused := sum(row["status"] != "ok" for row in rows):
         say(f"{refused} of {len(rows)} inputs refused, see their reasons")

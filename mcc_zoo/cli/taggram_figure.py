@@ -1,4 +1,4 @@
-"""A taggram as a picture."""
+"""A taggram as a figure."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import warnings
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from mcc_zoo.cli.common import fail, written_whole
 from mcc_zoo.experiment.report.figures import draw_taggram
-from mcc_zoo.inference.result import Result
-from mcc_zoo.inference.tagger import Tagger
+
+if TYPE_CHECKING:
+    from mcc_zoo.inference.result import Result
+    from mcc_zoo.inference.tagger import Tagger
 
 
-def picture_paths(files: Collection[str], output: Path) -> list[Path]:
-    """Name the picture of each file: `output` itself, or in that folder a name after the file's.
+def name_figures(files: Collection[str], output: Path) -> list[Path]:
+    """Choose the path of each file's figure: `output` itself, or in that folder a name after the file's.
 
-    >>> [path.name for path in picture_paths(["a/song.mp3", "song.wav", "b/song.mp3"], Path("pictures"))]
+    >>> [path.name for path in name_figures(["a/song.mp3", "song.wav", "b/song.mp3"], Path("figures"))]
     ['song.mp3.png', 'song.wav.png', 'song.mp3-2.png']
     """
     if output.suffix.lower() == ".png":
         if len(files) > 1:
-            fail(f"--output={output} holds the picture of one input and {len(files)} were given: name a folder")
+            fail(f"--output={output} holds the figure of one input and {len(files)} were given: name a folder")
         return [output]
     if output.suffix and not output.is_dir():
         fail(f"--output={output} has the suffix {output.suffix!r}: name a .png file, or a folder")
@@ -35,17 +38,17 @@ def picture_paths(files: Collection[str], output: Path) -> list[Path]:
     return paths
 
 
-def picture(result: Result, tagger: Tagger, title: str) -> Figure:
+def draw(result: Result, tagger: Tagger, title: str) -> Figure:
     """Draw a taggram.
 
     Args:
         result: Of a file that was not refused.
-        tagger: Whose result it is.
+        tagger: The tagger that gave the result.
         title: Stands above, before the most probable label.
 
     Returns:
         A figure: seconds from left to right, the first label on top, probability from 0 to 1 as colour. Beside each
-        label stands what the whole track got.
+        label stands its probability for the whole track.
     """
     labels = [f"{label}  {100 * probability:.0f} %" for label, probability in result.tags.items()]
     seconds = tagger.front_end.chunk_seconds
@@ -56,8 +59,8 @@ def picture(result: Result, tagger: Tagger, title: str) -> Figure:
     return figure
 
 
-def save_picture(figure: Figure, path: Path) -> None:
+def write_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     with written_whole(path) as file, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the name of the picture's file has it
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the file's name has it
         figure.savefig(file, format="png", dpi=120)

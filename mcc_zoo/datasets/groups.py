@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from scipy.cluster.hierarchy import DisjointSet
-
 
 def plain(name: str) -> str:
     """Write a name without what spellings of it differ in: case, punctuation, `&` for `and`.
@@ -26,6 +24,8 @@ def clusters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         >>> sorted(clusters([("d", "c"), ("b", "d"), ("x", "y")]).items())
         [('b', 'b'), ('c', 'b'), ('d', 'b'), ('x', 'x'), ('y', 'x')]
     """
+    from scipy.cluster.hierarchy import DisjointSet  # takes half a second, and most datasets need none
+
     pairs = list(pairs)
     together = DisjointSet(name for pair in pairs for name in pair)
     for pair in pairs:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from mcc_zoo.datasets.track import DatasetError
 
@@ -113,6 +112,8 @@ def _csv(path: Path) -> list[list[str]]:
 
 
 def _excel(path: Path) -> list[list[str]]:
+    import pandas as pd  # takes half a second, and most tables are CSV
+
     try:
         frame = pd.read_excel(path, header=None, dtype=str, na_filter=False)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The page's local server: a WSGI application, and the socket of this machine that it listens on."""
+"""The page's local server: a WSGI application, and the local socket that it listens on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import DECODERS
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError, ServedModel
-from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tagged
+from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tag_track
 from mcc_zoo.inference.tagger import Tagger
 from mcc_zoo.paper import SYSTEMS
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MAX_BYTES = 1 << 28  # 256 MiB; an hour of MP3 at 320 kbit/s takes 144
-LONGEST_NAME = 200
-PAGE = Path(__file__).with_name("page.html")
+LONGEST_NAME = 200  # characters
+PAGE, STYLE, SCRIPT = (Path(__file__).with_name(f"page.{suffix}") for suffix in ("html", "css", "js"))
 ROUTES = Map(
     [
         Rule("/", endpoint="page", methods=["GET"]),
@@ -43,20 +43,20 @@ ROUTES = Map(
 
 
 class _Request(Request):
-    trusted_hosts = [HOST, "localhost"]  # a name of elsewhere that points here is no way in
+    trusted_hosts = [HOST, "localhost"]  # a foreign host name that resolves to this machine is refused
 
 
 class DemoPage:
     """The application: `/` the page, `/about` the model, `/tag` a track, `/v1/...` TF Serving's REST protocol.
 
-    `POST /tag?name=song.mp3` takes an audio file as the body and answers with what the page shows of it, in JSON. What
-    goes wrong is answered as `{"error": SENTENCE}`.
+    `POST /tag?name=song.mp3` takes an audio file as the body and answers with what the page shows about it, in JSON.
+    Errors are answered as `{"error": SENTENCE}`.
 
     Args:
         tagger: The export.
-        model: Who is asked: the export loaded, or TF Serving that serves it.
+        model: The model to ask: the loaded export, or a TF Serving that serves it.
         library: Tracks to compare with.
-        max_bytes: Of a request.
+        max_bytes: Largest size of a request.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class DemoPage:
     ) -> None:
         """Read the page."""
         self._tagger, self._model, self._library, self._max_bytes = tagger, model, library, max_bytes
-        self._html = PAGE.read_text(encoding="utf-8")
-        script = self._html.partition("<script>")[2].partition("</script>")[0]
+        script = SCRIPT.read_text(encoding="utf-8")
+        self._html = _put_into_page(STYLE.read_text(encoding="utf-8"), script)
         allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         self._headers = {
             "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
@@ -87,7 +87,7 @@ class DemoPage:
         try:
             host, origin = request.host_url.rstrip("/"), request.headers.get("Origin")  # the host is checked here
             if origin not in (None, host):
-                raise Forbidden(f"a page of {origin} may not ask this one")
+                raise Forbidden(f"a page of {origin} may not ask this server")
             endpoint, _ = ROUTES.bind_to_environ(request.environ).match()
             return getattr(self, f"_{endpoint}")(request)
         except (AudioError, ModelError) as error:
@@ -97,7 +97,7 @@ class DemoPage:
             if error.code == 413:
                 sentence = f"larger than the {self._max_bytes / 2**20:g} MiB that this page takes; give a smaller file"
             return _json({"error": sentence}, error.code or 500)
-        except Exception as error:  # the next track may do better
+        except Exception as error:  # one bad track does not end the server
             logging.getLogger(__name__).exception("a request failed")
             return _json({"error": f"this is a fault of the server ({type(error).__name__}): see its terminal"}, 500)
 
@@ -128,23 +128,24 @@ class DemoPage:
             shutil.copyfileobj(request.stream, file)
             file.flush()
             try:
-                found = tagged(decoder.read_blocks(file.name, tagger.front_end.sample_rate, block), tagger, self._model)
+                blocks = decoder.read_blocks(file.name, tagger.front_end.sample_rate, block)
+                track = tag_track(blocks, tagger, self._model)
             except (AudioError, ModelError) as error:
                 reason = str(error).replace(repr(file.name), repr(name)).replace(file.name, repr(name))
-                blames_server = getattr(error, "status", None) == BAD_GATEWAY
-                named = reason if blames_server or repr(name) in reason else f"{name!r}: {reason}"
-                raise ModelError(named, BAD_GATEWAY if blames_server else 400) from error
+                is_server_fault = getattr(error, "status", None) == BAD_GATEWAY
+                message = reason if is_server_fault or repr(name) in reason else f"{name!r}: {reason}"
+                raise ModelError(message, BAD_GATEWAY if is_server_fault else 400) from error
         return _json(
             {
                 "name": name,
                 "labels": tagger.labels,
-                "tags": found.tags.tolist(),
-                "taggram": found.taggram.astype("float64").round(4).tolist(),
+                "tags": track.tags.tolist(),
+                "taggram": track.taggram.astype("float64").round(4).tolist(),
                 "chunk_seconds": tagger.front_end.chunk_seconds,
-                "windows": found.windows,
+                "windows": track.windows,
                 "window_chunks": tagger.metadata.training_chunks,
                 "so_far": tagger.has_lstm,
-                "nearest": self._library.nearest(found.descriptor) if self._library else [],
+                "nearest": self._library.find_nearest(track.descriptor) if self._library else [],
             }
         )
 
@@ -155,21 +156,31 @@ class DemoPage:
 
 class _Quiet(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing of requests: the page says what there is to say."""
+        """Log no requests: the page shows what happens."""
 
 
-def listening(application: DemoPage, port: int) -> BaseWSGIServer:
-    """Listen on this machine alone; `serve_forever` of the result answers, some requests at a time.
+def listen(application: DemoPage, port: int) -> BaseWSGIServer:
+    """Listen on this machine alone.
 
     Args:
-        application: Who answers.
-        port: 0 takes a free one; the result's `port` says which.
+        application: The application that answers.
+        port: 0 takes a free one.
+
+    Returns:
+        A server; its `serve_forever` answers, several requests at a time, and its `port` is the port.
 
     Raises:
-        OSError: The port cannot be had.
+        OSError: The port cannot be used.
     """
     with socket.create_server((HOST, port)) as opened:
         return make_server(HOST, port, application, threaded=True, request_handler=_Quiet, fd=opened.fileno())
+
+
+def _put_into_page(style: str, script: str) -> str:
+    """Put style and script into the page, so that it is one file and its policy can name its one script by hash."""
+    html = PAGE.read_text(encoding="utf-8")
+    html = html.replace(f'<link rel="stylesheet" href="{STYLE.name}">', f"<style>{style}</style>")
+    return html.replace(f'<script src="{SCRIPT.name}"></script>', f"<script>{script}</script>")
 
 
 def _json(value: Any, status: int = 200) -> Response:

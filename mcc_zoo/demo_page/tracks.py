@@ -1,4 +1,4 @@
-"""What the page shows of a track: the model asked window by window, and the tracks of a folder that are like it."""
+"""What the page shows about a track: its tags, window by window, and the most similar tracks of a folder."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NEAREST = 5
 
 
 @dataclass(frozen=True)
-class Tagged:
-    """What a model says of a track.
+class TaggedTrack:
+    """A model's answer about a track.
 
     Attributes:
         tags: (labels,) probabilities.
-        descriptor: (D,) of the track.
+        descriptor: (D,) float, the track's high-level descriptor.
         taggram: (chunks, labels) probabilities.
-        windows: Windows that were averaged.
+        windows: Number of windows that were averaged.
     """
 
     tags: np.ndarray
@@ -39,11 +39,11 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Library:
-    """The tracks of a folder.
+    """The tracks of a folder, to compare a track with.
 
     Attributes:
-        paths: Below the folder.
-        tags: The most probable label of each.
+        paths: Paths relative to the folder.
+        tags: The most probable label of each track.
         descriptors: (tracks, D) float32.
     """
 
@@ -52,31 +52,39 @@ class Library:
     descriptors: np.ndarray
 
     @classmethod
-    def of(cls, results: Iterable[Result], folder: str | os.PathLike[str]) -> Library:
+    def from_results(cls, results: Iterable[Result], folder: str | os.PathLike[str]) -> Library:
         """Keep the tracks that were not refused.
 
+        Args:
+            results: A tagger's results for the tracks.
+            folder: The folder that holds them.
+
         Raises:
-            AudioError: There is none.
+            AudioError: All were refused, or there are none.
         """
-        refused, kept = "no audio files are there", []
+        reason, kept = "it holds no audio files", []
         for result in results:
             if result.status == "ok":
                 kept.append((os.path.relpath(result.path, folder), result.tag, result.descriptor))
             else:
-                refused = result.reason
+                reason = result.reason
         if not kept:
-            raise AudioError(f"--folder={os.fspath(folder)}: no track of it can be read ({refused})")
+            raise AudioError(f"--folder={os.fspath(folder)}: no track of it can be read ({reason})")
         paths, tags, descriptors = zip(*kept, strict=True)
         return cls(list(paths), list(tags), np.stack(descriptors))
 
-    def nearest(self, descriptor: np.ndarray, count: int = NEAREST) -> list[dict[str, Any]]:
-        """List the tracks whose descriptors point most nearly the same way, the nearest first.
+    def find_nearest(self, descriptor: np.ndarray, count: int = NEAREST) -> list[dict[str, Any]]:
+        """List the tracks whose descriptors are most similar to one, the most similar first.
+
+        Args:
+            descriptor: (D,) float.
+            count: The most tracks to list.
 
         Returns:
-            Of each its path, its tag, and its similarity: the cosine, 0 where a descriptor is all zeros.
+            For each its path, tag and similarity: the cosine of the descriptors, 0 if one is all zeros.
 
         >>> library = Library(["a", "b"], ["slow", "fast"], np.array([[1, 0], [3, 4]], np.float32))
-        >>> [(found["path"], round(found["similarity"], 3)) for found in library.nearest(np.array([0.0, 2.0]))]
+        >>> [(track["path"], round(track["similarity"], 3)) for track in library.find_nearest(np.array([0.0, 2.0]))]
         [('b', 0.8), ('a', 0.0)]
         """
         lengths = np.linalg.norm(self.descriptors, axis=1) * np.linalg.norm(descriptor)
@@ -85,74 +93,74 @@ class Library:
         return [{"path": self.paths[i], "tag": self.tags[i], "similarity": float(cosines[i])} for i in first]
 
 
-def windows(blocks: Iterable[np.ndarray], front_end: FrontEnd, chunks: int) -> Iterator[np.ndarray]:
-    """Cut a waveform as `mcc_zoo.Tagger` reads it: windows of so many chunks, the last one may have fewer.
+def split_into_windows(blocks: Iterable[np.ndarray], front_end: FrontEnd, chunks: int) -> Iterator[np.ndarray]:
+    """Split a waveform as `mcc_zoo.Tagger` reads it: windows of some chunks; the last one may have fewer.
 
-    Windows overlap by what the last frame of a chunk reaches into the next, so their chunks are those of the whole
-    waveform.
+    The last frame of a chunk reaches into the next chunk. Windows overlap by so much, so that their chunks are the
+    chunks of the whole waveform.
 
     Args:
-        blocks: The waveform at the front end's rate, cut anyhow.
-        front_end: The model's.
-        chunks: Of a window.
+        blocks: The waveform at the front end's rate, in blocks of any length.
+        front_end: The model's front end.
+        chunks: Number of chunks of a window.
 
     Yields:
-        Arrays (samples,).
+        Windows, (samples,) float32.
 
     Raises:
         AudioError: The waveform is shorter than one STFT window.
     """
     step, span = chunks * front_end.chunk_hop, samples_of(chunks, front_end)
-    rest, found = np.empty(0, np.float32), False
+    rest, is_split = np.empty(0, np.float32), False
     for block in blocks:
         rest = np.concatenate([rest, block])
         while len(rest) >= span:
-            found = True
+            is_split = True
             yield rest[:span]
             rest = rest[step:]
-    if not found and len(rest) < front_end.window_length:
+    if not is_split and len(rest) < front_end.window_length:
         raise AudioError(too_short(len(rest), front_end))
-    if not found or len(rest) >= front_end.chunk_samples:
+    if not is_split or len(rest) >= front_end.chunk_samples:
         yield rest
 
 
-def tagged(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tagged:
+def tag_track(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> TaggedTrack:
     """Ask a model about a track, window by window, and average as `mcc_zoo.Tagger` does.
 
     Args:
-        blocks: The track's waveform at the tagger's rate.
-        tagger: Of the same export; knows its labels, its front end and the length of its training tracks.
-        model: Who is asked.
+        blocks: The track's waveform at the tagger's rate, in blocks of any length.
+        tagger: Of the same export; it knows the labels, the front end and the length of the training tracks.
+        model: The model to ask.
 
     Raises:
         AudioError: The track is refused.
-        ModelError: The model refuses it, does not answer, or is not the tagger's.
+        ModelError: The model refuses the track, does not answer, or is not the tagger's.
     """
     answers, taggrams = [], []
-    for window in windows(_limited(blocks, tagger.front_end), tagger.front_end, tagger.metadata.training_chunks):
+    audio = _refuse_long(blocks, tagger.front_end)
+    for window in split_into_windows(audio, tagger.front_end, tagger.metadata.training_chunks):
         answers.append(model.predict("serving_default", window[np.newaxis]))
         taggrams.append(model.predict("taggram", window[np.newaxis]))
     try:
-        pieces = [found["taggram"][0] for found in taggrams]
+        pieces = [answer["taggram"][0] for answer in taggrams]
         weights = [len(piece) for piece in pieces]
         tags, descriptor = (
-            np.average([found[name][0] for found in answers], axis=0, weights=weights)
+            np.average([answer[name][0] for answer in answers], axis=0, weights=weights)
             for name in ("tags", "descriptor")
         )
         taggram = np.concatenate(pieces)
-        if (
-            not len(tags) == taggram.shape[1] == len(tagger.labels)
-            or len(descriptor) != tagger.metadata.descriptor_size
-        ):
-            raise ValueError(f"{len(tags)} tags, {len(descriptor)} values a descriptor")
+        labels_differ = not len(tags) == taggram.shape[1] == len(tagger.labels)
+        if labels_differ or len(descriptor) != tagger.metadata.descriptor_size:
+            raise ValueError(f"{len(tags)} tags, {len(descriptor)} values per descriptor")
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ModelError(
             f"the model's answer does not fit {tagger.folder} ({error}): is it that export?", BAD_GATEWAY
         ) from error
-    return Tagged(tags, descriptor, taggram, len(pieces))
+    return TaggedTrack(tags, descriptor, taggram, len(pieces))
 
 
-def _limited(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np.ndarray]:
+def _refuse_long(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np.ndarray]:
+    """Pass blocks on, and refuse a track as soon as it is longer than the page takes."""
     samples = 0
     for block in blocks:
         samples += len(block)

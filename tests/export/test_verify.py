@@ -41,7 +41,7 @@ def test_an_export_is_what_was_exported(trained, architecture):
 
 
 def test_the_command_says_that_it_is_the_same(copy):
-    sentence = f"{copy}: files and answers are those that were exported"
+    sentence = f"{copy}: file hashes and predictions are as exported"
     assert run(copy) == run(copy.parent) == (0, [sentence], "")
 
 
@@ -59,7 +59,7 @@ def test_the_command_says_what_differs(copy):
         "assets/labels.txt: not what was exported",
         "variables/variables.data-00000-of-00001: not what was exported",
     ]
-    assert heard == f"{copy} is not what was exported: copy it again, or export it again\n"
+    assert heard == f"{copy} is not as it was exported: copy it again, or export it again\n"
 
 
 def test_the_command_needs_an_export(tmp_path):

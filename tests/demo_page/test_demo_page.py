@@ -1,86 +1,25 @@
-"""The demo page: its HTTP contract, the model asked by REST here and at an address, and the page in a browser."""
+"""The demo page: its HTTP contract, the model asked by REST here and at an address, and the command."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 import socket
 import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import requests
 import soundfile
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+from helpers.demo_pages import DEAF, HOSTILE, PREDICT, served
 from typer.testing import CliRunner
 
 import mcc_zoo
 from mcc_zoo import demo_page
-from mcc_zoo.cli import common, main
+from mcc_zoo.cli.main import app
 from mcc_zoo.demo_page import DemoPage, Library, LoadedModel, ModelError, ServedModel, server, tracks
 from mcc_zoo.features.framing import samples_of
-from serving.stand_in import StandIn
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-    from playwright.sync_api import Page as Tab
-
-HOSTILE = "<img src=x onerror=alert(1)>\"'../../etc/passwd"
-PREDICT = "/v1/models/tones:predict"
-DEAF = "http://127.0.0.1:9"  # the discard port: nobody listens
-
-
-@contextlib.contextmanager
-def served(application: DemoPage) -> Iterator[str]:
-    """Run a page and give its address."""
-    listening = demo_page.listening(application, port=0)
-    threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield f"http://{demo_page.HOST}:{listening.port}"
-    listening.shutdown()
-
-
-@pytest.fixture(scope="module")
-def library(tagger, music) -> Library:
-    return Library.of(tagger.tag_files([music / "notes.txt", *mcc_zoo.audio.folders.find(music)]), music)
-
-
-@pytest.fixture(scope="module")
-def loaded_model(exported) -> LoadedModel:
-    return LoadedModel(exported, "tones")
-
-
-@pytest.fixture(scope="module")
-def page(tagger, loaded_model, library) -> Iterator[str]:
-    """The address of a page that asks the export in this process."""
-    with served(DemoPage(tagger, loaded_model, library)) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def stand_in(exported) -> Iterator[StandIn]:
-    config = ModelServerConfig()
-    config.model_config_list.config.add(name="tones", base_path=str(exported.parent), model_platform="tensorflow")
-    with StandIn(config) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def proxy(tagger, stand_in, library) -> Iterator[str]:
-    """The address of a page that asks the stand-in of TF Serving."""
-    with served(DemoPage(tagger, ServedModel(stand_in.rest + "/", "tones"), library)) as address:
-        yield address
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
 def upload(address: str, body: bytes, name: str = "song.mp3", **headers: str) -> tuple[int, dict]:
@@ -116,7 +55,7 @@ def test_every_length_is_cut_as_the_tagger_cuts_it(tagger, loaded_model, rng):
     noise = rng.normal(scale=0.2, size=window + 2 * hop).astype(np.float32)
     for samples in (2_048, chunk - 1, chunk, window - 1, window, window + hop - 1, window + hop, window + hop + 1):
         result = tagger.tag_waveform(noise[:samples], 44_100)
-        found = tracks.tagged(np.split(noise[:samples], [1_000, samples // 2 + 1_000]), tagger, loaded_model)
+        found = tracks.tag_track(np.split(noise[:samples], [1_000, samples // 2 + 1_000]), tagger, loaded_model)
         np.testing.assert_allclose(found.tags, list(result.tags.values()), atol=1e-5)
         np.testing.assert_allclose(found.taggram, result.taggram, atol=1e-5)
         np.testing.assert_allclose(found.descriptor, result.descriptor, atol=1e-4)
@@ -309,33 +248,33 @@ def test_a_model_of_other_labels_or_descriptors_is_not_believed(tagger, loaded_m
         return SimpleNamespace(predict=lambda *_: {name: np.zeros(shape) for name, shape in outputs.items() if shape})
 
     block = [np.zeros(5_000, np.float32)]
-    assert tracks.tagged(block, tagger, answers()).windows == 1
+    assert tracks.tag_track(block, tagger, answers()).windows == 1
     for shapes in ({"tags": (1, 4)}, {"taggram": (1, 1, 4)}, {"descriptor": (1, 7)}, {"tags": None}, {"tags": (0, 3)}):
         with pytest.raises(ModelError, match="the model's answer does not fit .*tones/1 .*: is it that export"):
-            tracks.tagged(block, tagger, answers(**shapes))
+            tracks.tag_track(block, tagger, answers(**shapes))
 
 
 def test_nearest_ranks_by_direction_and_bears_silence():
     library = Library(list("abc"), ["x"] * 3, np.array([[0, 0], [1, 0], [30, 30]], np.float32))
-    assert [found["path"] for found in library.nearest(np.array([1.0, 1.0]))] == ["c", "b", "a"]
-    assert [found["similarity"] for found in library.nearest(np.zeros(2), count=2)] == [0.0, 0.0]
+    assert [found["path"] for found in library.find_nearest(np.array([1.0, 1.0]))] == ["c", "b", "a"]
+    assert [found["similarity"] for found in library.find_nearest(np.zeros(2), count=2)] == [0.0, 0.0]
 
 
 @pytest.fixture
 def command(tagger, monkeypatch):
     """Run `mcc-zoo demo-page EXPORT` with the export of the fixtures, up to where it would wait for requests."""
-    monkeypatch.setattr(common, "load", lambda folder, decoder: tagger)
+    monkeypatch.setattr("mcc_zoo.inference.tagger.load", lambda folder, decoder: tagger)
     pages: list[DemoPage] = []
 
     def listen(application, port):
-        server.listening(application, port).server_close()
+        server.listen(application, port).server_close()
         pages.append(application)
         return SimpleNamespace(port=port, serve_forever=lambda: None)
 
-    monkeypatch.setattr(demo_page, "listening", listen)
+    monkeypatch.setattr(demo_page, "listen", listen)
 
     def run(*arguments):
-        result = CliRunner().invoke(main.app, ["demo-page", "export", *map(str, arguments)])
+        result = CliRunner().invoke(app, ["demo-page", str(tagger.folder), *map(str, arguments)])
         return result.exit_code, result.stderr, pages
 
     return run
@@ -355,7 +294,7 @@ def test_command_says_what_it_cannot_do(command, tmp_path):
         port = taken.getsockname()[1]
         status, said, _ = command("--port", port)
     assert (status, said) == (
-        2, f"error: --port={port} cannot be had (Address already in use): give another, or 0 for a free one\n"
+        2, f"error: --port={port} cannot be used (Address already in use): give another, or 0 for a free one\n"
     )  # fmt: skip
     status, said, _ = command("--server", "localhost:8501")
     assert (status, said) == (2, "error: --server='localhost:8501': give a URL, such as http://localhost:8501\n")
@@ -373,130 +312,3 @@ def test_command_without_the_extra_says_what_to_install(command, monkeypatch):
     assert re.fullmatch(
         r"error: mcc-zoo demo-page needs the extra \[page\] \(.*werkzeug.*\): pip install 'mcc_zoo\[page\]'\n", said
     )
-
-
-@pytest.fixture(scope="module")
-def hostile_page(tagger, loaded_model, library) -> Iterator[str]:
-    """A page whose folder holds a file of a hostile name, first of all."""
-    paths = [HOSTILE if path == "short.wav" else path for path in library.paths]
-    with served(DemoPage(tagger, loaded_model, replace(library, paths=paths))) as address:
-        yield address
-
-
-@pytest.fixture(params=[pytest.param((1_100, "light"), id="desktop"), pytest.param((360, "dark"), id="phone")])
-def opened(browser: Browser, hostile_page: str, request: pytest.FixtureRequest) -> Iterator[tuple[Tab, list[str]]]:
-    """The page in a tab, and what it complained of or asked of others."""
-    width, scheme = request.param
-    trouble: list[str] = []
-    tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme, device_scale_factor=1)
-    tab.set_default_timeout(15_000)
-    tab.on("console", lambda message: trouble.append(message.text))
-    tab.on("pageerror", lambda error: trouble.append(str(error)))
-    tab.on("request", lambda asked: asked.url.startswith((hostile_page, "blob:", "data:")) or trouble.append(asked.url))
-    tab.goto(hostile_page)
-    tab.wait_for_selector("#facts:not(:empty)")
-    yield tab, trouble
-    tab.close()
-
-
-def choose(tab: Tab, path: Path, name: str = "") -> None:
-    """Upload a file as its field does."""
-    tab.set_input_files("#file", {"name": name or path.name, "mimeType": "", "buffer": path.read_bytes()})
-    tab.wait_for_selector(f"#status:has-text({json.dumps(name or path.name)}):has-text('tagged')")
-
-
-def opacities(tab: Tab, chunks: int, labels: int) -> np.ndarray:
-    """Read the picture: how opaque the middle of each cell is, (chunks, labels) from 0 to 1."""
-    cells = tab.evaluate(
-        """([chunks, labels]) => {
-            const picture = document.querySelector("canvas"), copy = document.createElement("canvas")
-            const {width, height} = Object.assign(copy, {width: picture.width, height: picture.height})
-            const brush = copy.getContext("2d", {willReadFrequently: true})
-            brush.drawImage(picture, 0, 0)
-            const alpha = (chunk, label) =>
-                brush.getImageData((chunk + 0.5) * width / chunks, (label + 0.5) * height / labels, 1, 1).data[3]
-            const places = count => [...Array(count).keys()]
-            return places(chunks).map(chunk => places(labels).map(label => alpha(chunk, label) / 255))
-        }""",
-        [chunks, labels],
-    )
-    return np.array(cells)
-
-
-def wait_until(tab: Tab, position: float) -> None:
-    """Wait for the cursor; `wait_for_function` would need the right to evaluate text, which the page has not."""
-    for _ in range(150):
-        if float(tab.input_value("#position")) > position:
-            return
-        tab.wait_for_timeout(50)
-    raise AssertionError(f"the cursor stays at {tab.input_value('#position')} s")
-
-
-def test_browser_shows_a_track_and_plays_it(opened, music, tagger):
-    tab, trouble = opened
-    result = tagger.tag(music / "long.wav")
-    choose(tab, music / "long.wav")
-    rows = tab.eval_on_selector_all("#tags tr", "all => all.map(row => [...row.cells].map(cell => cell.innerText))")
-    shown = {label: whole.replace("\N{NO-BREAK SPACE}", " ") for label, _, _, whole in rows}
-    assert shown == {label: f"{100 * share:.0f} %" for label, share in result.tags.items()}
-    assert list(shown)[0] == result.tag
-    assert tab.inner_text("#near li:first-child .path") == "long.wav"
-    assert tab.inner_text("#near li:first-child .score") == "1.00"
-    assert "read in 2 windows of 29.7 s" in tab.inner_text("#how")
-    assert tab.eval_on_selector_all("#names li", "all => all.map(name => name.innerText)") == tagger.labels
-    np.testing.assert_allclose(opacities(tab, 18, 3), result.taggram, atol=0.02)
-    tab.click("#play")
-    wait_until(tab, 0.6)
-    assert tab.inner_text("#play") == "Pause"
-    tab.click("#play")
-    at = float(tab.input_value("#position"))
-    heard = opacities(tab, 18, 3)
-    first = int(at // (81_920 / 44_100)) + 1
-    np.testing.assert_allclose(heard[first:], result.taggram[first:] / 4, atol=0.02)
-    tab.focus("#position")
-    tab.keyboard.press("PageUp")
-    assert float(tab.input_value("#position")) == pytest.approx(at + 10, abs=0.5)
-    chunk = int(float(tab.input_value("#position")) // (81_920 / 44_100))
-    now = tab.eval_on_selector_all(
-        "#tags tr", "all => all.map(row => [row.cells[0].innerText, row.cells[2].innerText])"
-    )
-    expected = dict(zip(tagger.labels, result.taggram[chunk], strict=True))
-    assert [int(share.split("\N{NO-BREAK SPACE}")[0]) for _, share in now] == pytest.approx(
-        [100 * expected[label] for label, _ in now], abs=0.6
-    )
-    assert tab.evaluate("document.documentElement.scrollWidth") == tab.viewport_size["width"]
-    assert trouble == []
-
-
-def test_browser_takes_names_as_names_and_drops(opened, music):
-    tab, trouble = opened
-    dropped = tab.evaluate_handle(
-        """([bytes, name]) => { const carried = new DataTransfer()
-        carried.items.add(new File([new Uint8Array(bytes)], name)); return carried }""",
-        [list((music / "half chunk.ogg").read_bytes()), HOSTILE * 3],
-    )
-    tab.dispatch_event("body", "drop", {"dataTransfer": dropped})
-    tab.wait_for_selector("#status:has-text('tagged')")
-    assert tab.inner_text("#title") == HOSTILE * 3
-    assert HOSTILE in tab.eval_on_selector_all("#near .path", "all => all.map(path => path.innerText)")
-    assert tab.query_selector("img") is None
-    assert tab.evaluate("document.documentElement.scrollWidth") == tab.viewport_size["width"]
-    assert trouble == []
-
-
-def test_browser_shows_what_is_wrong_and_goes_on(opened, music, tmp_path):
-    tab, _ = opened
-    soundfile.write(tmp_path / "unplayable.aiff", np.zeros(100_000), 44_100)
-    tab.set_input_files("#file", music / "corrupt.flac")
-    tab.wait_for_selector("#error:has-text(\"'corrupt.flac': cannot be decoded\")")
-    assert tab.get_attribute("#error", "role") == "alert"
-    tab.set_input_files("#file", {"name": "nothing.wav", "mimeType": "", "buffer": b""})
-    tab.wait_for_selector("#error:has-text(\"'nothing.wav': empty\")")
-    assert not tab.is_visible("#result")
-    tab.set_input_files("#file", tmp_path / "unplayable.aiff")
-    tab.wait_for_selector("#status:has-text('cannot play this format')")
-    assert not tab.is_visible("#error") and tab.is_disabled("#play")
-    tab.focus("#position")
-    tab.keyboard.press("ArrowRight")
-    assert tab.input_value("#position") == "1"
-    assert tab.inner_text("#time").startswith("0:01 / ")

@@ -1,0 +1,39 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mcc_zoo.audio.decoders import Name
+
+Mode = Literal["windows", "whole"]  # as of `mcc_zoo.Tagger`, whose module imports TensorFlow
+
+ExportArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="EXPORT",
+        help="A model's name (see mcc-zoo models), or a folder: exported_models/NAME, or one version of it, "
+        "exported_models/NAME/2.",
+    ),
+]
+InputsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Audio files, and folders that are searched for audio files."),
+]
+SequenceOption = Annotated[
+    Mode,
+    typer.Option(
+        help="How to read tracks longer than the training tracks. windows: average windows of the training length. "
+        "whole: read the track as one sequence."
+    ),
+]
+DecoderOption = Annotated[
+    Name,
+    typer.Option(
+        help="The audio decoder. soundfile: WAV, FLAC, Ogg, MP3 and more. av: also M4A, AAC and WMA (pip install "
+        "'mcc_zoo[av]'). tfio: WAV, FLAC, Ogg and MP3 by tensorflow-io (pip install 'mcc_zoo[tfio]')."
+    ),
+]

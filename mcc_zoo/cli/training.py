@@ -1,0 +1,127 @@
+"""The command that trains: finetune."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mcc_zoo.cli.common import REFUSED, check_decoder, escape_unprintable, fail, find_export, say
+from mcc_zoo.cli.options import DecoderOption, ExportArgument
+from mcc_zoo.export.metadata import ExportError, ExportMetadata
+from mcc_zoo.export.model_card import format_accuracy
+from mcc_zoo.silence import import_tensorflow
+
+app = typer.Typer()
+ManifestArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MANIFEST",
+        help="CSV file with one row per track and the columns path (relative to the file) and label; optional: group "
+        "(an artist or album, whose tracks stay on one side of every split) and fold.",
+    ),
+]
+NameOption = Annotated[
+    str | None, typer.Option(help="Name of the new model; by default EXPORT_MANIFEST, of the two names.")
+]
+ExportDirOption = Annotated[
+    Path, typer.Option(metavar="FOLDER", file_okay=False, help="Where to export it: FOLDER/NAME/1, then 2, ...")
+]
+UnfreezeOption = Annotated[
+    bool,
+    typer.Option(
+        "--unfreeze",
+        help="Train all weights, at a tenth of the usual learning rate. Takes much longer; needs many tracks.",
+    ),
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="With --unfreeze: the most epochs; the best one is chosen on validation tracks."),
+]
+FoldsOption = Annotated[int, typer.Option(min=3, help="Number of folds of the cross-validation.")]
+SplitOption = Annotated[
+    str,
+    typer.Option(
+        help="grouped: tracks of a group stay together. random: they do not. PATH.csv: a table with the columns path "
+        "and fold. auto: the manifest's column fold if it has one, else grouped."
+    ),
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the folds and of the training order.")]
+LicenceOption = Annotated[str, typer.Option(help="Licence of the music, for the model card.")]
+CacheDirOption = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", file_okay=False, help="Keep decoded features here for another run.")
+]
+
+
+@app.command(
+    epilog="Example: mcc-zoo finetune mcclstm_emotify_genre my_music/labels.csv\n\n"
+    'Example: mcc-zoo finetune mcclstm_emotify_genre moods.csv --unfreeze --name moods --licence "CC BY 4.0"'
+)
+def finetune(
+    export: ExportArgument,
+    manifest: ManifestArgument,
+    name: NameOption = None,
+    export_dir: ExportDirOption = Path("exported_models"),
+    unfreeze: UnfreezeOption = False,
+    epochs: EpochsOption = None,
+    folds: FoldsOption = 5,
+    split: SplitOption = "auto",
+    seed: SeedOption = 0,
+    licence: LicenceOption = "not stated",
+    cache_dir: CacheDirOption = None,
+    decoder: DecoderOption = "soundfile",
+) -> None:
+    """Train a model on labels of your own, and export it.
+
+    By default only a new softmax is trained, on the model's descriptors: this takes little longer than decoding, and
+    works with about ten tracks per label. --unfreeze then trains all weights.
+
+    The score is cross-validated on your tracks; the exported model is trained on all of them. Files that cannot be
+    read are set aside. The folder of the new model is printed.
+
+    Exit status: 0 exported, 1 exported but some tracks were set aside, 2 not exported, 130 after Ctrl-C.
+    """
+    check_decoder(decoder)
+    folder = find_export(export)
+    import_tensorflow()
+    import tensorflow as tf
+
+    from mcc_zoo import finetuning
+
+    tf.get_logger().setLevel("ERROR")  # it warns about retracing once per fold, because each fold has a new model
+    try:
+        exported = finetuning.finetune(
+            folder,
+            manifest,
+            export_dir,
+            name,
+            unfreeze=unfreeze,
+            epochs=epochs,
+            folds=folds,
+            split=split,
+            seed=seed,
+            licence=licence,
+            cache_dir=cache_dir,
+            decoder=decoder,
+            quiet=not sys.stderr.isatty(),
+        )
+    except (ExportError, ValueError, FloatingPointError, OSError) as error:
+        fail(str(error))
+    _report(exported)
+
+
+def _report(folder: Path) -> None:
+    """Print the score and the folder of a new model, and end with status 1 if tracks were set aside."""
+    metadata = ExportMetadata.read(folder)
+    majority, count = metadata.majority, metadata.set_aside
+    say(
+        f"{format_accuracy(metadata.scores)}, cross-validated on {metadata.tracks} tracks; always saying "
+        f"{majority['label']} would give {majority['percent']:.1f} %"
+    )
+    say(metadata.limits[0])
+    typer.echo(escape_unprintable(f"exported to {folder}" if sys.stdout.isatty() else str(folder)))
+    if count:
+        say(f"{count} track{'s were' if count > 1 else ' was'} set aside, see the reason{'s' * (count > 1)} above")
+        raise typer.Exit(REFUSED)

@@ -1,0 +1,160 @@
+"""`mcc-zoo models`, `show` and `validate`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from helpers.command_rows import Run, read_csv
+
+
+def write_metadata(folder: Path, **metadata: Any) -> None:
+    folder.mkdir(parents=True)
+    (folder / "mcc_zoo.json").write_text(json.dumps(metadata), encoding="utf-8")
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two models, one of them in two versions, and what is none; nothing is found elsewhere."""
+    scores = {"accuracy": 71.25, "std": 3.04}
+    write_metadata(tmp_path / "jazz/2", architecture="r1", labels=["bop"], scores={"accuracy": 1.0, "std": None})
+    write_metadata(tmp_path / "jazz/10", architecture="mcclstm", labels=["bop", "swing, big"], scores=scores)
+    write_metadata(tmp_path / "moods/1", architecture="r4", labels=["sad", "glad", "mad", "bad"])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("MCC_ZOO_MODELS", str(tmp_path))
+    monkeypatch.setattr("mcc_zoo.inference.locate.SHIPPED", Path("nowhere"))
+    return tmp_path
+
+
+def test_models_lists_the_newest_versions(run: Run, models: Path) -> None:
+    result = run("models")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert read_csv(result.stdout) == [
+        {
+            "name": "jazz",
+            "version": "10",
+            "architecture": "mcclstm",
+            "labels": "bop, swing, big",
+            "score": "accuracy 71.2 ± 3.0 % (chance 50.0 %)",
+            "folder": f"{models}/jazz/10",
+        },
+        {
+            "name": "moods",
+            "version": "1",
+            "architecture": "r4",
+            "labels": "sad, glad, mad, bad",
+            "score": "not measured (chance 25.0 %)",
+            "folder": f"{models}/moods/1",
+        },
+    ]
+
+
+def test_models_on_a_terminal_is_for_people(run: Run, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcc_zoo.cli.models.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    jazz, moods = run("models").stdout.split("\n\n")
+    lines = [re.split(r"  +", line.strip(), maxsplit=1) for line in jazz.splitlines()]
+    assert lines == [
+        ["jazz"],
+        ["version", "10"],
+        ["architecture", "mcclstm"],
+        ["labels", "bop, swing, big"],
+        ["score", "accuracy 71.2 ± 3.0 % (chance 50.0 %)"],
+        ["folder", f"{models}/jazz/10"],
+    ]
+    assert moods.startswith("moods\n")
+
+
+def test_models_says_what_cannot_be_read_and_where_nothing_is(
+    run: Run, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (models / "moods/1/mcc_zoo.json").write_text("{")
+    result = run("models")
+    assert result.exit_code == 1
+    assert [row["name"] for row in read_csv(result.stdout)] == ["jazz"]
+    assert f"{models}/moods/1/mcc_zoo.json" in result.stderr
+    monkeypatch.setenv("MCC_ZOO_MODELS", str(models / "empty"))
+    result = run("models")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "MCC_ZOO_MODELS" in result.stderr
+
+
+def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
+    result = run("show", exported.parent)
+    score = "accuracy 71.2 ± 2.0 %, where guessing one of 3 labels gives 33.3 %"
+    assert (result.exit_code, result.stderr) == (0, f"{exported}: {score}\n")
+    assert result.stdout == (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
+    result = run("show", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        f"error: {tmp_path} is no export: neither it nor a numbered folder in it holds mcc_zoo.json"
+    )
+    (tmp_path / "mcc_zoo.json").touch()
+    result = run("show", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "No such file or directory" in result.stderr
+    assert f"{tmp_path}/MODEL_CARD.md" in result.stderr
+    (tmp_path / "MODEL_CARD.md").write_text("a card")
+    result = run("show", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{tmp_path}/mcc_zoo.json cannot be read (JSONDecodeError(" in result.stderr
+    (tmp_path / "mcc_zoo.json").write_text('{"labels": ["a", "b"], "majority": {"label": "b", "percent": 62.5}}')
+    result = run("show", tmp_path)
+    assert (result.exit_code, result.stdout) == (0, "a card")
+    assert result.stderr == (
+        f"{tmp_path}: accuracy not measured, where guessing one of 2 labels gives 50.0 %, and always saying b 62.5 %\n"
+    )
+
+
+def test_validate_a_manifest(run: Run, music: Path, tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text(f"path,label\n{music}/short.wav,a\n{music}/half chunk.ogg,b\n")
+    result = run("validate", "manifest", table)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        f"{table}: 2 tracks, 2 of them decode to the end",
+        "  a: 1 track",
+        "  b: 1 track",
+        "no track has a group: a column group (artist, album) keeps tracks of one together in a split",
+    ]
+    broken = music / "corrupt.flac"
+    table.write_text(f"path,label\n{music}/short.wav,a\n{broken},b\n{music}/missing.wav,b\n")
+    result = run("validate", "manifest", table)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{table}: 2 tracks, 1 of them decode to the end"
+    assert lines[4:6] == ["missing (1):", f"  {music}/missing.wav"]
+    assert "corrupt.flac" in lines[7]
+
+
+def test_validate_a_dataset(run: Run, tmp_path: Path) -> None:
+    wave = np.zeros(400, np.float32)
+    wave[399] = np.nan  # which only decoding shows
+    (tmp_path / "genres/pop").mkdir(parents=True)
+    soundfile.write(tmp_path / "genres/pop/pop.00000.wav", wave, 22_050, subtype="FLOAT")
+    result = run("validate", "gtzan", tmp_path)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0] == "GTZAN: 1 of 1000 tracks, 0 of them decode to the end"
+    assert "  country: 0 tracks, a whole copy has 100" in result.stdout.splitlines()
+    result = run("validate", "gtzan", tmp_path, "--headers-only")
+    assert result.exit_code == 1
+    assert "1 of them have a readable header (nothing was decoded)" in result.stdout.splitlines()[0]
+
+
+def test_validate_refusals(run: Run, tmp_path: Path) -> None:
+    result = run("validate", "million", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: DATASET='million' is not known: choose one of gtzan, ballroom, soundtracks, emotify, manifest\n"
+    )
+    result = run("validate", "gtzan", tmp_path / "nowhere")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ")
+    assert str(tmp_path / "nowhere") in result.stderr
