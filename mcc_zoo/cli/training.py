@@ -115,10 +115,11 @@ def finetune(
 def _report(folder: Path) -> None:
     """Print the score and the folder of a new model, and end with status 1 if tracks were set aside."""
     metadata = ExportMetadata.read(folder)
-    majority, count = metadata.majority, metadata.set_aside
+    scores, majority, count = metadata.scores, metadata.majority, metadata.set_aside
+    assert scores is not None and majority is not None  # fine-tuning measures both
     say(
-        f"{format_accuracy(metadata.scores)}, cross-validated on {metadata.tracks} tracks; always saying "
-        f"{majority['label']} would give {majority['percent']:.1f} %"
+        f"{format_accuracy(scores)}, cross-validated on {metadata.tracks} tracks; always saying "
+        f"{majority.label} would give {majority.percent:.1f} %"
     )
     say(metadata.limits[0])
     typer.echo(escape_unprintable(f"exported to {folder}" if sys.stdout.isatty() else str(folder)))
