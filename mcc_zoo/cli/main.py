@@ -435,7 +435,7 @@ def finetune(
             cache_dir=cache_dir,
             decoder=decoder,
             quiet=not sys.stderr.isatty(),
-        )
+        ).folder
     except (ExportError, ValueError, FloatingPointError, OSError) as error:
         fail(str(error))
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
