@@ -1,8 +1,8 @@
-"""Emotify: 400 excerpts in four genres, with the emotions that raters felt. Not in the paper.
+"""Emotify: 400 excerpts of four genres, with the emotions that listeners felt. Not in the paper.
 
     python -m experiments.emotify --data_dir=EMOTIFY --labels=genre --split=grouped --architectures=all
 
---labels=emotion takes the emotion that most raters chose.
+--labels=emotion predicts the emotion that most listeners chose.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Own music: compare systems on the tracks of a CSV file, and export one.
+"""Your own music: compare systems on the tracks of a CSV file, and export one.
 
     python -m experiments.manifest --manifest=EMOTIFY/genre.csv --split=grouped --architectures=all --folds=10
 
-The file has a row a track, with the columns `path` (relative to the file) and `label`, and if you like `group` (tracks
-that must not stand on both sides of a split: an artist's, an album's) and `fold`.
+The file has one row per track, with the columns `path` (relative to the file) and `label`, and optionally `group` and
+`fold`. Tracks of a group, such as an artist or an album, stay in one fold.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from mcc_zoo import datasets
 MANIFEST = flags.DEFINE_string(
     "manifest", None, "CSV file with the columns path, label[, group][, fold].", required=True
 )
-NAME = flags.DEFINE_string("name", None, "Of the dataset, for results and export; the file's name by default.")
+NAME = flags.DEFINE_string("name", None, "Name of the dataset, for results and export; by default the file's name.")
 
 flags.adopt_module_key_flags(common)
 

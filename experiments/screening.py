@@ -1,13 +1,12 @@
-"""What each lever of training does, judged by validation tracks alone: how recipe `tuned` was chosen.
+"""The choice of recipe `tuned`: what each change to a recipe does, measured on validation tracks.
 
     python -m experiments.screening --manifest=EMOTIFY/genre.csv --split=grouped --folds=5
 
-Each trial is a run of R3 and MCCLSTM with the changes of `TRIALS` to the recipe, on the same folds. The test tracks of
-a fold are not looked at; but those of one fold are the validation tracks of another, so that a recipe chosen here has
-been fitted, a little, to all of these tracks. Levers are tried on top of the warm start, MCCLSTM going on from the R3
-of its trial; where a lever concerns the LSTM alone, R3 is that of the trial without it. The table has the mean
-validation accuracy and cross-entropy of the folds, and is written anew after each trial. An interrupted screening goes
-on where it was.
+Each trial is a run of R3 and MCCLSTM on the same folds, with one entry of `TRIALS` changed in the recipe. No test track
+of a fold is used; but the test tracks of one fold are the validation tracks of another, so a recipe chosen here has
+been fitted a little to all of these tracks. MCCLSTM starts from the channels of its trial's R3; where a change concerns
+the LSTM only, R3's folds are copied from the trial without it. The table has the mean validation accuracy and
+cross-entropy over the folds, and is written after each trial. An interrupted screening continues where it stopped.
 """
 
 import dataclasses
@@ -25,6 +24,7 @@ from mcc_zoo.atomic import write_text
 from mcc_zoo.datasets.splits import draw
 from mcc_zoo.experiment import cross_validation
 from mcc_zoo.experiment.corpus import Corpus, prepare
+from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.text import choose
@@ -34,8 +34,8 @@ BEFORE: dict[str, Any] = {
     "warm_start": True,
     "warm_rate": 1.0,
     "warm_frozen": False,
-}  # the changes start from here
-TUNED: dict[str, Any] = {"warm_frozen": True, "pooling": "last", "warm_rate": 0.3}  # what `tuned` came to
+}  # what every trial changes
+TUNED: dict[str, Any] = {"warm_frozen": True, "pooling": "last", "warm_rate": 0.3}  # the choice
 TRIALS: dict[str, dict[str, Any]] = {
     "warm start": {},
     "from nothing": {"warm_start": False},
@@ -81,7 +81,7 @@ TRIALS: dict[str, dict[str, Any]] = {
     "tuned and average of weights": TUNED | {"average": 0.99},
     "tuned and label smoothing": TUNED | {"label_smoothing": 0.1},
 }
-OF_THE_LSTM = {*BEFORE, "steps_loss", "chunk_loss", "lstm_dropout"}  # R3 reads none of them
+OF_THE_LSTM = {*BEFORE, "steps_loss", "chunk_loss", "lstm_dropout"}  # fields that R3 does not use
 
 MANIFEST = flags.DEFINE_string("manifest", None, "CSV file with the columns path, label, group.", required=True)
 ONLY = flags.DEFINE_list("trials", list(TRIALS), "Trials to run, by name.")
@@ -91,7 +91,7 @@ flags.adopt_module_key_flags(common)
 
 def screen() -> Path:
     """Run the trials and return the table's path."""
-    asked = common.settings(f"{Path(MANIFEST.value).stem}-screening")
+    asked = common.make_settings(f"{Path(MANIFEST.value).stem}-screening")
     folder = Path(flags.FLAGS.results_dir) / asked.dataset
     tracks = datasets.manifest(Path(MANIFEST.value))
     table = folder / "screening.csv"
@@ -101,24 +101,25 @@ def screen() -> Path:
         if flags.FLAGS[flag].value:
             raise ValueError(f"--{flag}={flags.FLAGS[flag].value}: a screening exports nothing and names its own runs")
     for trial in ONLY.value:
-        settings = changed(asked, TRIALS[trial])
+        settings = change_settings(asked, TRIALS[trial])
         cache_dir = flags.FLAGS.cache_dir or Path(flags.FLAGS.results_dir) / "cache"
         cache = FeatureCache(cache_dir, settings.front_end, flags.FLAGS.decoder)
         corpus = prepare(tracks, cache, flags.FLAGS.quiet)
         print(f"{trial}: {json.dumps(TRIALS[trial])}")
-        run_dir = folder / slug(trial)
-        if (lender := with_the_same_channels(trial)) and same_channels(folder / slug(lender), corpus, settings):
-            take_units(folder / slug(lender), run_dir, set(settings.architectures) & set(recipes.WARM_STARTS.values()))
+        run_dir = folder / name_folder(trial)
+        if (lender := find_lender(trial)) and has_same_channels(folder / name_folder(lender), corpus, settings):
+            architectures = set(settings.architectures) & set(recipes.WARM_STARTS.values())
+            copy_folds(folder / name_folder(lender), run_dir, architectures)
         cross_validation.cross_validate(
             corpus, settings, run_dir, device=flags.FLAGS.device, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet
         )
-        write_text(table, summary(folder).to_csv(index=False))
-    print(summary(folder).to_string(index=False))
+        write_text(table, summarise(folder).to_csv(index=False))
+    print(summarise(folder).to_string(index=False))
     return table
 
 
-def changed(asked: Settings, changes: dict[str, Any]) -> Settings:
-    """Put a trial's changes into the recipe, or into the front end."""
+def change_settings(asked: Settings, changes: dict[str, Any]) -> Settings:
+    """Apply a trial's changes to recipe and front end."""
     of_front_end = {name: value for name, value in changes.items() if name == "compression"}
     of_recipe = BEFORE | {name: value for name, value in changes.items() if name not in of_front_end}
     return dataclasses.replace(
@@ -129,45 +130,45 @@ def changed(asked: Settings, changes: dict[str, Any]) -> Settings:
     )
 
 
-def with_the_same_channels(trial: str) -> str | None:
-    """Name the trial that has all changes of this one but those of the LSTM, if it is another."""
+def find_lender(trial: str) -> str | None:
+    """Name the other trial that has the same changes except those of the LSTM, if there is one."""
     own = {name: value for name, value in TRIALS[trial].items() if name not in OF_THE_LSTM}
     return next((other for other, changes in TRIALS.items() if changes == own and other != trial), None)
 
 
-def same_channels(lender: Path, corpus: Corpus, settings: Settings) -> bool:
-    """Tell whether a run was of the same tracks, folds and settings, but for levers that concern the LSTM alone."""
+def has_same_channels(lender: Path, corpus: Corpus, settings: Settings) -> bool:
+    """Whether a run has the same tracks, folds and settings, except those of the LSTM."""
     if not (lender / "config.json").exists():
         return False
     splits = draw(corpus.tracks, settings.split, settings.folds, settings.seed)
-    wanted = json.loads(json.dumps(cross_validation.identity(corpus, settings, splits)))
-    there = json.loads((lender / "config.json").read_text(encoding="utf-8"))
-    for facts in (wanted, there):
-        facts["recipe"] = {name: value for name, value in facts["recipe"].items() if name not in OF_THE_LSTM}
-    return all(there.get(name) == value for name, value in wanted.items())
+    wanted = json.loads(json.dumps(identify_run(corpus, settings, splits)))
+    found = json.loads((lender / "config.json").read_text(encoding="utf-8"))
+    for config in (wanted, found):
+        config["recipe"] = {name: value for name, value in config["recipe"].items() if name not in OF_THE_LSTM}
+    return all(found.get(name) == value for name, value in wanted.items())
 
 
-def take_units(source: Path, run_dir: Path, architectures: set[str]) -> None:
-    """Copy the finished folds of systems that a trial's lever does not concern."""
-    for unit in source.glob("units/*/fold.json"):
-        copy = run_dir / "units" / unit.parent.name
-        if unit.parent.suffix == ".part":
+def copy_folds(source: Path, run_dir: Path, architectures: set[str]) -> None:
+    """Copy the finished folds of these systems from one run to another."""
+    for result in source.glob("units/*/fold.json"):
+        copy = run_dir / "units" / result.parent.name
+        if result.parent.suffix == ".part":
             continue
-        if json.loads(unit.read_text())["architecture"] in architectures and not copy.exists():
-            shutil.copytree(unit.parent, copy.with_name(copy.name + ".part"), dirs_exist_ok=True)
+        if json.loads(result.read_text())["architecture"] in architectures and not copy.exists():
+            shutil.copytree(result.parent, copy.with_name(copy.name + ".part"), dirs_exist_ok=True)
             copy.with_name(copy.name + ".part").rename(copy)
 
 
-def slug(trial: str) -> str:
-    """Name a trial's folder."""
+def name_folder(trial: str) -> str:
+    """Name the folder of a trial."""
     return trial.replace(" ", "-").replace("'", "")
 
 
-def summary(folder: Path) -> pd.DataFrame:
-    """Gather the trials that are done: means over folds, and the difference from the first trial in both measures."""
+def summarise(folder: Path) -> pd.DataFrame:
+    """Tabulate the finished trials: means over folds, a row per trial and system."""
     rows = []
     for trial in TRIALS:
-        path = folder / slug(trial) / "folds.csv"
+        path = folder / name_folder(trial) / "folds.csv"
         if path.exists():
             for architecture, own in pd.read_csv(path).groupby("architecture"):
                 rows.append(

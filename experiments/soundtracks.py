@@ -5,7 +5,7 @@
 The folder holds `Set1/001.mp3` to 360 and `Set2/001.mp3` to 110 with their tables of mean ratings; a track's label is
 its highest of five emotions. The paper reports, in %, MCCLSTM 74.35 ± 1.63, R4 73.70, R3 63.04, R2 57.28, R1 64.50,
 R0 52.00, CNNs-3 60.87. Its split is random, and leaky: all of Set 2 is music of Set 1. --split=grouped keeps linked
-tracks and albums on one side.
+tracks and albums in one fold.
 """
 
 from pathlib import Path

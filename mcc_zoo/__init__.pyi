@@ -3,7 +3,7 @@ from .conversion import Conversion, ConversionError, convert
 from .datasets import Track
 from .experiment.corpus import prepare
 from .experiment.cross_validation import cross_validate
-from .experiment.fold import train
+from .experiment.refit import train
 from .experiment.settings import Settings
 from .export.metadata import ExportError
 from .export.saved_model import export_model

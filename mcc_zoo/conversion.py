@@ -30,7 +30,7 @@ from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure
 from mcc_zoo.extras import MissingExtraError, require
 from mcc_zoo.features.framing import chunks_in, samples_of
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.log_mel import log_mel_of_power, split_into_chunks, window
+from mcc_zoo.features.log_mel import Operations, log_mel, split_into_chunks
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.inference.tagger import Tagger, load
 from mcc_zoo.models.architectures import compose
@@ -176,9 +176,8 @@ def compute_chunks(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     if samples > whole:  # split, because LiteRT gives its input the size of what comes, and a slice would cut any
         audio, _ = tf.split(audio, [whole, samples - whole], axis=1)
     audio = tf.pad(audio, [[0, 0], [0, max(0, whole - samples)]])
-    frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)
-    power = compute_power_spectrum(frames * window(front_end.window_length))
-    return split_into_chunks(log_mel_of_power(power, front_end, lambda x: tf.math.log(1 + x)), front_end)
+    real = Operations(compute_power_spectrum, log1p=lambda x: tf.math.log(1 + x))  # without complex numbers
+    return split_into_chunks(log_mel(audio, front_end, real), front_end)
 
 
 def compute_power_spectrum(frames: tf.Tensor) -> tf.Tensor:

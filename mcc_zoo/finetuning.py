@@ -1,8 +1,7 @@
-"""An export with new labels: its descriptor, frozen or not, under a new softmax, tested fold by fold and exported.
+"""Fine-tuning: an export with new labels, cross-validated and exported again.
 
-On a frozen descriptor a softmax is a multinomial logistic regression, whose optimum scikit-learn finds: there is no
-learning rate and no number of epochs to choose, only how much large weights are penalised. Validation tracks choose it.
-Unfrozen, training goes on from there, with all weights, at a low rate.
+A new softmax is fitted to the export's descriptor by logistic regression; validation tracks choose its penalty. With
+`unfreeze` all weights are then trained from there, at a low learning rate.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import os
 import statistics
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -24,17 +22,17 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from rich.progress import Progress
-from scipy.special import log_softmax
 
 from mcc_zoo import datasets
 from mcc_zoo.audio.decoders import Name
-from mcc_zoo.datasets.splits import Split, applied, draw, too_few
+from mcc_zoo.datasets.splits import applied, draw, too_few
 from mcc_zoo.evaluation import metrics
 from mcc_zoo.experiment import summary
 from mcc_zoo.experiment.corpus import Corpus, prepare
-from mcc_zoo.experiment.fold import evaluation_set, predict_tracks, training_set
+from mcc_zoo.experiment.epoch_reports import report_epochs
 from mcc_zoo.experiment.provenance import command_line
 from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.export.metadata import METADATA_FILE, ExportMetadata
 from mcc_zoo.export.saved_model import check_arguments, export_model
 from mcc_zoo.extras import require
@@ -44,34 +42,10 @@ from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES, Recipe
 from mcc_zoo.training import fit
-from mcc_zoo.training.batches import excerpts
+from mcc_zoo.training.batches import list_excerpts
+from mcc_zoo.training.softmax import PENALTIES, SoftmaxInputs, compute_cross_entropy, fit_softmax
 
-PENALTIES = tuple(10.0**power for power in range(-4, 2))  # scikit-learn's C, for standardised descriptors
-ITERATIONS = 300  # of its solver
-LEAST_SPREAD = 0.01  # of a value of the descriptor, as a share of the largest
 UNFROZEN_RATE = 0.1  # factor of the recipe's learning rate
-
-
-@dataclass(frozen=True)
-class Readings:
-    """What the softmax reads of all tracks: steps of their windows, each track weighing 1 in all.
-
-    Attributes:
-        values: (steps, D). With an LSTM the last step of each window, else each chunk.
-        classes: (steps,) numbers of the tracks' labels.
-        weights: (steps,) shares of the track.
-        tracks: (steps,) numbers of the tracks.
-    """
-
-    values: np.ndarray
-    classes: np.ndarray
-    weights: np.ndarray
-    tracks: np.ndarray
-
-    def of(self, tracks: np.ndarray) -> Readings:
-        """Take those of the tracks with these numbers."""
-        own = np.isin(self.tracks, tracks)
-        return Readings(*(getattr(self, field.name)[own] for field in fields(self)))
 
 
 def finetune(
@@ -89,33 +63,35 @@ def finetune(
     cache_dir: str | os.PathLike[str] | None = None,
     decoder: Name = "soundfile",
     quiet: bool = False,
-) -> Path:
-    """Put new labels on an export's descriptor, test it by cross-validation, and export the refit on all tracks.
+) -> Tagger:
+    """Fit a new softmax to an export's descriptor, cross-validate it, and export the refit on all tracks.
 
-    Front end, mean and std stay those of the export. Tracks that cannot be read are set aside, and said aloud.
+    Front end, mean and std stay those of the export. Unreadable tracks are left out, and the reasons are printed to
+    standard error.
 
     Args:
         folder: The export: a version's folder, or that of all versions, of which the newest is taken.
         manifest: CSV file with the columns `path,label[,group][,fold]`, as for `mcc_zoo.datasets.manifest`.
-        exports_dir: Where the new export goes.
-        name: Of the new export; that of the old one and the manifest's, joined by "_", by default.
-        unfreeze: Train all weights, at a tenth of the recipe's rate, from where the new softmax alone has got.
-        epochs: Of that training at most, instead of the recipe's; validation tracks choose how many.
-        folds: Of the cross-validation, three at least.
+        exports_dir: Folder of the new export.
+        name: Of the new export; by default the old name and the manifest's, joined by "_".
+        unfreeze: Train all weights after the softmax, at a tenth of the recipe's learning rate.
+        epochs: Most epochs of that training, instead of the recipe's; validation tracks choose the best one.
+        folds: Of the cross-validation, at least three.
         split: As for `mcc_zoo.datasets.splits.draw`: by group where the manifest has groups.
-        seed: Draws folds, and the order of training.
-        licence: Of the music, for the model card.
-        cache_dir: Where log-mel features are kept for a next time; nowhere by default.
-        decoder: Who decodes the tracks, as for `mcc_zoo.load`.
+        seed: Fixes the folds and the order of training.
+        licence: Licence of the music, for the model card.
+        cache_dir: Folder that keeps log-mel features for the next run; by default they are deleted.
+        decoder: As for `mcc_zoo.load`.
         quiet: No progress bars.
 
     Returns:
-        The folder of the new version. Its card and mcc_zoo.json say what it was fine-tuned from, and its score.
+        The new version, loaded; `folder` says where it lies. Its card and mcc_zoo.json name the export that it was
+        fine-tuned from, and give its score.
 
     Raises:
         mcc_zoo.ExportError: There is no export, or it cannot be read.
         mcc_zoo.extras.MissingExtraError: The extra `train` is not installed.
-        ValueError: The manifest is no manifest, a label has too few readable tracks, or folds or name are impossible.
+        ValueError: The manifest cannot be read, a label has too few readable tracks, or folds or name are impossible.
     """
     require("sklearn", "train")
     tagger = load(folder, decoder)
@@ -134,16 +110,16 @@ def finetune(
         front_end=tagger.front_end,
     )
     tracks = datasets.manifest(Path(manifest))
-    draw(tracks, split, folds, seed)  # what is impossible is refused before hours of decoding
+    draw(tracks, split, folds, seed)  # raises before hours of decoding if the folds are impossible
     if rare := too_few(tracks, split, folds):
         print(f"warning: {rare}", file=sys.stderr)
-    with _kept_or_not(cache_dir) as cache:
+    with _open_cache_folder(cache_dir) as cache:
         corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
         with progress_bar(quiet) as bar:
-            model, trained_epochs, predictions = _tested_and_trained(tagger, corpus, settings, unfreeze, bar)
+            model, trained_epochs, predictions = FineTuning(tagger, corpus, settings, unfreeze, bar).run()
     provenance = _provenance(tagger, corpus, settings, predictions, trained_epochs, licence)
-    return export_model(model, exports_dir, name, provenance, tagger.metadata.max_seconds)
+    return load(export_model(model, exports_dir, name, provenance, tagger.metadata.max_seconds), decoder)
 
 
 def _recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
@@ -160,7 +136,8 @@ def _recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
 
 
 @contextlib.contextmanager
-def _kept_or_not(folder: str | os.PathLike[str] | None) -> Iterator[str | os.PathLike[str]]:
+def _open_cache_folder(folder: str | os.PathLike[str] | None) -> Iterator[str | os.PathLike[str]]:
+    """Yield the folder, or a temporary one."""
     if folder is not None:
         yield folder
         return
@@ -176,103 +153,91 @@ def _check_labels(tracks: Sequence[datasets.Track], corpus: Corpus, manifest: Pa
         )
 
 
-def _tested_and_trained(
-    tagger: Tagger, corpus: Corpus, settings: Settings, unfreeze: bool, bar: Progress
-) -> tuple[keras.Model, int, pd.DataFrame]:
-    """Cross-validate, then train on all tracks: the model, its epochs, and the rows of predictions.csv."""
-    splits = draw(corpus.tracks, settings.split, settings.folds, settings.seed)
-    readings = _readings(tagger.model, corpus, settings, bar)
-    rows: list[dict[str, Any]] = []
-    losses: list[list[float]] = []  # of each fold and penalty
-    best_epochs: list[int] = []
-    for fold, part in enumerate(bar.track(splits, description="testing, fold by fold")):
-        losses.append([_loss(readings, part, penalty) for penalty in PENALTIES])
-        penalty = PENALTIES[int(np.argmin(losses[-1]))]
-        model = _with_new_softmax(tagger.model, corpus.labels, readings.of(part.train), penalty)
-        if unfreeze:
-            best_epochs.append(_train_all(model, corpus, settings, part.train, part.validation, None, bar))
-        found = predict_tracks(model, corpus, part.test, settings)
-        rows += [{"seed": settings.seed, "fold": fold, "architecture": tagger.architecture, **row} for row in found]
-    everything = np.arange(len(corpus.tracks))
-    penalty = PENALTIES[int(np.argmin(np.mean(losses, axis=0)))]
-    model = _with_new_softmax(tagger.model, corpus.labels, readings, penalty)
-    epochs = int(statistics.median(best_epochs)) if unfreeze else 0
-    if unfreeze:
-        _train_all(model, corpus, settings, everything, None, epochs, bar)
-    return model, epochs, pd.DataFrame(rows)
+@dataclass(frozen=True)
+class FineTuning:
+    """An export, and tracks with new labels to fine-tune it on.
 
+    Attributes:
+        tagger: The export.
+        corpus: The tracks.
+        settings: Folds, seed and recipe.
+        unfreeze: Whether all weights are trained after the softmax.
+        bar: Shows progress.
+    """
 
-def _readings(model: keras.Model, corpus: Corpus, settings: Settings, bar: Progress) -> Readings:
-    everything = np.arange(len(corpus.tracks))
-    windows = excerpts(corpus.features, settings.recipe.max_chunks)
-    batches = evaluation_set(corpus, everything, settings)
-    shown = bar.track(batches, total=int(batches.cardinality()), description="describing tracks")
-    read = fit.softmax_inputs(model, shown, len(windows))
-    chunks = np.array([features.chunks for features in corpus.features])
-    weights = [np.full(len(steps), 1 / chunks[track]) for steps, track in zip(read, windows[:, 0], strict=True)]
-    if Classifier(model).has_lstm:  # a window's tags are those of its last step
-        read, weights = [steps[-1:] for steps in read], [own.sum(keepdims=True) for own in weights]
-    tracks = np.repeat(windows[:, 0], [len(steps) for steps in read])
-    return Readings(np.concatenate(read), corpus.classes[tracks], np.concatenate(weights), tracks)
+    tagger: Tagger
+    corpus: Corpus
+    settings: Settings
+    unfreeze: bool
+    bar: Progress
 
+    def run(self) -> tuple[keras.Model, int, pd.DataFrame]:
+        """Cross-validate, then train on all tracks.
 
-def _with_new_softmax(model: keras.Model, labels: Sequence[str], readings: Readings, penalty: float) -> keras.Model:
-    """Copy a model, under the softmax that is best for what it reads."""
-    copy = Classifier(model).with_labels(labels)
-    Classifier(copy).output_layer.set_weights(_softmax(readings, penalty))
-    return copy
+        Returns:
+            The model, the number of epochs in which all its weights were trained, and the rows of predictions.csv.
+        """
+        splits = draw(self.corpus.tracks, self.settings.split, self.settings.folds, self.settings.seed)
+        everything = Subset(self.corpus, np.arange(len(self.corpus.tracks)), self.settings)
+        inputs = self.compute_softmax_inputs(everything)
+        rows: list[dict[str, Any]] = []
+        losses: list[list[float]] = []  # of each fold and penalty
+        best_epochs: list[int] = []
+        for fold, split in enumerate(self.bar.track(splits, description="cross-validation")):
+            training, validation, test = (
+                Subset(self.corpus, part, self.settings) for part in (split.train, split.validation, split.test)
+            )
+            own, held_out = inputs.select(split.train), inputs.select(split.validation)
+            losses.append([compute_cross_entropy(fit_softmax(own, penalty), held_out) for penalty in PENALTIES])
+            model = self.replace_softmax(own, PENALTIES[int(np.argmin(losses[-1]))])
+            if self.unfreeze:
+                best_epochs.append(self.train_all_weights(model, training, validation))
+            key = {"seed": self.settings.seed, "fold": fold, "architecture": self.tagger.architecture}
+            rows += [{**key, **row} for row in test.predict(model)]
+        model = self.replace_softmax(inputs, PENALTIES[int(np.argmin(np.mean(losses, axis=0)))])
+        epochs = int(statistics.median(best_epochs)) if self.unfreeze else 0
+        if self.unfreeze:
+            self.train_all_weights(model, everything, epochs=epochs)
+        return model, epochs, pd.DataFrame(rows)
 
+    def compute_softmax_inputs(self, tracks: Subset) -> SoftmaxInputs:
+        """Compute what the export's last layer reads of these tracks, window by window."""
+        model, chunks = self.tagger.model, np.array([features.chunks for features in tracks.features])
+        windows = list_excerpts(tracks.features, self.settings.recipe.max_chunks)
+        batches = tracks.make_evaluation_batches()
+        shown = self.bar.track(batches, total=int(batches.cardinality()), description="computing descriptors")
+        values = fit.compute_softmax_inputs(model, shown, len(windows))
+        weights = [np.full(len(own), 1 / chunks[track]) for own, track in zip(values, windows[:, 0], strict=True)]
+        if Classifier(model).has_lstm:  # a window's tags are those of its last step
+            values, weights = [own[-1:] for own in values], [own.sum(keepdims=True) for own in weights]
+        owners = np.repeat(windows[:, 0], [len(own) for own in values])
+        return SoftmaxInputs(np.concatenate(values), tracks.classes[owners], np.concatenate(weights), owners)
 
-def _loss(readings: Readings, part: Split, penalty: float) -> float:
-    """Cross-entropy of validation tracks after training on a split's training tracks."""
-    kernel, bias = _softmax(readings.of(part.train), penalty)
-    held_out = readings.of(part.validation)
-    scores = log_softmax(held_out.values @ kernel + bias, axis=1)
-    return -float(np.average(scores[np.arange(len(scores)), held_out.classes], weights=held_out.weights))
+    def replace_softmax(self, inputs: SoftmaxInputs, penalty: float) -> keras.Model:
+        """Copy the export's model with a softmax for the new labels, fitted to these inputs."""
+        copy = Classifier(self.tagger.model).with_labels(self.corpus.labels)
+        Classifier(copy).output_layer.set_weights(fit_softmax(inputs, penalty))
+        return copy
 
-
-def _softmax(readings: Readings, penalty: float) -> list[np.ndarray]:
-    """Fit a softmax: its kernel (D, labels) and bias (labels,)."""
-    values = readings.values.astype(float)
-    mean, std = values.mean(axis=0), values.std(axis=0)
-    scale = np.maximum(std, LEAST_SPREAD * std.max() or 1.0)  # what hardly ever moves must not be blown up
-    linear_model, exceptions = require("sklearn.linear_model", "train"), require("sklearn.exceptions", "train")
-    regression = linear_model.LogisticRegression(C=penalty, max_iter=ITERATIONS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # to end early is to penalise a little more
-        regression.fit((values - mean) / scale, readings.classes, sample_weight=readings.weights)
-    kernel, bias = regression.coef_, regression.intercept_
-    if len(bias) == 1:  # of two classes it scores the second alone
-        kernel, bias = np.concatenate([-kernel, kernel]) / 2, np.concatenate([-bias, bias]) / 2
-    kernel = kernel / scale
-    return [kernel.T, bias - kernel @ mean]
-
-
-def _train_all(
-    model: keras.Model,
-    corpus: Corpus,
-    settings: Settings,
-    tracks: np.ndarray,
-    validation: np.ndarray | None,
-    epochs: int | None,
-    bar: Progress,
-) -> int:
-    """Train all weights in place and return the best epoch."""
-    keras.utils.set_random_seed(settings.seed)
-    task = bar.add_task("training all weights", total=epochs or settings.recipe.max_epochs)
-    shown = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: bar.update(task, completed=epoch + 1))
-    fitted = fit.fit(
-        model,
-        training_set(corpus, tracks, settings, settings.seed, tf.distribute.get_strategy()),
-        None if validation is None else evaluation_set(corpus, validation, settings),
-        settings.recipe,
-        epochs=epochs,
-        seed=settings.seed,
-        warm=True,
-        callbacks=[shown],
-    )
-    bar.remove_task(task)
-    return fitted.best_epoch
+    def train_all_weights(
+        self, model: keras.Model, training: Subset, validation: Subset | None = None, epochs: int | None = None
+    ) -> int:
+        """Train all weights in place and return the best epoch."""
+        recipe, seed = self.settings.recipe, self.settings.seed
+        keras.utils.set_random_seed(seed)
+        task = self.bar.add_task("training all weights", total=epochs or recipe.max_epochs)
+        fitted = fit.fit(
+            model,
+            training.make_training_batches(seed, tf.distribute.get_strategy()),
+            None if validation is None else validation.make_evaluation_batches(),
+            recipe,
+            epochs=epochs,
+            seed=seed,
+            warm=True,
+            callbacks=[report_epochs(lambda done, _: self.bar.update(task, completed=done))],
+        )
+        self.bar.remove_task(task)
+        return fitted.best_epoch
 
 
 def _provenance(

@@ -20,7 +20,9 @@ from typer.testing import CliRunner
 
 import mcc_zoo
 from mcc_zoo import finetuning
-from mcc_zoo.cli import main
+from mcc_zoo.audio import reading
+from mcc_zoo.cli import main, training
+from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.export.metadata import ExportMetadata, Majority
 from mcc_zoo.features import cache
 from mcc_zoo.features.framing import samples_of
@@ -28,6 +30,7 @@ from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES
 from mcc_zoo.text import counted
+from mcc_zoo.training import softmax
 
 LABELS = ["high", "low", "middle"]
 FRONT_END = FRONT_ENDS["22k"]
@@ -42,10 +45,15 @@ def weights(folder: Path) -> dict[str, list[np.ndarray]]:
 
 
 @pytest.fixture(scope="module")
-def frozen(exported, tones, tmp_path_factory):
-    """The export of the fixtures, with new labels."""
+def fine_tuned(exported, tones, tmp_path_factory) -> mcc_zoo.Tagger:
     folder = tmp_path_factory.mktemp("frozen")
     return mcc_zoo.finetune(exported, tones, folder, "pitch", folds=3, licence="CC0", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def frozen(fine_tuned):
+    """The export of the fixtures, with new labels: its folder."""
+    return fine_tuned.folder
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +77,10 @@ def test_frozen_everything_but_the_softmax_stays(frozen, exported):
     assert new["labels"] == LABELS and old["labels"] != LABELS
 
 
-def test_the_new_labels_are_learnt(frozen, exported, tones):
+def test_the_new_labels_are_learnt(fine_tuned, frozen, exported, tones):
     tracks = [track for track in mcc_zoo.datasets.manifest(tones) if track.name != "damaged.wav"]
-    tagger = mcc_zoo.load(frozen)
-    results = list(tagger.tag_files(track.path for track in tracks))
+    results = list(fine_tuned.tag_files(track.path for track in tracks))
+    assert fine_tuned.labels == LABELS and fine_tuned.folder == frozen
     assert [result.tag for result in results] == [track.label for track in tracks]
     before = mcc_zoo.load(exported).tag(tracks[1].path)
     np.testing.assert_allclose(results[1].descriptor, before.descriptor, atol=1e-6)
@@ -124,8 +132,8 @@ def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tm
 
 
 def test_all_weights_of_a_system_with_an_lstm_are_trained(exported, tones, tmp_path):
-    folder = mcc_zoo.finetune(exported, tones, tmp_path, "all", unfreeze=True, epochs=1, folds=3, quiet=True)
-    before, after = weights(exported), weights(folder)
+    tagger = mcc_zoo.finetune(exported, tones, tmp_path, "all", unfreeze=True, epochs=1, folds=3, quiet=True)
+    before, after = weights(exported), weights(tagger.folder)
     assert list(before) == list(after) == ["chunk_network", "lstm", "steps"]
     for name in ("chunk_network", "lstm"):
         for old, new in zip(before[name], after[name], strict=True):
@@ -142,9 +150,10 @@ def test_a_person_is_told_where_the_export_is(exported, tmp_path, monkeypatch):
         limits=("It has limits.",),
         set_aside=0,
     ).write(tmp_path)
-    monkeypatch.setattr(main, "finetuned", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(finetuning, "finetune", lambda *_, **__: SimpleNamespace(folder=tmp_path))
+    monkeypatch.setattr(training, "find_export", lambda export: export)
     terminal = SimpleNamespace(isatty=lambda: True)
-    monkeypatch.setattr(main, "sys", SimpleNamespace(stdout=terminal, stderr=terminal))
+    monkeypatch.setattr(training, "sys", SimpleNamespace(stdout=terminal, stderr=terminal))
     result = CliRunner().invoke(main.app, ["finetune", "export", "music.csv"])
     assert (result.exit_code, result.stdout) == (0, f"exported to {tmp_path}\n")
     assert result.stderr.startswith("accuracy 76.7 %, cross-validated on 15 tracks; always saying high would give 40.0")
@@ -165,7 +174,7 @@ def test_softmax_is_that_of_a_logistic_regression_on_descriptors(architecture, r
     settings = mcc_zoo.Settings("tones", recipe=dataclasses.replace(RECIPE, max_chunks=2), front_end=FRONT_END)
 
     expected, classes, shares = [], [], []
-    audio = [mcc_zoo.audio.reading.read(track.path, FRONT_END.sample_rate) for track in tracks]
+    audio = [reading.read(track.path, FRONT_END.sample_rate) for track in tracks]
     hop, span = FRONT_END.chunk_hop, samples_of(2, FRONT_END)
     for i, samples in enumerate(audio):
         chunks = corpus.features[i].chunks
@@ -178,13 +187,14 @@ def test_softmax_is_that_of_a_logistic_regression_on_descriptors(architecture, r
     values = np.concatenate(expected).astype(float)
 
     with progress_bar(quiet=True) as bar:
-        readings = finetuning._readings(model, corpus, settings, bar)
-    np.testing.assert_allclose(readings.values, values, atol=1e-5)
-    np.testing.assert_allclose(readings.weights, shares)
-    assert readings.classes.tolist() == classes
+        tuning = finetuning.FineTuning(SimpleNamespace(model=model), corpus, settings, False, bar)
+        inputs = tuning.compute_softmax_inputs(Subset(corpus, np.arange(len(tracks)), settings))
+    np.testing.assert_allclose(inputs.values, values, atol=1e-5)
+    np.testing.assert_allclose(inputs.weights, shares)
+    assert inputs.classes.tolist() == classes
 
-    monkeypatch.setattr(finetuning, "ITERATIONS", 10_000)
-    new = finetuning._with_new_softmax(model, corpus.labels, readings, 0.5)
+    monkeypatch.setattr(softmax, "ITERATIONS", 10_000)
+    new = tuning.replace_softmax(inputs, 0.5)
     mean, std = values.mean(axis=0), values.std(axis=0)
     standardised = (values - mean) / np.maximum(std, std.max() / 100)
     oracle = LogisticRegression(C=0.5, max_iter=10_000).fit(standardised, classes, sample_weight=shares)
@@ -195,8 +205,8 @@ def test_softmax_is_that_of_a_logistic_regression_on_descriptors(architecture, r
 
 
 def test_descriptors_that_do_not_differ_give_the_shares_of_the_labels():
-    alike = finetuning.Readings(np.full((4, 3), 0.3, np.float32), np.array([0, 1, 1, 1]), np.ones(4), np.arange(4))
-    kernel, bias = finetuning._softmax(alike, 10.0)
+    alike = softmax.SoftmaxInputs(np.full((4, 3), 0.3, np.float32), np.array([0, 1, 1, 1]), np.ones(4), np.arange(4))
+    kernel, bias = softmax.fit_softmax(alike, 10.0)
     np.testing.assert_allclose(np.exp(bias) / np.exp(bias).sum(), [0.25, 0.75], atol=1e-3)
     np.testing.assert_allclose(kernel, 0, atol=1e-6)
 
@@ -223,7 +233,7 @@ def rewritten(tones: Path, keep: list[int], folder: Path) -> Path:
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_decoding(small, tones, tmp_path, monkeypatch, rows, options, message):
-    monkeypatch.setattr(cache.FeatureCache, "features", lambda *_: pytest.fail("a track was decoded"))
+    monkeypatch.setattr(cache.FeatureCache, "prepare", lambda *_: pytest.fail("a track was decoded"))
     with pytest.raises(ValueError, match=message):
         mcc_zoo.finetune(small, rewritten(tones, rows, tmp_path), tmp_path / "exports", **options)
     assert not (tmp_path / "exports").exists()
@@ -261,9 +271,7 @@ def test_keras_trains_a_loaded_export_further(exported, tones):
     model = tf.keras.models.load_model(exported)
     before = [weight.copy() for weight in model.get_weights()]
     names = ("low 0.wav", "middle 1.wav", "high 2.wav")
-    audio = np.stack(
-        [mcc_zoo.audio.reading.read(tones.parent / name, 44_100)[:166_000] for name in names]
-    )  # two chunks
+    audio = np.stack([reading.read(tones.parent / name, 44_100)[:166_000] for name in names])  # two chunks
     labels = {"tags": np.array([2, 0, 1])}
     model.compile(tf.keras.optimizers.Adam(1e-4), loss={"tags": "sparse_categorical_crossentropy"})
     loss = model.evaluate(audio, labels, verbose=0)

@@ -109,7 +109,7 @@ def finetune(
         )
     except (ExportError, ValueError, FloatingPointError, OSError) as error:
         fail(str(error))
-    _report(exported)
+    _report(exported.folder)
 
 
 def _report(folder: Path) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,14 +38,19 @@ class Corpus:
 
 
 def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -> Corpus:
-    """Decode every track into the cache; unreadable ones are set aside with the reason, and said aloud.
+    """Decode every track into the cache. Unreadable tracks are left out, and the reasons printed to standard error.
+
+    Args:
+        tracks: The dataset.
+        cache: Where the features go.
+        quiet: No progress bar.
 
     Raises:
         ValueError: No track is readable, or a label is the name of a column of predictions.csv.
     """
     with progress_bar(quiet) as bar:
         task = bar.add_task("reading tracks", total=len(tracks))
-        found = cache.prepare(tracks, lambda done, _: bar.update(task, completed=done))
+        found = cache.prepare([track.path for track in tracks], lambda done, _: bar.update(task, completed=done))
     pairs = [(t, f) for t, f in zip(tracks, found, strict=True) if isinstance(f, Features)]
     refused = [(t, str(f)) for t, f in zip(tracks, found, strict=True) if not isinstance(f, Features)]
     for _, reason in refused:
@@ -64,8 +66,8 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
     return Corpus(kept, features, labels, classes, pd.DataFrame(rows, columns=["path", "reason"]))
 
 
-def with_shuffled_labels(corpus: Corpus, seed: int) -> Corpus:
-    """Deal the labels out anew among the tracks."""
+def shuffle_labels(corpus: Corpus, seed: int) -> Corpus:
+    """Permute the labels among the tracks."""
     order = np.random.default_rng(seed).permutation(len(corpus.tracks))
     tracks = [
         Track(t.path, t.name, corpus.tracks[i].label, t.group, t.fold)
@@ -77,11 +79,3 @@ def with_shuffled_labels(corpus: Corpus, seed: int) -> Corpus:
 def pick(items: Sequence, indices: np.ndarray) -> list:
     """Take the items with these indices."""
     return [items[i] for i in indices]
-
-
-def fingerprint(corpus: Corpus) -> dict[str, Any]:
-    """Tell a corpus by its number of tracks and by a hash of their names, labels, groups and contents."""
-    listing = sorted(
-        (t.name, t.label, t.group, f.path.name) for t, f in zip(corpus.tracks, corpus.features, strict=True)
-    )
-    return {"tracks": len(listing), "tracks_sha256": hashlib.sha256(json.dumps(listing).encode()).hexdigest()}

@@ -1,7 +1,7 @@
-"""Jobs in several processes, each with its share of the cores.
+"""A task run on many items by several processes, each with its share of the cores.
 
-One TensorFlow process leaves cores idle between the small operations of a training step. Processes of a thread or two
-each, every one with a fold of its own, do not.
+One TensorFlow process leaves cores idle between the small operations of a training step. Several processes of one or
+two threads, each with a fold of its own, keep them busy.
 """
 
 from __future__ import annotations
@@ -14,58 +14,60 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
 BYTES_PER_PROCESS = 3 << 30  # TensorFlow, a model and its batches; 2.1 GiB after forty folds
 Report = Callable[..., None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _messages: Any = None  # a worker's queue to the process that started it
 
 
-def processes_for(jobs: int, device: str = "auto") -> int:
-    """Choose how many processes share `jobs` jobs: one a core as far as memory goes, one alone on accelerators."""
+def choose_processes(folds: int, device: str = "auto") -> int:
+    """Choose how many processes share so many folds: one per core as far as memory allows, one on accelerators."""
     accelerators = device in ("gpu", "tpu") or (device == "auto" and tf.config.list_physical_devices("GPU"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // BYTES_PER_PROCESS
-    return 1 if accelerators else max(1, min(jobs, os.cpu_count() or 1, memory))
+    return 1 if accelerators else max(1, min(folds, os.cpu_count() or 1, memory))
 
 
-def each(
-    task: Callable[[Any, Report], Any], jobs: Sequence[Any], processes: int, report: Report
-) -> Iterator[tuple[Any, Any]]:
-    """Call task(job, report) for every job, in order as processes become free.
+def run_each(
+    task: Callable[[Item, Report], Result], items: Sequence[Item], processes: int, report: Report
+) -> Iterator[tuple[Item, Result]]:
+    """Call task(item, report) for every item, in order as processes become free.
 
     Args:
-        task: Can be pickled if there is more than one process: a function of a module, or a partial of one.
-        jobs: What to do.
-        processes: How many at a time; with 1 the jobs run in this process.
-        report: What the task may call meanwhile; it runs in this process, with arguments that can be pickled.
+        task: A function of a module, or a partial of one: with more than one process it is pickled.
+        items: What to call it with; pickled too.
+        processes: How many at a time; with 1 the task runs in this process.
+        report: A function that the task may call meanwhile; it runs in this process, with pickled arguments.
 
     Yields:
-        A job and what its task returned, as they are done.
+        Each item and the task's result, in the order in which they finish.
 
     Raises:
         ValueError: A process died, killed for its memory, say.
     """
     if processes == 1:
-        for job in jobs:
-            yield job, task(job, report)
+        for item in items:
+            yield item, task(item, report)
         return
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     messages = context.Queue()
     listener = threading.Thread(target=_listen, args=(messages, report), daemon=True)
     listener.start()
     threads = max(1, (os.cpu_count() or 1) // processes)
-    level = tf.get_logger().level  # spawned, a worker has heard nothing of it
+    level = tf.get_logger().level  # a spawned worker does not inherit it
     pool = ProcessPoolExecutor(processes, context, _start, (messages, threads, level))
     try:
-        futures = {pool.submit(_call, task, job): job for job in jobs}
+        futures = {pool.submit(_call, task, item): item for item in items}
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool:
         raise ValueError(
-            f"one of {processes} training processes died, which memory may be the reason for: run the same command "
-            "again with fewer --jobs, it goes on after the last finished fold"
+            f"one of {processes} training processes died, perhaps for lack of memory: run the same command again with "
+            "fewer --jobs, it continues after the last finished fold"
         ) from None
     except BaseException:
         for child in multiprocessing.active_children():
@@ -78,7 +80,7 @@ def each(
 
 
 def _start(messages: Any, threads: int, log_level: int) -> None:
-    """Prepare a worker: its threads, its way to report, and its end with the process that started it."""
+    """Prepare a worker: its threads, its queue for reports, and its end with the process that started it."""
     global _messages
     _messages = messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter, which ends its workers
@@ -95,8 +97,8 @@ def _end_with_starter() -> None:
         os._exit(1)
 
 
-def _call(task: Callable[[Any, Report], Any], job: Any) -> Any:
-    return task(job, lambda *message: _messages.put(message))
+def _call(task: Callable[[Item, Report], Result], item: Item) -> Result:
+    return task(item, lambda *message: _messages.put(message))
 
 
 def _listen(messages: Any, report: Report) -> None:

@@ -1,9 +1,8 @@
-"""What makes a run's figures."""
+"""The settings of a run."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
 from mcc_zoo.paper import ARCHITECTURES, SYSTEMS
@@ -13,20 +12,20 @@ from mcc_zoo.text import choose
 
 @dataclass(frozen=True)
 class Settings:
-    """What makes a run's figures: two runs with equal settings give equal figures.
+    """The settings of a run: equal settings on equal tracks give equal figures.
 
     Attributes:
         dataset: Its name; the results lie in results_dir/dataset/run.
         architectures: Systems to compare, of `mcc_zoo.ARCHITECTURES`.
         folds: Number of folds.
-        seeds: How many times the folds and the weights are drawn anew.
+        seeds: How many times folds and weights are drawn.
         seed: The first of these seeds.
         split: As for `mcc_zoo.datasets.splits.draw`.
         recipe: How to train.
-        front_end: What to train on.
-        precision: Keras dtype policy to train under; what is trained predicts, and is exported, in float32.
-        shuffle_labels: Deal the labels out anew among the tracks: a control that has to score at chance.
-        on_validation: Predict the validation tracks of each fold, not its test tracks: for choices between recipes.
+        front_end: Parameters of the log-mel front end.
+        precision: Keras dtype policy of the training; the trained model predicts, and is exported, in float32.
+        shuffle_labels: Permute the labels among the tracks: a control, whose accuracy has to be at chance.
+        on_validation: Predict the validation tracks of each fold instead of its test tracks, to compare recipes.
     """
 
     dataset: str
@@ -49,8 +48,3 @@ class Settings:
             choose(architecture, SYSTEMS, "--architectures")
         if self.seeds < 1:
             raise ValueError(f"--seeds={self.seeds}: at least one is needed")
-
-    def fixed(self) -> dict[str, Any]:
-        """Return what may not change when a run goes on; systems and seeds may be added."""
-        facts = asdict(self)
-        return {name: facts[name] for name in facts if name not in ("architectures", "seeds")}

@@ -1,4 +1,4 @@
-"""Log-mel features on disk: a file for each track, which all folds, seeds and systems share."""
+"""The feature cache: one file of log-mel frames per audio file, shared by all folds, seeds and systems."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ import numpy as np
 from mcc_zoo.audio import checks
 from mcc_zoo.audio.decoders import Name, check
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
-from mcc_zoo.datasets import Track
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, log_mel_blocks
@@ -40,8 +39,8 @@ class Features:
         chunks: Whole chunks in it.
         total: Sum of the values of those chunks.
         total_squares: Sum of their squares.
-        shape: Of one chunk: (n_mels, chunk_frames), which lie in the file frame by frame, or (size,) where a network
-            has made a vector of it (`transformed`).
+        shape: Of one chunk: (n_mels, chunk_frames), which the file holds frame by frame; or (size,) for channel
+            features (`mcc_zoo.training.warm_start`).
     """
 
     path: Path
@@ -53,21 +52,20 @@ class Features:
 
     @property
     def rows(self) -> int:
-        """How many rows of shape[0] values a chunk has in the file: its frames, or one."""
+        """Rows of shape[0] values that a chunk has in the file: its frames, or one."""
         return math.prod(self.shape[1:])
 
 
 class FeatureCache:
-    """A folder with one file a track, named by the audio's content, the front end and the decoder.
+    """A folder with one file per audio file, named by a hash of its content, the front end and the decoder.
 
-    A file of another edition of the audio, another front end or another version of this package has another name, so
-    that nothing stale is ever read; a damaged one fails its checksum and is made anew. Decoders have names of their
-    own, because some differ by samples.
+    Changed audio, another front end or another cache format give another name, so nothing stale is read; a damaged
+    file fails its checksum and is computed anew. Decoders are part of the name because some differ by samples.
 
     Args:
-        folder: Is made if need be; it may be deleted at any time.
-        front_end: What to compute.
-        decoder: Who decodes, in a process of its own.
+        folder: Created if missing; it may be deleted at any time.
+        front_end: Parameters of the log-mel.
+        decoder: A name in `mcc_zoo.audio.decoders.NAMES`; it runs in a process of its own.
 
     Raises:
         ValueError: The decoder is not installed.
@@ -82,7 +80,7 @@ class FeatureCache:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def features(self, path: str | os.PathLike[str]) -> Features:
-        """Return a track's features, computed now if they are not there whole.
+        """Return a file's features from the cache, computed first where they are missing or damaged.
 
         Raises:
             mcc_zoo.audio.checks.AudioError: The file is refused.
@@ -91,11 +89,11 @@ class FeatureCache:
             return self._features(path, isolated)
 
     def _features(self, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
-        checks.check_regular(path)  # refuses what must not be opened, a FIFO say
-        entry = self.folder / self._name(path)
+        checks.check_regular(path)  # refuses what must not be opened, such as a FIFO
+        entry = self.folder / self._name_entry(path)
         return self._read(entry) or self._write(entry, path, isolated)
 
-    def _name(self, path: str | os.PathLike[str]) -> str:
+    def _name_entry(self, path: str | os.PathLike[str]) -> str:
         with open(path, "rb") as file:
             content = hashlib.file_digest(file, "sha256")
         others = [] if self.decoder == "soundfile" else [self.decoder]
@@ -136,29 +134,29 @@ class FeatureCache:
         os.replace(file.name, entry)
         features = self._read(entry)
         if features is None:
-            raise OSError(f"{entry}: what was just written does not read back: check the disk of the feature cache")
+            raise OSError(f"{entry}: the file just written cannot be read back: check the disk of the feature cache")
         return features
 
     def prepare(
-        self, tracks: Sequence[Track], progress: Progress | None = None, workers: int | None = None
+        self, paths: Sequence[str | os.PathLike[str]], progress: Progress | None = None, workers: int | None = None
     ) -> list[Features | checks.AudioError]:
-        """Decode what is not cached yet, several tracks at a time.
+        """Decode the files that are not cached yet, several at a time.
 
         Args:
-            tracks: The dataset.
-            progress: Called after each track with the number done and the number of all.
-            workers: Threads; as many as there are cores by default.
+            paths: Audio files.
+            progress: Called after each file with the number done and the total.
+            workers: Files decoded at a time, each by a thread and a process; by default one per core.
 
         Returns:
-            For each track its features, or the error that says why it was refused.
+            For each file its features, or the error that says why it was refused.
         """
         workers = workers or os.cpu_count() or 1
         idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()
 
-        def one(track: Track) -> Features | checks.AudioError:
+        def read_or_refuse(path: str | os.PathLike[str]) -> Features | checks.AudioError:
             isolated = idle.get()
             try:
-                return self._features(track.path, isolated)
+                return self._features(path, isolated)
             except checks.AudioError as error:
                 return error
             finally:
@@ -169,10 +167,10 @@ class FeatureCache:
             for _ in range(workers):
                 idle.put(stack.enter_context(IsolatedDecoder(decoder=self.decoder)))
             pool = stack.enter_context(ThreadPoolExecutor(workers))
-            for result in pool.map(one, tracks):
+            for result in pool.map(read_or_refuse, paths):
                 results.append(result)
                 if progress:
-                    progress(len(results), len(tracks))
+                    progress(len(results), len(paths))
         return results
 
 
@@ -185,7 +183,7 @@ def read_chunks(features: Features, first: int, count: int) -> np.ndarray:
 
 
 def mean_and_std(features: Sequence[Features], front_end: FrontEnd) -> tuple[float, float]:
-    """Mean and standard deviation of all log-mel values of these tracks (the training fold's)."""
+    """Compute mean and standard deviation of all log-mel values of these tracks."""
     values = sum(f.chunks for f in features) * front_end.chunk_frames * front_end.n_mels
     mean = sum(f.total for f in features) / values
     variance = max(0.0, sum(f.total_squares for f in features) / values - mean**2)

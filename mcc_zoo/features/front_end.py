@@ -31,7 +31,7 @@ class FrontEnd:
     compression: Compression = "log10_1p"  # "log-mel"; the form is P16's
 
     def __post_init__(self) -> None:
-        """Refuse what no front end can mean."""
+        """Refuse numbers below 1 and unknown compressions."""
         for name in ("sample_rate", "window_length", "hop_length", "n_mels", "chunk_frames"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)!r}: a front end needs a positive whole number here")

@@ -1,4 +1,6 @@
-"""Waveform to log-mel chunks: pure `tf.signal` functions with a shape after each step, and one layer around them.
+"""Waveform to log-mel chunks: the one graph of the front end, as pure functions, and one layer around them.
+
+Training, streaming, exports and converted files all compute log-mel by `compute_log_mel`.
 
 The scaling follows the extractor of P16 (see `mcc_zoo.paper`): the window sums to 2, so that a full-scale sine has
 amplitude 1, and every mel filter sums to 1. It matters, because standardising does not undo the logarithm.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -33,14 +35,14 @@ def chunk_counts(lengths: Any, front_end: FrontEnd) -> Any:
 
 
 @functools.cache
-def window(length: int) -> np.ndarray:
+def make_window(length: int) -> np.ndarray:
     """Make the four-term periodic Blackman-Harris window, scaled to sum to 2: (length,) float32."""
     samples = blackmanharris(length, sym=False)
     return (2.0 * samples / samples.sum()).astype(np.float32)
 
 
 @functools.cache
-def mel_matrix(front_end: FrontEnd) -> np.ndarray:
+def make_mel_matrix(front_end: FrontEnd) -> np.ndarray:
     """Make the mel filters, 0 Hz to Nyquist, each scaled to sum to 1: (window_length // 2 + 1, n_mels) float32."""
     with tf.init_scope(), tf.device("CPU"):
         weights = tf.signal.linear_to_mel_weight_matrix(
@@ -59,36 +61,57 @@ def pad_to_one_chunk(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     return tf.pad(audio, [[0, 0], [0, missing]])
 
 
-def log_mel(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Turn waveforms into log-mel frames: (batch, samples) float32, full scale 1, to (batch, frames, n_mels)."""
-    frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)
-    return log_mel_of_frames(frames, front_end)
+def compute_power_spectrum(frames: tf.Tensor) -> tf.Tensor:
+    """Compute |DFT|^2 of windowed frames: (..., window_length) to (..., window_length // 2 + 1)."""
+    spectrum = tf.signal.rfft(frames)
+    return tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
 
 
-def log_mel_of_frames(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Turn frames that are cut already, (batch, frames, window_length), into log-mel (batch, frames, n_mels)."""
-    spectrum = tf.signal.rfft(frames * window(front_end.window_length))  # (batch, frames, window_length / 2 + 1)
-    return log_mel_of_power(tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum)), front_end)
+@dataclass(frozen=True)
+class Operations:
+    """The operations of the graph that some runtimes lack.
+
+    Attributes:
+        power_spectrum: Windowed frames (..., window_length) to |DFT|^2, (..., window_length // 2 + 1).
+        log1p: ln(1 + x).
+    """
+
+    power_spectrum: Callable[[tf.Tensor], tf.Tensor] = compute_power_spectrum
+    log1p: Callable[[tf.Tensor], tf.Tensor] = tf.math.log1p
 
 
-def log_mel_of_power(
-    power: tf.Tensor, front_end: FrontEnd, log1p: Callable[[tf.Tensor], tf.Tensor] = tf.math.log1p
-) -> tf.Tensor:
-    """Turn power spectra (batch, frames, window_length // 2 + 1) into log-mel (batch, frames, n_mels).
+TENSORFLOW = Operations()
+
+
+def compute_log_mel(frames: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW) -> tf.Tensor:
+    """Compute the log-mel of frames: (..., window_length) float32, full scale 1, to (..., n_mels).
 
     Args:
-        power: The spectra.
+        frames: Samples, a frame a row, not windowed.
         front_end: Its parameters.
-        log1p: What computes ln(1 + x), for runtimes without TensorFlow's operation.
+        operations: Replacements for what a runtime lacks.
     """
-    energy = tf.tensordot(power, mel_matrix(front_end), 1)  # (batch, frames, n_mels)
+    power = operations.power_spectrum(frames * make_window(front_end.window_length))  # (..., window_length / 2 + 1)
+    energy = tf.tensordot(power, make_mel_matrix(front_end), 1)  # (..., n_mels)
     if front_end.compression == "log":
         return tf.math.log(energy + LOG_OFFSET)
-    return log1p(LOG10_1P_SCALE * energy) / np.log(10.0).astype(np.float32)
+    return operations.log1p(LOG10_1P_SCALE * energy) / np.log(10.0).astype(np.float32)
 
 
-def loudness_changed(log_mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Return the log-mel values of the audio played louder by so many dB (a tensor that broadcasts)."""
+def log_mel(audio: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW) -> tf.Tensor:
+    """Cut waveforms into frames and compute their log-mel: (batch, samples) to (batch, frames, n_mels)."""
+    frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)  # (batch, frames, window_length)
+    return compute_log_mel(frames, front_end, operations)
+
+
+def change_loudness(log_mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Change log-mel values as if the audio had been amplified.
+
+    Args:
+        log_mel_values: Any shape.
+        gain_db: Gain in dB, a tensor that broadcasts to that shape.
+        front_end: What the values were computed with.
+    """
     gain = gain_db * np.float32(np.log(10.0) / 10.0)  # the logarithm of the change of energy
     if front_end.compression == "log":
         return tf.math.log((tf.exp(log_mel_values) - LOG_OFFSET) * tf.exp(gain) + LOG_OFFSET)
@@ -97,7 +120,7 @@ def loudness_changed(log_mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: F
 
 
 def split_into_chunks(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Cut (batch, frames, n_mels) into (batch, chunks, n_mels, chunk_frames); frames past the last chunk go."""
+    """Cut (batch, frames, n_mels) into (batch, chunks, n_mels, chunk_frames); drop frames past the last whole chunk."""
     batch, count = tf.shape(frames)[0], tf.shape(frames)[1] // front_end.chunk_frames
     whole = frames[:, : count * front_end.chunk_frames]
     chunks = tf.reshape(whole, (batch, count, front_end.chunk_frames, front_end.n_mels))
@@ -105,7 +128,7 @@ def split_into_chunks(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
 
 
 def check_audio(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Refuse waveforms that have no answer, in the graph too: under one window, not finite, or far above full scale.
+    """Refuse waveforms under one window, not finite, or far above full scale; the checks are part of the graph.
 
     Raises:
         tf.errors.InvalidArgumentError: With a sentence that says which.

@@ -1,4 +1,4 @@
-"""Log-mel frames of a waveform of any length, block by block."""
+"""Log-mel frames of a waveform of any length, block by block: `compute_log_mel` compiled by XLA."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.audio import checks
+from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.features.framing import samples_of, too_short
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.log_mel import log_mel_of_frames
+from mcc_zoo.features.log_mel import compute_log_mel
 
 BLOCK_CHUNKS = 16
 
 
 @functools.cache
-def _compiled_log_mel(front_end: FrontEnd) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Compile the front end of a block: (samples of BLOCK_CHUNKS,) and how many chunks count, to their frames.
+def _compile_log_mel(front_end: FrontEnd) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Compile the log-mel of a block: its samples and its number of chunks to (chunks * chunk_frames, n_mels).
 
-    Chunk after chunk, so that what lies between the steps stays in the processor's cache. A frame that is a whole
-    number of hops is put together from them, which XLA copies faster than it gathers samples.
+    The block has the length of BLOCK_CHUNKS chunks. The graph computes chunk after chunk, so that intermediate values
+    stay in the processor's cache. A frame that is a whole number of hops is joined from hops, because XLA copies these
+    faster than it gathers samples.
     """
     hop, span = front_end.chunk_hop, front_end.chunk_samples
     signature = [tf.TensorSpec((samples_of(BLOCK_CHUNKS, front_end),), tf.float32), tf.TensorSpec((), tf.int32)]
@@ -36,10 +37,10 @@ def _compiled_log_mel(front_end: FrontEnd) -> Callable[[tf.Tensor, tf.Tensor], t
         frames = tf.TensorArray(tf.float32, BLOCK_CHUNKS, element_shape=(front_end.chunk_frames, front_end.n_mels))
         for chunk in tf.range(chunks):
             of_chunk = frame(tf.slice(samples, [chunk * hop], [span]))
-            frames = frames.write(chunk, log_mel_of_frames(of_chunk, front_end))
+            frames = frames.write(chunk, compute_log_mel(of_chunk, front_end))
         return tf.reshape(frames.stack(), (-1, front_end.n_mels))
 
-    # The concrete function spares a fifth of a millisecond a call, against five that a block takes.
+    # A concrete function saves 0.2 ms per call; a block takes 5 ms.
     return tf.function(transform, input_signature=signature, jit_compile=True).get_concrete_function()
 
 
@@ -50,8 +51,8 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
     dropped, a waveform under one chunk is padded with zeros to one.
 
     Args:
-        blocks: The waveform at the front end's rate, cut anyhow.
-        front_end: What to compute.
+        blocks: (samples,) float32 arrays of any length, in order: the waveform at the front end's rate.
+        front_end: Its parameters.
 
     Raises:
         mcc_zoo.audio.checks.AudioError: The waveform is shorter than one window.
@@ -64,20 +65,20 @@ def log_mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterato
         while len(rest) >= span:
             found = True
             chunks = min(BLOCK_CHUNKS, (len(rest) - span) // hop + 1)
-            yield _frames(rest, chunks, front_end)
+            yield _compute_frames(rest, chunks, front_end)
             rest = rest[chunks * hop :]
     if not found:
         if len(rest) < front_end.window_length:
-            raise checks.AudioError(too_short(len(rest), front_end))
-        yield _frames(rest, 1, front_end)
+            raise AudioError(too_short(len(rest), front_end))
+        yield _compute_frames(rest, 1, front_end)
 
 
-def _frames(samples: np.ndarray, chunks: int, front_end: FrontEnd) -> np.ndarray:
-    """Compute the frames of the first chunks, BLOCK_CHUNKS at most; samples that lack are 0."""
+def _compute_frames(samples: np.ndarray, chunks: int, front_end: FrontEnd) -> np.ndarray:
+    """Compute the frames of the first chunks, BLOCK_CHUNKS at most; missing samples are 0."""
     block = samples[: samples_of(BLOCK_CHUNKS, front_end)]
     if len(block) < samples_of(BLOCK_CHUNKS, front_end):
         block = np.pad(block, (0, samples_of(BLOCK_CHUNKS, front_end) - len(block)))
-    frames = _compiled_log_mel(front_end)(tf.constant(block), tf.constant(chunks))
+    frames = _compile_log_mel(front_end)(tf.constant(block), tf.constant(chunks))
     return frames.numpy()[: chunks * front_end.chunk_frames]
 
 

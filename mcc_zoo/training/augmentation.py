@@ -1,6 +1,6 @@
-"""What training does to its tracks so that no epoch sees the same ones: all on batches of log-mel chunks.
+"""Data augmentation on batches of log-mel chunks.
 
-Each function takes the seeds that fix its draws, and changes nothing at the settings that switch it off.
+Each function is deterministic given its seed. `augment` calls those that the recipe switches on.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.log_mel import loudness_changed
+from mcc_zoo.features.log_mel import change_loudness
 from mcc_zoo.recipes import Recipe
 
 Inputs = dict[str, tf.Tensor]
@@ -17,7 +17,7 @@ Inputs = dict[str, tf.Tensor]
 def augment(
     inputs: Inputs, targets: tf.Tensor, seed: tf.Tensor, recipe: Recipe, front_end: FrontEnd
 ) -> tuple[Inputs, tf.Tensor]:
-    """Apply what the recipe asks for to a batch.
+    """Apply the recipe's augmentation to a batch.
 
     Args:
         inputs: `chunks` (batch, chunks, n_mels, chunk_frames), not standardised, and `chunk_count` (batch,).
@@ -32,21 +32,21 @@ def augment(
     chunks, count = inputs["chunks"], inputs["chunk_count"]
     seeds = tf.random.split(tf.cast(seed, tf.int32), 6)
     if recipe.shortest_excerpt < 1:
-        chunks, count = excerpt(chunks, count, seeds[0], recipe.shortest_excerpt)
+        chunks, count = draw_excerpts(chunks, count, seeds[0], recipe.shortest_excerpt)
     if recipe.gain_db > 0:
         gains = tf.random.stateless_uniform((tf.shape(chunks)[0], 1, 1, 1), seeds[1], -recipe.gain_db, recipe.gain_db)
-        chunks = loudness_changed(chunks, gains, front_end)
+        chunks = change_loudness(chunks, gains, front_end)
     if recipe.masked_bands > 0:
-        chunks = masked(chunks, seeds[2], recipe.masked_bands, axis=2)
+        chunks = mask(chunks, seeds[2], recipe.masked_bands, axis=2)
     if recipe.masked_frames > 0:
-        chunks = masked(chunks, seeds[3], recipe.masked_frames, axis=3)
+        chunks = mask(chunks, seeds[3], recipe.masked_frames, axis=3)
     if recipe.mixup > 0:
-        chunks, count, targets = mixed(chunks, count, targets, seeds[4], recipe.mixup)
+        chunks, count, targets = mix_pairs(chunks, count, targets, seeds[4], recipe.mixup)
     return {**inputs, "chunks": chunks, "chunk_count": count}, targets
 
 
-def excerpt(chunks: tf.Tensor, count: tf.Tensor, seed: tf.Tensor, shortest: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """Take consecutive chunks of each track, from `shortest` of it to all of it; the rest becomes padding."""
+def draw_excerpts(chunks: tf.Tensor, count: tf.Tensor, seed: tf.Tensor, shortest: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Keep consecutive chunks of each track, a share drawn between `shortest` and 1; the rest becomes padding."""
     shares = tf.random.stateless_uniform((2, tf.shape(count)[0]), seed)
     full = tf.cast(count, tf.float32)
     length = tf.cast(tf.math.ceil(full * (shortest + (1 - shortest) * shares[0])), tf.int32)
@@ -59,8 +59,8 @@ def excerpt(chunks: tf.Tensor, count: tf.Tensor, seed: tf.Tensor, shortest: floa
     return tf.gather(chunks, places, batch_dims=1) * kept, length
 
 
-def masked(chunks: tf.Tensor, seed: tf.Tensor, most: int, axis: int) -> tf.Tensor:
-    """Set up to `most` neighbours on an axis to the batch's mean: the same bands of a track, other frames a chunk."""
+def mask(chunks: tf.Tensor, seed: tf.Tensor, most: int, axis: int) -> tf.Tensor:
+    """Set up to `most` adjacent bands (axis 2, per track) or frames (axis 3, per chunk) to the batch's mean."""
     size = chunks.shape[axis]
     drawn = [tf.shape(chunks)[0], 1 if axis == 2 else tf.shape(chunks)[1], 1, 1]
     shares = tf.random.stateless_uniform([2, *drawn], seed)
@@ -71,12 +71,12 @@ def masked(chunks: tf.Tensor, seed: tf.Tensor, most: int, axis: int) -> tf.Tenso
     return tf.where(hidden, tf.reduce_mean(chunks), chunks)
 
 
-def mixed(
+def mix_pairs(
     chunks: tf.Tensor, count: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, alpha: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Mix each track with the one before it in the batch, and their targets by the same shares (Zhang 2018).
+    """Mix each track with the previous one of the batch, and their targets in the same proportion (Zhang 2018).
 
-    The share is drawn once a batch, from Beta(alpha, alpha), and is at least one half for a track itself.
+    The share of the track itself is drawn once per batch from Beta(alpha, alpha) and is at least one half.
     """
     gammas = tf.random.stateless_gamma((2,), seed, alpha)
     share = gammas[0] / tf.maximum(tf.reduce_sum(gammas), 1e-12)

@@ -1,4 +1,4 @@
-"""Cached tracks to `tf.data` of chunk sequences."""
+"""`tf.data` batches of chunk sequences, read from cached features."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import tensorflow as tf
 
 from mcc_zoo.features.cache import Features
 
-UNTUNED = tf.data.Options()  # a stream that tf.data tunes waits for the tuning thread when it ends: up to as long again
+UNTUNED = tf.data.Options()  # at the end of a tuned stream tf.data waits for its tuning thread, up to as long again
 UNTUNED.autotune.enabled = False
 BUCKETS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # longest sequence of each batch shape, in chunks
 
 
-def excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
-    """List consecutive windows of at most `max_chunks` that cover each track: rows (track, first chunk, chunks)."""
+def list_excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
+    """List the consecutive windows of at most `max_chunks` that cover each track.
+
+    Returns:
+        (windows, 3) integers: number of the track, first chunk, chunks.
+    """
     return np.array(
         [
             (track, first, min(max_chunks, f.chunks - first))
@@ -25,7 +29,7 @@ def excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
     )
 
 
-def training_batches(
+def make_training_batches(
     features: Sequence[Features],
     labels: np.ndarray,
     *,
@@ -35,22 +39,22 @@ def training_batches(
     static_shapes: bool = False,
     random_offset: bool = False,
 ) -> tf.data.Dataset:
-    """Stream shuffled batches of chunk sequences, each epoch in another order that the seed fixes.
+    """Stream shuffled batches of chunk sequences; the seed fixes the order of each epoch.
 
     Args:
         features: The training tracks.
         labels: (tracks,) class numbers.
         batch_tracks: Tracks in a batch.
-        max_chunks: Of a longer track an excerpt of this length, drawn anew each epoch.
+        max_chunks: A longer track gives an excerpt of this length, drawn anew each epoch.
         seed: Fixes order and excerpts.
-        static_shapes: Make every batch (batch_tracks, max_chunks, ...), as a TPU wants; the last, smaller batch of an
+        static_shapes: Make every batch (batch_tracks, max_chunks, ...), as a TPU needs; the last, smaller batch of an
             epoch is dropped.
-        random_offset: Let excerpts start at any frame, not at whole chunks alone; a track of several chunks gives one
-            chunk less then.
+        random_offset: Let excerpts start at any frame, not only at a chunk's start. A track of several chunks then
+            gives one chunk less.
 
     Returns:
         A dataset of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, labels (batch,)), or
-        of chunks (batch, chunks, size) from features that are `transformed`.
+        of chunks (batch, chunks, size) from features of `mcc_zoo.training.warm_start.cache_channel_features`.
     """
     whole = np.array([f.chunks for f in features])
     lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
@@ -59,34 +63,35 @@ def training_batches(
     draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
     frames = features[0].rows
 
-    def drawn(row: tuple[tf.Tensor, ...], draw: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def draw_window(row: tuple[tf.Tensor, ...], draw: tf.Tensor) -> tuple[tf.Tensor, ...]:
         track, length, room = row
         first = draw % (room * frames + 1) if random_offset else draw % (room + 1) * frames
         return track, first, length
 
-    windows = tf.data.Dataset.zip(rows, draws).map(drawn)
-    loaded = _loaded(windows, features, labels)
-    return _batched(loaded, lengths, batch_tracks, max_chunks, static_shapes).prefetch(2).with_options(UNTUNED)
+    windows = tf.data.Dataset.zip(rows, draws).map(draw_window)
+    loaded = _load_windows(windows, features, labels)
+    return _batch_by_length(loaded, lengths, batch_tracks, max_chunks, static_shapes).prefetch(2).with_options(UNTUNED)
 
 
-def evaluation_batches(
+def make_evaluation_batches(
     features: Sequence[Features], labels: np.ndarray, *, batch_tracks: int, max_chunks: int
 ) -> tf.data.Dataset:
-    """Stream all chunks of all tracks in order, longer tracks as consecutive windows (`excerpts`).
+    """Stream all chunks of all tracks in order, longer tracks as consecutive windows (`list_excerpts`).
 
     Returns:
-        As `training_batches`. Windows of like length share a batch, so a third item gives each window's row number
-        in `excerpts(features, max_chunks)`: (batch,).
+        As `make_training_batches`. Windows of similar length share a batch, so a third item gives each window's row
+        number in `list_excerpts(features, max_chunks)`: (batch,).
     """
-    rows = excerpts(features, max_chunks)
+    rows = list_excerpts(features, max_chunks)
     windows = tf.data.Dataset.from_tensor_slices((rows[:, 0], rows[:, 1] * features[0].rows, rows[:, 2]))
-    loaded = _loaded(windows, features, labels)
+    loaded = _load_windows(windows, features, labels)
     numbered = tf.data.Dataset.zip(loaded, tf.data.Dataset.range(len(rows)))
     flat = numbered.map(lambda example, row: (*example, row))
-    return _batched(flat, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
+    return _batch_by_length(flat, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
 
 
-def _loaded(windows: tf.data.Dataset, features: Sequence[Features], labels: np.ndarray) -> tf.data.Dataset:
+def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], labels: np.ndarray) -> tf.data.Dataset:
+    """Read windows (track, first row in the file, chunks) from the files of features."""
     paths = tf.constant([str(f.path) for f in features])
     offsets = tf.constant([f.offset for f in features], tf.int64)
     classes = tf.constant(labels, tf.int32)
@@ -104,10 +109,10 @@ def _loaded(windows: tf.data.Dataset, features: Sequence[Features], labels: np.n
     return windows.map(load, num_parallel_calls=2, deterministic=True)
 
 
-def _batched(
+def _batch_by_length(
     examples: tf.data.Dataset, lengths: np.ndarray, batch_tracks: int, max_chunks: int, static_shapes: bool
 ) -> tf.data.Dataset:
-    """Batch examples of like length, padding the shorter ones of a batch with zeros at their end."""
+    """Batch examples of similar length; shorter ones get zeros at their end."""
     longest = [max_chunks] if static_shapes else [*(bucket for bucket in BUCKETS if bucket < max_chunks), max_chunks]
     batched = examples.bucket_by_sequence_length(
         lambda inputs, *_: inputs["chunk_count"],
@@ -122,8 +127,8 @@ def _batched(
     if not static_shapes:
         return batched
 
-    def fixed(inputs: dict[str, tf.Tensor], *rest: tf.Tensor) -> tuple:
+    def fix_shape(inputs: dict[str, tf.Tensor], *rest: tf.Tensor) -> tuple:
         chunks = tf.ensure_shape(inputs["chunks"], (batch_tracks, max_chunks, *inputs["chunks"].shape[2:]))
         return ({**inputs, "chunks": chunks}, *rest)
 
-    return batched.map(fixed)
+    return batched.map(fix_shape)

@@ -1,4 +1,4 @@
-"""Where to train, and in which precision."""
+"""Devices, distribution strategies and number types of training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import tensorflow as tf
 
 
 @functools.cache
-def strategy(device: str = "auto") -> tf.distribute.Strategy:
-    """Choose where to train.
+def make_strategy(device: str = "auto") -> tf.distribute.Strategy:
+    """Make the distribution strategy of a device.
 
     Args:
         device: `cpu`, `gpu` (all that are visible, mirrored), `tpu` (the one that TPU_NAME or the host names), or
@@ -35,19 +35,24 @@ def strategy(device: str = "auto") -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
-def on_accelerator(strategy: tf.distribute.Strategy) -> bool:
-    """Tell whether a strategy of `strategy` trains on GPUs or TPUs."""
+def is_on_accelerator(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy of `make_strategy` trains on GPUs or TPUs."""
     if isinstance(strategy, tf.distribute.OneDeviceStrategy):
         return False
     return isinstance(strategy, tf.distribute.TPUStrategy) or bool(tf.config.list_logical_devices("GPU"))
 
 
-def precision(asked: str, device: str = "auto") -> str:
-    """Choose the Keras dtype policy to train under; weights and the front end are in float32 under all of them.
+def needs_static_shapes(strategy: tf.distribute.Strategy) -> bool:
+    """Whether every batch has to have the same shape, as on a TPU."""
+    return isinstance(strategy, tf.distribute.TPUStrategy)
+
+
+def choose_precision(asked: str, device: str = "auto") -> str:
+    """Choose the Keras dtype policy to train under. Weights and front end stay in float32 under all of them.
 
     Args:
         asked: A policy's name, or `auto`: mixed_bfloat16 on TPUs, mixed_float16 on GPUs, float32 on CPUs.
-        device: As for `strategy`.
+        device: As for `make_strategy`.
     """
     if asked != "auto":
         return asked

@@ -13,17 +13,17 @@ import tensorflow as tf
 
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
-from mcc_zoo.training.objective import compiled, join_after_log_mel, training_model, with_targets
+from mcc_zoo.training.objective import Objective, join_after_log_mel
 
 MONITOR = "val_tags_cross_entropy"
 
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """What came of a training run.
+    """The result of a training.
 
     Attributes:
-        history: A row an epoch: losses and accuracies of training and validation.
+        history: A row per epoch: losses and accuracies of training and validation.
         best_epoch: Number, from 1, of the epoch whose weights the model now has.
     """
 
@@ -42,19 +42,19 @@ def fit(
     warm: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fit:
-    """Train a model in place; with validation tracks it stops early and ends with its best weights.
+    """Train a model in place. With validation tracks, stop early and restore the best weights.
 
-    Best is the lowest cross-entropy of the validation tracks' tags: on some forty tracks it tells more than accuracy.
+    The best epoch has the lowest validation cross-entropy: on some forty tracks it moves in finer steps than accuracy.
 
     Args:
         model: As `mcc_zoo.build` gives it, its mean and std those of the training tracks.
-        training: As `training_batches` gives it; of what `channel_features` made of the chunks where
-            the model starts from trained channels that the recipe freezes.
-        validation: As `mcc_zoo.training.batches.evaluation_batches` gives it, likewise; None trains for all epochs.
+        training: As `mcc_zoo.training.batches.make_training_batches` gives it; of channel features where the model
+            starts from trained channels and the recipe freezes them.
+        validation: As `mcc_zoo.training.batches.make_evaluation_batches` gives it, likewise. None: train all epochs.
         recipe: Optimiser, epochs and patience.
-        epochs: Stop after so many; the schedule of the learning rate stays that of the recipe's epochs, so that the
-            weights are those that a training of all epochs passes through.
-        seed: Of the augmentation.
+        epochs: Stop after so many. The learning rate follows the schedule of all of the recipe's epochs, so the
+            weights are those that a full training has after as many epochs.
+        seed: Fixes the augmentation.
         warm: Whether the model starts from weights that were trained before.
         callbacks: Further Keras callbacks.
 
@@ -62,12 +62,13 @@ def fit(
         The history and the best epoch.
 
     Raises:
-        FloatingPointError: The loss is not finite any more.
+        FloatingPointError: The loss became infinite or NaN.
     """
     epochs = epochs or recipe.max_epochs
-    factor = recipe.warm_rate if warm else 1.0
-    scheduled = max(epochs, recipe.max_epochs)
-    trained = compiled(model, recipe, scheduled, int(training.cardinality()), factor, warm and recipe.warm_frozen)
+    objective = Objective(model, recipe, behind_channels=warm and recipe.warm_frozen)
+    training_model = objective.compile_training_model(
+        max(epochs, recipe.max_epochs), int(training.cardinality()), recipe.warm_rate if warm else 1.0
+    )
     stopping: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
     if recipe.average is not None:
         stopping.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
@@ -75,9 +76,9 @@ def fit(
         stopping.append(
             keras.callbacks.EarlyStopping(MONITOR, mode="min", patience=recipe.patience, restore_best_weights=True)
         )
-    history = trained.fit(
-        with_targets(training, model, recipe, seed),
-        validation_data=None if validation is None else with_targets(validation, model, recipe),
+    history = training_model.fit(
+        objective.add_targets(training, seed),
+        validation_data=None if validation is None else objective.add_targets(validation),
         epochs=epochs,
         callbacks=[*stopping, *callbacks],
         shuffle=False,  # the dataset does it
@@ -92,34 +93,35 @@ def fit(
     return Fit(table, best)
 
 
-def predict(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
+def predict_taggrams(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
     """Run a model over evaluation batches.
 
     Args:
         model: As `mcc_zoo.build` gives it.
-        batches: As `mcc_zoo.training.batches.evaluation_batches` gives it.
-        windows: How many rows `mcc_zoo.training.batches.excerpts` has.
+        batches: As `mcc_zoo.training.batches.make_evaluation_batches` gives it.
+        windows: How many rows `mcc_zoo.training.batches.list_excerpts` has.
 
     Returns:
-        For each window its taggram: (chunks, labels) probabilities, no padding.
+        For each window its taggram: (chunks, labels) probabilities, without padding.
     """
-    scored = training_model(model)
-    return _of_windows(scored, lambda outputs: tf.nn.softmax(outputs["steps"]), batches, windows)
+    inputs, outputs = join_after_log_mel(model, {"steps": Classifier(model).output_layer.output})
+    network = keras.Model(inputs, {"steps": outputs["steps"]})
+    return _run_over_windows(network, lambda outputs: tf.nn.softmax(outputs["steps"]), batches, windows)
 
 
-def softmax_inputs(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
-    """Compute what a model's softmax reads of every step, nothing dropped out: as `predict`, but (chunks, D) each."""
+def compute_softmax_inputs(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
+    """Compute the inputs of a model's last layer at every step, without dropout: as `predict_taggrams`, (chunks, D)."""
     inputs, outputs = join_after_log_mel(model, {"read": Classifier(model).output_dropout.output})
-    reader = keras.Model(inputs, {"read": outputs["read"]})
-    return _of_windows(reader, lambda outputs: outputs["read"], batches, windows)
+    network = keras.Model(inputs, {"read": outputs["read"]})
+    return _run_over_windows(network, lambda outputs: outputs["read"], batches, windows)
 
 
-def _of_windows(
-    network: keras.Model, of: Callable[[dict[str, tf.Tensor]], tf.Tensor], batches: Iterable[Any], windows: int
+def _run_over_windows(
+    network: keras.Model, choose: Callable[[dict[str, tf.Tensor]], tf.Tensor], batches: Iterable[Any], windows: int
 ) -> list[np.ndarray]:
     """Run a network over evaluation batches: for each window the values of its real steps."""
     signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in network.input.items()}
-    run = tf.function(lambda inputs: of(network(inputs, training=False)), input_signature=[signature])
+    run = tf.function(lambda inputs: choose(network(inputs, training=False)), input_signature=[signature])
     found: dict[int, np.ndarray] = {}
     for inputs, _, rows in batches:
         values = run(inputs).numpy()

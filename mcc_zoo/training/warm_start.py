@@ -1,4 +1,4 @@
-"""What a system with an LSTM takes from the same system without one: trained channels, and their outputs."""
+"""Warm start: a system with an LSTM begins with the trained channels of the same system without one."""
 
 from __future__ import annotations
 
@@ -16,58 +16,58 @@ from mcc_zoo.features.cache import Features, read_chunks
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training import objective
 
-TRANSFORMED_CHUNKS = 64  # at a time
+CHUNKS_AT_A_TIME = 64  # at a time
 
 
-def transformed(
+def cache_channel_features(
     features: Sequence[Features], transform: Callable[[np.ndarray], np.ndarray], folder: Path
 ) -> list[Features]:
-    """Keep what a network makes of every chunk, a file a track, so that it need not make it anew each epoch.
+    """Cache the outputs of a network for every chunk, one file per track.
 
     Args:
         features: As `FeatureCache` gives them.
         transform: Log-mel chunks (chunks, n_mels, chunk_frames), not standardised, to (chunks, size) float32.
-        folder: Gets the files; they are of no use past the training that reads them.
+        folder: Where the files go; only the training that reads them needs them.
     """
-    made = []
+    cached = []
     for number, one in enumerate(features):
         path, total, total_squares = folder / f"{number}.f32", 0.0, 0.0
         with open(path, "wb") as file:
-            for first in range(0, one.chunks, TRANSFORMED_CHUNKS):
-                values = transform(read_chunks(one, first, min(TRANSFORMED_CHUNKS, one.chunks - first)))
+            for first in range(0, one.chunks, CHUNKS_AT_A_TIME):
+                values = transform(read_chunks(one, first, min(CHUNKS_AT_A_TIME, one.chunks - first)))
                 file.write(values.astype("<f4").tobytes())
                 total += values.sum(dtype=np.float64)
                 total_squares += np.square(values, dtype=np.float64).sum()
-        made.append(Features(path, 0, one.chunks, total, total_squares, values.shape[1:]))
-    return made
+        cached.append(Features(path, 0, one.chunks, total, total_squares, values.shape[1:]))
+    return cached
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """The trained chunk network that a system with an LSTM goes on from.
+    """The weights of a trained chunk network.
 
     Attributes:
-        weights: Of each layer of the chunk network, by name.
-        best_epoch: After which of its epochs they were taken.
+        weights: For each layer of the chunk network, by name.
+        best_epoch: The epoch, from 1, after which they were taken.
     """
 
     weights: dict[str, list[np.ndarray]]
     best_epoch: int
 
     @classmethod
-    def of(cls, chunk_network: keras.Model, best_epoch: int) -> WarmStart:
-        """Take a trained chunk network's weights."""
+    def from_network(cls, chunk_network: keras.Model, best_epoch: int) -> WarmStart:
+        """Copy the weights of a trained chunk network."""
         return cls({layer.name: layer.get_weights() for layer in chunk_network.layers}, best_epoch)
 
-    def give(self, chunk_network: keras.Model) -> None:
-        """Set the weights of the layers that are alike: the same name, the same shapes."""
+    def copy_to(self, chunk_network: keras.Model) -> None:
+        """Set the weights of all layers with the same name and the same shapes."""
         for layer in chunk_network.layers:
             own = self.weights.get(layer.name, [])
             if [weight.shape for weight in own] == [weight.shape for weight in layer.weights]:
                 layer.set_weights(own)
 
     def save(self, path: Path) -> None:
-        """Write the weights, not the epoch, to an `.npz` file."""
+        """Write the weights, without the epoch, to an `.npz` file."""
         arrays: dict[str, Any] = {}
         for name, own in self.weights.items():
             arrays |= {f"{name}.{i}": weight for i, weight in enumerate(own)}
@@ -75,7 +75,7 @@ class WarmStart:
 
     @classmethod
     def load(cls, path: Path, best_epoch: int) -> WarmStart:
-        """Read what `save` has written."""
+        """Read a file of `save`."""
         weights: dict[str, list[np.ndarray]] = {}
         with np.load(path) as arrays:
             for name, weight in arrays.items():
@@ -84,21 +84,21 @@ class WarmStart:
 
 
 @contextlib.contextmanager
-def trained_on(
+def open_training_features(
     model: keras.Model, features: list[Features], recipe: Recipe, start: WarmStart | None, folder: Path | None
 ) -> Iterator[tuple[list[Features], Recipe]]:
-    """Give what a model is trained on, and how: behind frozen channels what they make of every chunk.
+    """Yield the features and the recipe of a training: channel features where the channels are frozen, else log-mel.
 
     Args:
-        model: What is to be trained.
+        model: The model to train.
         features: Log-mel of its tracks.
-        recipe: Says whether channels are frozen.
-        start: What the model has started from; None: from nothing.
-        folder: Where a temporary folder may grow to as much as twice the log-mel; the system's by default.
+        recipe: Its `warm_frozen` says whether channels are frozen.
+        start: The warm start of the model, or None.
+        folder: Parent of a temporary folder, which may take twice the space of the log-mel; the system's by default.
     """
     if start is None or not recipe.warm_frozen:
         yield features, recipe
         return
     with tempfile.TemporaryDirectory(prefix="channels-", dir=folder) as temporary:
-        made = transformed(features, objective.channel_features(model), Path(temporary))
-        yield made, objective.recipe_behind_channels(recipe)
+        cached = cache_channel_features(features, objective.make_channel_function(model), Path(temporary))
+        yield cached, objective.without_log_mel_changes(recipe)

@@ -14,7 +14,8 @@ from mcc_zoo.datasets import Track, splits
 from mcc_zoo.evaluation import metrics, pooling
 from mcc_zoo.experiment import cross_validation, fold_details, run_folder
 from mcc_zoo.experiment.corpus import Corpus, pick, prepare
-from mcc_zoo.experiment.fold import CHANNELS, _loss_of_guessing, run_unit
+from mcc_zoo.experiment.fold import CHANNELS, FoldRun
+from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.features.cache import FeatureCache, mean_and_std
 from mcc_zoo.features.front_end import FRONT_ENDS
@@ -154,22 +155,27 @@ def test_summary_and_config_say_what_was_run(run):
 
 def test_an_interrupted_run_goes_on_at_the_next_fold(corpus, run, tmp_path, monkeypatch):
     run_dir, expected = run
-    finished, original = [], run_unit
+    finished, original = [], FoldRun.run
 
-    def interrupted(*arguments):
+    def interrupted(self, callbacks):
         if len(finished) == 2:
-            (arguments[4].with_name(arguments[4].name + ".part")).mkdir(parents=True)  # what a kill leaves behind
+            (self.folder.with_name(self.folder.name + ".part")).mkdir(parents=True)  # what a kill leaves behind
             raise KeyboardInterrupt
-        finished.append(arguments[3])
-        return original(*arguments)
+        finished.append((self.seed, self.fold, self.architecture))
+        return original(self, callbacks)
 
-    monkeypatch.setattr(cross_validation, "run_unit", interrupted)
+    monkeypatch.setattr(FoldRun, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cross_validation.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
     assert finished == [(0, 0, "r4"), (0, 0, "mlp")]
 
     again = []
-    monkeypatch.setattr(cross_validation, "run_unit", lambda *a: again.append(a[3]) or original(*a))
+
+    def recorded(self, callbacks):
+        again.append((self.seed, self.fold, self.architecture))
+        return original(self, callbacks)
+
+    monkeypatch.setattr(FoldRun, "run", recorded)
     found = cross_validation.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
     assert again == [(0, fold, architecture) for fold in (1, 2) for architecture in ("r4", "mlp")]
     pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)  # and the seed fixed all the rest
@@ -210,8 +216,7 @@ def test_a_run_is_told_by_its_folds(corpus):
         classes=corpus.classes[order],
     )
     first, same, other = (
-        cross_validation.identity(own, settings, splits.draw(own.tracks, "random", 3, 0))
-        for own in (corpus, corpus, rolled)
+        identify_run(own, settings, splits.draw(own.tracks, "random", 3, 0)) for own in (corpus, corpus, rolled)
     )
     assert first == same
     assert [name for name in first if first[name] != other[name]] == ["folds_sha256"]
@@ -244,7 +249,7 @@ def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path
     cold = dataclasses.replace(alone, recipe=dataclasses.replace(recipe, warm_start=False))
     other = cross_validation.cross_validate(corpus, cold, tmp_path / "cold", device="cpu", quiet=True)
     assert np.abs(other["high"] - expected["high"]).max() > 1e-3
-    monkeypatch.setattr(cross_validation, "LEARNT", 0.0)  # as if guessing were as good as what the channels learnt
+    monkeypatch.setattr("mcc_zoo.experiment.fold.LEARNT", 0.0)  # no channels beat that
     unlearnt = cross_validation.cross_validate(corpus, alone, tmp_path / "unlearnt", device="cpu", quiet=True)
     pd.testing.assert_frame_equal(unlearnt, other, atol=1e-4, rtol=1e-4)
     assert run_folder.best_epochs(tmp_path / "unlearnt", "r4")[1] == 0
@@ -297,12 +302,13 @@ def test_folds_with_a_warm_start_and_without_are_not_mixed(tmp_path, channels, e
     assert run_folder.best_epochs(tmp_path, "r4") == expected
 
 
-def test_guessing_knows_how_frequent_labels_are(corpus):
+def test_the_label_prior_knows_how_frequent_labels_are(corpus, tmp_path):
     split = splits.Split(np.array([0, 2, 4, 1]), np.array([6, 3]), np.array([5]))  # tracks alternate
     labels = corpus.classes
     assert (labels[split.train] == labels[0]).sum() == 3 and labels[6] == labels[0] != labels[3]
     by_hand = -(np.log(3 / 4) + np.log(1 / 4)) / 2
-    assert _loss_of_guessing(corpus, split) == pytest.approx(by_hand)
+    run = FoldRun(corpus, split, SETTINGS, 0, 0, "r4", tmp_path)
+    assert run.prior_cross_entropy == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize(

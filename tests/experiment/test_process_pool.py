@@ -35,14 +35,14 @@ def sleeping(folder, job, report):
 
 
 def sleep_twice(folder):
-    for _ in process_pool.each(functools.partial(sleeping, folder), [1, 2], 2, print):
+    for _ in process_pool.run_each(functools.partial(sleeping, folder), [1, 2], 2, print):
         pass
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_job_is_done_and_reported_once(processes):
     reported = []
-    done = dict(process_pool.each(squared, [1, 2, 3, 4, 5], processes, lambda *message: reported.append(message)))
+    done = dict(process_pool.run_each(squared, [1, 2, 3, 4, 5], processes, lambda *message: reported.append(message)))
     assert {job: result[0] for job, result in done.items()} == {1: 1, 2: 4, 3: 9, 4: 16, 5: 25}
     assert sorted(reported) == [(job, "begun") for job in (1, 2, 3, 4, 5)]
     pids = {result[1] for result in done.values()}
@@ -53,12 +53,12 @@ def test_every_job_is_done_and_reported_once(processes):
 
 def test_a_process_that_dies_is_said():
     with pytest.raises(ValueError, match="one of 2 training processes died, .*fewer --jobs"):
-        list(process_pool.each(killed, [1, 2, 3], 2, print))
+        list(process_pool.run_each(killed, [1, 2, 3], 2, print))
 
 
 def test_an_error_of_a_job_comes_out():
     with pytest.raises(FloatingPointError, match="the loss was not finite"):
-        list(process_pool.each(diverged, [1, 2, 3], 2, print))
+        list(process_pool.run_each(diverged, [1, 2, 3], 2, print))
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -102,9 +102,9 @@ def is_running(pid: int) -> bool:
 def test_processes_follow_cores_memory_and_jobs(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (64 << 30) // 4096}.__getitem__)
-    assert process_pool.processes_for(100) == 8
-    assert process_pool.processes_for(3) == 3
-    assert process_pool.processes_for(0) == 1
-    assert process_pool.processes_for(100, "gpu") == process_pool.processes_for(100, "tpu") == 1
+    assert process_pool.choose_processes(100) == 8
+    assert process_pool.choose_processes(3) == 3
+    assert process_pool.choose_processes(0) == 1
+    assert process_pool.choose_processes(100, "gpu") == process_pool.choose_processes(100, "tpu") == 1
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (7 << 30) // 4096}.__getitem__)
-    assert process_pool.processes_for(100) == 2
+    assert process_pool.choose_processes(100) == 2

@@ -16,8 +16,8 @@ from mcc_zoo.features import streaming
 from mcc_zoo.features.cache import FeatureCache, Features, mean_and_std
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
 from mcc_zoo.features.log_mel import LogMelChunks, log_mel
-from mcc_zoo.training import batches, warm_start
-from mcc_zoo.training.batches import evaluation_batches, excerpts, training_batches
+from mcc_zoo.training import warm_start
+from mcc_zoo.training.batches import list_excerpts, make_evaluation_batches, make_training_batches
 
 FRONT_END = FRONT_ENDS["22k"]
 SECONDS = [3.8, 7.6, 7.6, 11.5, 20.0, 3.0]  # 1, 2, 2, 3, 5 and (padded) 1 chunks of 3.715 s
@@ -40,7 +40,7 @@ def cache(tmp_path_factory) -> FeatureCache:
 
 @pytest.fixture(scope="module")
 def features(tracks, cache) -> list[Features]:
-    return cache.prepare(tracks)
+    return cache.prepare([track.path for track in tracks])
 
 
 def chunks_of(track: Track) -> np.ndarray:
@@ -78,7 +78,7 @@ def test_second_run_decodes_nothing(tracks, cache, features, monkeypatch):
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(IsolatedDecoder, "read_blocks", fail)
-    assert cache.prepare(tracks) == features
+    assert cache.prepare([track.path for track in tracks]) == features
 
 
 def test_other_content_and_other_front_end_have_other_entries(tracks, cache, tmp_path):
@@ -123,7 +123,7 @@ def test_unreadable_tracks_get_their_reason(tmp_path, cache):
     short = write_tone(tmp_path / "short.wav", 440, 2_047 / 22_050)
     tracks = [Track(tmp_path / name, name, "x") for name in (*bad, short.name)]
     seen = []
-    results = cache.prepare(tracks, lambda done, total: seen.append((done, total)))
+    results = cache.prepare([track.path for track in tracks], lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     for track, result, words in zip(
         tracks, results, ["no such file", "empty", "decoded", "at least one window"], strict=True
@@ -148,11 +148,11 @@ def collected(batches) -> list[tuple[int, np.ndarray, int]]:
 
 def test_evaluation_batches_hold_every_chunk_once(tracks, features):
     labels = np.array([0, 1, 2, 3, 4, 5])
-    rows = excerpts(features, max_chunks=2)
+    rows = list_excerpts(features, max_chunks=2)
     assert rows.tolist() == [
         [0, 0, 1], [1, 0, 2], [2, 0, 2], [3, 0, 2], [3, 2, 1], [4, 0, 2], [4, 2, 2], [4, 4, 1], [5, 0, 1],
     ]  # fmt: skip
-    batches = evaluation_batches(features, labels, batch_tracks=2, max_chunks=2)
+    batches = make_evaluation_batches(features, labels, batch_tracks=2, max_chunks=2)
     found = collected(batches)
     assert len(list(batches)) == batches.cardinality()
     assert sorted(row for row, *_ in found) == list(range(9))
@@ -164,7 +164,7 @@ def test_evaluation_batches_hold_every_chunk_once(tracks, features):
 
 def test_training_batches_are_drawn_anew_each_epoch_and_fixed_by_the_seed(tracks, features):
     def epochs(seed):
-        batches = training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=seed)
+        batches = make_training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=seed)
         assert len(list(batches)) == batches.cardinality()
         return [collected(batches) for _ in range(6)]
 
@@ -188,7 +188,7 @@ def test_training_batches_are_drawn_anew_each_epoch_and_fixed_by_the_seed(tracks
 
 
 def test_static_shapes_for_accelerators(features):
-    batches = training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=0, static_shapes=True)
+    batches = make_training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=0, static_shapes=True)
     assert batches.element_spec[0]["chunks"].shape == (4, 3, 40, 80)
     assert [inputs["chunks"].shape for inputs, _ in batches] == [(4, 3, 40, 80)]  # the other two tracks wait
     assert batches.cardinality() == 1
@@ -196,7 +196,7 @@ def test_static_shapes_for_accelerators(features):
 
 def test_excerpts_can_start_at_any_frame(tracks, features):
     settings = {"batch_tracks": 1, "max_chunks": 3, "seed": 1, "random_offset": True}
-    batches = training_batches(features, np.arange(6), **settings)
+    batches = make_training_batches(features, np.arange(6), **settings)
     starts = set()
     for inputs, labels in batches.repeat(8):
         track, count = int(labels[0]), int(inputs["chunk_count"][0])
@@ -211,21 +211,21 @@ def test_excerpts_can_start_at_any_frame(tracks, features):
 
 
 def test_what_a_network_makes_of_chunks_streams_as_the_chunks_do(tracks, features, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "TRANSFORMED_CHUNKS", 2)  # the longest track has five chunks
-    made = warm_start.transformed(features, lambda chunks: chunks.max(axis=2)[:, :7], tmp_path)
+    monkeypatch.setattr(warm_start, "CHUNKS_AT_A_TIME", 2)  # the longest track has five chunks
+    made = warm_start.cache_channel_features(features, lambda chunks: chunks.max(axis=2)[:, :7], tmp_path)
     expected = [chunks_of(track).max(axis=2)[:, :7] for track in tracks]
     for one, values in zip(made, expected, strict=True):
         assert (one.chunks, one.shape, one.rows) == (len(values), (7,), 1)
         assert (one.total, one.total_squares) == pytest.approx((values.sum(), np.square(values).sum()), rel=1e-5)
-    rows = excerpts(made, max_chunks=2)
-    found = collected(evaluation_batches(made, np.arange(6), batch_tracks=4, max_chunks=2))
+    rows = list_excerpts(made, max_chunks=2)
+    found = collected(make_evaluation_batches(made, np.arange(6), batch_tracks=4, max_chunks=2))
     assert sorted(row for row, *_ in found) == list(range(len(rows)))
     for row, vectors, label in found:
         track, first, count = rows[row]
         assert label == track
         np.testing.assert_allclose(vectors, expected[track][first : first + count], atol=1e-5)
     starts = set()
-    for inputs, labels in training_batches(made, np.arange(6), batch_tracks=4, max_chunks=3, seed=0).repeat(6):
+    for inputs, labels in make_training_batches(made, np.arange(6), batch_tracks=4, max_chunks=3, seed=0).repeat(6):
         for vectors, count, label in zip(inputs["chunks"].numpy(), inputs["chunk_count"], labels.numpy(), strict=True):
             whole, vectors = expected[label], vectors[: int(count)]
             room = range(len(whole) - len(vectors) + 1)

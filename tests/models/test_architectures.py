@@ -17,7 +17,7 @@ from mcc_zoo.models import channels
 from mcc_zoo.models.layers import LSTM
 from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.recipes import RECIPES
-from mcc_zoo.training import objective
+from mcc_zoo.training.objective import Objective
 
 LABELS = ["anger", "fear", "tenderness"]
 FRONT_END = FRONT_ENDS["44k"]
@@ -128,7 +128,7 @@ def test_training_network_on_padded_log_mel_gives_the_models_tags(models, audio,
     samples = samples_of(chunks, FRONT_END)
     log_mel_chunks = split_into_chunks(log_mel(audio, FRONT_END), FRONT_END).numpy()  # (3, 5, 40, 80)
     log_mel_chunks[1, chunks:] = 1e3  # row 1 is shorter, and its padding is not even zeros
-    scored = objective.training_model(models[architecture])
+    scored = Objective(models[architecture], RECIPES["tuned"]).make_training_model()
     found = scored({"chunks": log_mel_chunks, "chunk_count": np.array([5, chunks, 5], np.int32)})
     short = models[architecture](audio[1:2, :samples])
     np.testing.assert_allclose(found["tags"][1], short["tags"][0], atol=1e-5)

@@ -14,19 +14,21 @@ import mcc_zoo
 from mcc_zoo.audio import reading
 from mcc_zoo.datasets import Track
 from mcc_zoo.evaluation import pooling
-from mcc_zoo.experiment import cross_validation
+from mcc_zoo.experiment import refit
 from mcc_zoo.experiment.corpus import Corpus, prepare
-from mcc_zoo.experiment.fold import _built, evaluation_set, predict_tracks, train, training_set
+from mcc_zoo.experiment.refit import train
 from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.features import cache
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.recipes import RECIPES, WARM_STARTS
 from mcc_zoo.training import objective
-from mcc_zoo.training.batches import evaluation_batches
-from mcc_zoo.training.devices import precision, strategy
+from mcc_zoo.training.batches import make_evaluation_batches
+from mcc_zoo.training.devices import choose_precision, make_strategy
 from mcc_zoo.training.fit import MONITOR, fit
+from mcc_zoo.training.objective import Objective
 from mcc_zoo.training.warm_start import WarmStart
 
 FRONT_END = FRONT_ENDS["22k"]
@@ -51,16 +53,20 @@ def fitted(corpus) -> dict[str, keras.Model]:
     return {name: train(corpus, SETTINGS, name, 12, device="cpu", quiet=True) for name in ("r3", "mcclstm")}
 
 
+def everything(corpus: Corpus, settings: Settings = SETTINGS) -> Subset:
+    return Subset(corpus, np.arange(len(corpus.tracks)), settings)
+
+
 @pytest.mark.parametrize("architecture", ["r3", "mcclstm"])
 def test_trained_models_tell_low_from_high(corpus, fitted, architecture):
-    rows = predict_tracks(fitted[architecture], corpus, np.arange(16), SETTINGS)
+    rows = everything(corpus).predict(fitted[architecture])
     assert [row["prediction"] for row in rows] == [track.label for track in corpus.tracks]
     assert [row["chunks"] for row in rows] == [feature.chunks for feature in corpus.features]
 
 
 @pytest.mark.parametrize("architecture", ["r3", "mcclstm"])
 def test_predictions_from_the_cache_are_the_models_own(corpus, fitted, architecture):
-    rows = predict_tracks(fitted[architecture], corpus, np.arange(16), SETTINGS)
+    rows = everything(corpus).predict(fitted[architecture])
     for track, row in zip(corpus.tracks, rows, strict=True):
         tags = fitted[architecture](reading.read(track.path, 22_050)[np.newaxis])["tags"][0]
         np.testing.assert_allclose([row[label] for label in corpus.labels], tags, atol=1e-5)
@@ -98,7 +104,7 @@ def test_fewer_epochs_are_the_first_of_the_recipes_schedule(corpus):
     for epochs, callbacks in ((2, []), (RECIPE.max_epochs, [Stop()])):
         keras.utils.set_random_seed(0)
         model = mcc_zoo.build("r0", corpus.labels, front_end=FRONT_END, mean=0.4, std=0.5)
-        batches = training_set(corpus, np.arange(16), SETTINGS, 0, strategy("cpu"))
+        batches = everything(corpus).make_training_batches(0, make_strategy("cpu"))
         fit(model, batches, None, RECIPE, epochs=epochs, callbacks=callbacks)
         weights.append(model.get_weights())
     for one, two in zip(*weights, strict=True):
@@ -111,16 +117,12 @@ def test_early_stopping_keeps_the_best_weights(corpus):
     keras.utils.set_random_seed(0)
     mean, std = cache.mean_and_std(corpus.features, FRONT_END)
     model = mcc_zoo.build("r2", corpus.labels, front_end=FRONT_END, recipe=recipe, mean=mean, std=std)
-    everything = np.arange(16)
-    fitted = fit(
-        model,
-        training_set(corpus, everything, settings, 0, strategy("cpu")),
-        evaluation_set(corpus, everything, settings),
-        recipe,
-    )
+    tracks = everything(corpus, settings)
+    training = tracks.make_training_batches(0, make_strategy("cpu"))
+    fitted = fit(model, training, tracks.make_evaluation_batches(), recipe)
     best = fitted.history[MONITOR]
     assert best.iloc[fitted.best_epoch - 1] == best.min()
-    rows = predict_tracks(model, corpus, everything, settings)
+    rows = tracks.predict(model)
     found = -np.mean([np.log(row[row["truth"]]) for row in rows])
     assert found == pytest.approx(best.min(), abs=1e-4)
 
@@ -130,9 +132,9 @@ def test_loss_is_that_of_the_contract(corpus, architecture):
     """Without an LSTM the mean over a track's chunks, then over tracks; with one its last step: by hand."""
     has_lstm = SYSTEMS[architecture].lstm is not None
     model = mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END)
-    batches = evaluation_batches(corpus.features[:3], corpus.classes[:3], batch_tracks=3, max_chunks=8)
-    inputs, targets, weights = next(iter(objective.with_targets(batches, model, RECIPES["tuned"])))
-    trained = objective.training_model(model)
+    batches = make_evaluation_batches(corpus.features[:3], corpus.classes[:3], batch_tracks=3, max_chunks=8)
+    inputs, targets, weights = next(iter(Objective(model, RECIPES["tuned"]).add_targets(batches)))
+    trained = Objective(model, RECIPES["tuned"]).make_training_model()
     trained.compile(loss={"steps": keras.losses.CategoricalCrossentropy(from_logits=True)})
     losses = []
     for i in range(3):
@@ -157,7 +159,7 @@ def test_levers_of_the_recipe_train_and_leave_the_model_as_it_is(corpus):
     assert [tuple(w.shape) for w in model.trainable_weights] == [
         tuple(w.shape) for w in mcc_zoo.build("r4", corpus.labels, front_end=FRONT_END).trainable_weights
     ]
-    rows = predict_tracks(model, corpus, np.arange(16), settings)
+    rows = everything(corpus, settings).predict(model)
     assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
 
 
@@ -190,21 +192,19 @@ def test_frozen_channels_are_those_that_the_warm_start_took(corpus, architecture
 @pytest.mark.parametrize("architecture", list(WARM_STARTS))
 def test_training_behind_channels_is_training_through_frozen_ones(corpus, architecture):
     """The same numbers as Keras has with the channels in the graph, which makes them anew each epoch."""
-    everything = np.arange(16)
     behind = train(corpus, WARM, architecture, 3, channels_epochs=2, device="cpu", quiet=True)
 
     source = train(corpus, WARM, WARM_STARTS[architecture], 2, device="cpu", quiet=True)
     keras.utils.set_random_seed(WARM.seed)
     mean, std = cache.mean_and_std(corpus.features, FRONT_END)
     model = mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END, recipe=WARM.recipe, mean=mean, std=std)
-    WarmStart.of(source.get_layer("chunk_network"), 2).give(model.get_layer("chunk_network"))
+    WarmStart.from_network(source.get_layer("chunk_network"), 2).copy_to(model.get_layer("chunk_network"))
     for name in SYSTEMS[architecture].channels:
         model.get_layer("chunk_network").get_layer(name).trainable = False
-    batches = training_set(corpus, everything, WARM, WARM.seed, strategy("cpu"))
-    trained = objective.compiled(
-        model, WARM.recipe, WARM.recipe.max_epochs, int(batches.cardinality()), WARM.recipe.warm_rate
-    )
-    trained.fit(objective.with_targets(batches, model, WARM.recipe), epochs=3, shuffle=False, verbose=0)
+    batches = everything(corpus, WARM).make_training_batches(WARM.seed, make_strategy("cpu"))
+    through = Objective(model, WARM.recipe)
+    trained = through.compile_training_model(WARM.recipe.max_epochs, int(batches.cardinality()), WARM.recipe.warm_rate)
+    trained.fit(through.add_targets(batches), epochs=3, shuffle=False, verbose=0)
 
     for part in ("chunk_network", "sequence_network"):
         for one, two in zip(behind.get_layer(part).weights, model.get_layer(part).weights, strict=True):
@@ -214,14 +214,13 @@ def test_training_behind_channels_is_training_through_frozen_ones(corpus, archit
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_a_model_that_computes_in_float32(corpus, precision):
     settings = dataclasses.replace(SETTINGS, precision=precision)
-    cpu = strategy("cpu")
-    trained_as = _built(corpus, np.arange(16), settings, "r4", cpu, precision)
+    trained_as = everything(corpus, settings).build_model("r4", make_strategy("cpu"))
     assert trained_as.get_layer("chunk_network").compute_dtype == precision.removeprefix("mixed_")
     assert trained_as.get_layer("front_end").get_layer("log_mel_chunks").compute_dtype == "float32"
     model = train(corpus, settings, "r4", 12, device="cpu", quiet=True)
     assert {layer.compute_dtype for layer in model._flatten_layers()} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
-    rows = predict_tracks(model, corpus, np.arange(16), settings)
+    rows = everything(corpus, settings).predict(model)
     assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
 
 
@@ -238,21 +237,24 @@ def test_mixed_precision_trains_a_model_that_computes_in_float32(corpus, precisi
 )
 def test_precision_follows_the_device_unless_it_is_asked_for(asked, device, gpus, expected, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] * gpus)
-    assert precision(asked, device) == expected
+    assert choose_precision(asked, device) == expected
 
 
 def test_accelerators_run_several_steps_at_once_and_a_cpu_one(corpus, monkeypatch):
     model = mcc_zoo.build("r0", corpus.labels, front_end=FRONT_END)
-    assert objective.compiled(model, RECIPE, epochs=2, steps=5).steps_per_execution == 1
+    assert Objective(model, RECIPE).compile_training_model(epochs=2, steps=5).steps_per_execution == 1
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
-    assert objective.compiled(model, RECIPE, epochs=2, steps=5).steps_per_execution == 5
-    assert objective.compiled(model, RECIPE, epochs=2, steps=50).steps_per_execution == objective.STEPS_PER_EXECUTION
+    assert Objective(model, RECIPE).compile_training_model(epochs=2, steps=5).steps_per_execution == 5
+    assert (
+        Objective(model, RECIPE).compile_training_model(epochs=2, steps=50).steps_per_execution
+        == objective.STEPS_PER_EXECUTION
+    )
 
 
 def test_every_steps_loss_weighs_all_real_steps_alike():
-    weights = objective.step_weights(tf.constant([2, 3]), 4, last=False)
+    weights = objective.weigh_steps(tf.constant([2, 3]), 4, last=False)
     np.testing.assert_allclose(weights, [[2, 2, 0, 0], [4 / 3, 4 / 3, 4 / 3, 0]], rtol=1e-6)
-    np.testing.assert_allclose(objective.step_weights(tf.constant([2, 3]), 4, last=True), [[0, 4, 0, 0], [0, 0, 4, 0]])
+    np.testing.assert_allclose(objective.weigh_steps(tf.constant([2, 3]), 4, last=True), [[0, 4, 0, 0], [0, 0, 4, 0]])
 
 
 def test_mirrored_training_over_two_devices_learns(corpus):
@@ -263,7 +265,7 @@ def test_mirrored_training_over_two_devices_learns(corpus):
     mean, std = cache.mean_and_std(corpus.features, FRONT_END)
     with strategy.scope():
         model = mcc_zoo.build("r2", corpus.labels, front_end=FRONT_END, recipe=RECIPE, mean=mean, std=std)
-    batches = training_set(corpus, np.arange(16), SETTINGS, 0, strategy)
+    batches = everything(corpus).make_training_batches(0, strategy)
     fitted = fit(model, batches, None, RECIPE, epochs=6)
     assert fitted.history["loss"].iloc[-1] < 0.6 * fitted.history["loss"].iloc[0]
 
@@ -275,7 +277,7 @@ def test_training_step_under_xla_with_static_shapes_is_the_same(corpus, architec
 
     def losses(jit_compile):
         keras.utils.set_random_seed(0)
-        model = objective.training_model(mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END))
+        model = Objective(mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END), RECIPE).make_training_model()
         sgd = keras.optimizers.SGD(1e-3)
         sgd.build(model.trainable_variables)
 
@@ -307,7 +309,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_sentence(corpus):
 def test_devices_that_are_not_there_are_refused(device, message, monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
     with pytest.raises(ValueError, match=message):
-        strategy(device)
+        make_strategy(device)
 
 
 def test_windows_of_a_long_track_are_weighed_by_their_chunks():
@@ -318,7 +320,7 @@ def test_windows_of_a_long_track_are_weighed_by_their_chunks():
 
 def test_the_bar_says_from_what_a_system_starts(corpus, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(cross_validation.training, "fit", lambda *_, **__: None)
+    monkeypatch.setattr(refit, "fit", lambda *_, **__: None)
     train(corpus, WARM, "mcclstm", 1, channels_epochs=2, device="cpu")
     said = capsys.readouterr().err
     assert said.index("r3 on all tracks ") < said.index("mcclstm on all tracks, from r3's channels ")

@@ -1,0 +1,62 @@
+"""The identity of a run: what determines its figures. A run is resumed only under the same identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mcc_zoo.datasets.splits import Split
+from mcc_zoo.experiment.corpus import Corpus
+from mcc_zoo.experiment.settings import Settings
+
+CAN_BE_ADDED = ("architectures", "seeds")  # to a run that exists
+
+
+def identify_run(corpus: Corpus, settings: Settings, splits: Sequence[Split]) -> dict[str, Any]:
+    """Return all that determines a run's figures: settings, and hashes of the tracks and of the first seed's folds.
+
+    The folds' hash changes with a split's file or lists, with the order of a manifest's rows and with the library that
+    draws the folds.
+
+    Args:
+        corpus: The tracks.
+        settings: Its systems and the number of seeds are left out: they may grow when a run is resumed.
+        splits: The folds of the first seed.
+
+    Returns:
+        JSON values for config.json.
+    """
+    fixed = {name: value for name, value in asdict(settings).items() if name not in CAN_BE_ADDED}
+    return {
+        **fixed,
+        "tracks": len(corpus.tracks),
+        "tracks_sha256": hash_tracks(corpus),
+        "folds_sha256": hash_folds(corpus, splits),
+    }
+
+
+def hash_tracks(corpus: Corpus) -> str:
+    """Hash the tracks' names, labels, groups and contents, in an order of their own."""
+    return _hash(
+        sorted((t.name, t.label, t.group, f.path.name) for t, f in zip(corpus.tracks, corpus.features, strict=True))
+    )
+
+
+def hash_folds(corpus: Corpus, splits: Sequence[Split]) -> str:
+    """Hash the names of the training, validation and test tracks of every fold."""
+    return _hash(
+        [
+            [
+                sorted(corpus.tracks[i].name for i in part.tolist())
+                for part in (split.train, split.validation, split.test)
+            ]
+            for split in splits
+        ]
+    )
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -1,0 +1,80 @@
+"""One system trained on all tracks, for an export."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from mcc_zoo.experiment.corpus import Corpus
+from mcc_zoo.experiment.epoch_reports import describe_training, report_epochs
+from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.experiment.subset import Subset
+from mcc_zoo.models.classifier import Classifier
+from mcc_zoo.progress import progress_bar
+from mcc_zoo.recipes import WARM_STARTS
+from mcc_zoo.training.devices import make_strategy
+from mcc_zoo.training.fit import fit
+from mcc_zoo.training.warm_start import WarmStart, open_training_features
+
+
+def train(
+    corpus: Corpus,
+    settings: Settings,
+    architecture: str,
+    epochs: int,
+    *,
+    channels_epochs: int | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> keras.Model:
+    """Train a system on all tracks for a fixed number of epochs, for an export.
+
+    Args:
+        corpus: As `mcc_zoo.prepare` gives it.
+        settings: Seed, recipe, front end and precision are used.
+        architecture: The system.
+        epochs: For example the folds' median best epoch (`mcc_zoo.experiment.run_folder.best_epochs`).
+        channels_epochs: Epochs of the system that a warm start takes channels from; `epochs` by default, 0 for no warm
+            start.
+        device: As for `mcc_zoo.training.devices.make_strategy`.
+        quiet: No progress bar.
+
+    Returns:
+        The trained model, in float32.
+
+    Raises:
+        FloatingPointError: The loss became infinite or NaN.
+        ValueError: The device is unknown or not there.
+    """
+    start = None
+    if settings.recipe.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
+        channels_epochs = channels_epochs or epochs
+        lender = train(corpus, settings, WARM_STARTS[architecture], channels_epochs, device=device, quiet=quiet)
+        start = WarmStart.from_network(Classifier(lender).chunk_network, channels_epochs)
+    keras.utils.set_random_seed(settings.seed)
+    strategy, everything = make_strategy(device), np.arange(len(corpus.tracks))
+    model = Subset(corpus, everything, settings).build_model(architecture, strategy, start)
+    name = f"{architecture} on all tracks" + (f", from {WARM_STARTS[architecture]}'s channels" if start else "")
+    with (
+        open_training_features(model, corpus.features, settings.recipe, start, None) as (features, recipe),
+        progress_bar(quiet) as bar,
+    ):
+        task = bar.add_task(name, total=epochs)
+        training = Subset(replace(corpus, features=features), everything, replace(settings, recipe=recipe))
+        fit(
+            model,
+            training.make_training_batches(settings.seed, strategy),
+            None,
+            recipe,
+            epochs=epochs,
+            seed=settings.seed,
+            warm=start is not None,
+            callbacks=[
+                report_epochs(
+                    lambda done, logs: bar.update(task, completed=done, description=describe_training(name, logs))
+                )
+            ],
+        )
+    return Classifier(model).in_float32()

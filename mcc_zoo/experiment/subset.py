@@ -1,0 +1,112 @@
+"""Some tracks of a corpus: their batches, a model for them, and their predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mcc_zoo.evaluation import pooling
+from mcc_zoo.experiment.corpus import Corpus, pick
+from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.features.cache import Features, mean_and_std
+from mcc_zoo.models.architectures import build
+from mcc_zoo.models.classifier import Classifier
+from mcc_zoo.training import batches, fit
+from mcc_zoo.training.devices import needs_static_shapes
+from mcc_zoo.training.warm_start import WarmStart
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some tracks of a corpus, for training, validation or test.
+
+    Attributes:
+        corpus: All tracks.
+        indices: (tracks,) numbers of these tracks in the corpus.
+        settings: How to batch them, and what to train on them.
+    """
+
+    corpus: Corpus
+    indices: np.ndarray
+    settings: Settings
+
+    def __len__(self) -> int:
+        """Count the tracks."""
+        return len(self.indices)
+
+    @property
+    def features(self) -> list[Features]:
+        """Cached features, one per track."""
+        return pick(self.corpus.features, self.indices)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """(tracks,) numbers of the tracks' labels."""
+        return self.corpus.classes[self.indices]
+
+    def make_training_batches(self, seed: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
+        """Batch the tracks for training; the seed fixes their order, a TPU strategy gets static shapes."""
+        recipe = self.settings.recipe
+        return batches.make_training_batches(
+            self.features,
+            self.classes,
+            batch_tracks=recipe.batch_tracks,
+            max_chunks=recipe.max_chunks,
+            seed=seed,
+            static_shapes=needs_static_shapes(strategy),
+            random_offset=recipe.random_offset,
+        )
+
+    def make_evaluation_batches(self) -> tf.data.Dataset:
+        """Batch the tracks for validation or test."""
+        recipe = self.settings.recipe
+        return batches.make_evaluation_batches(
+            self.features, self.classes, batch_tracks=recipe.batch_tracks, max_chunks=recipe.max_chunks
+        )
+
+    def build_model(
+        self, architecture: str, strategy: tf.distribute.Strategy, start: WarmStart | None = None
+    ) -> keras.Model:
+        """Build a system with the mean and std of these tracks, under the settings' dtype policy.
+
+        Args:
+            architecture: One of `mcc_zoo.ARCHITECTURES`.
+            strategy: Where it will be trained.
+            start: Weights for its chunk network; None keeps the initial ones.
+        """
+        front_end, recipe = self.settings.front_end, self.settings.recipe
+        mean, std = mean_and_std(self.features, front_end)
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.settings.precision)
+        try:
+            with strategy.scope():
+                model = build(architecture, self.corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
+        finally:
+            keras.config.set_dtype_policy(before)
+        if start:
+            start.copy_to(Classifier(model).chunk_network)
+        return model
+
+    def predict_taggrams(self, model: keras.Model) -> list[list[np.ndarray]]:
+        """Predict the tracks: for each its windows, (chunks, labels) probabilities."""
+        windows = batches.list_excerpts(self.features, self.settings.recipe.max_chunks)
+        taggrams = fit.predict_taggrams(model, self.make_evaluation_batches(), len(windows))
+        return [[taggrams[i] for i in np.flatnonzero(windows[:, 0] == track)] for track in range(len(self))]
+
+    def make_rows(self, taggrams: Sequence[Sequence[np.ndarray]], has_lstm: bool) -> list[dict[str, Any]]:
+        """Pool the taggrams of `predict_taggrams`: a row of predictions.csv per track, without seed and fold."""
+        rows = []
+        for index, windows in zip(self.indices, taggrams, strict=True):
+            track = self.corpus.tracks[index]
+            row = pooling.prediction_row(windows, int(self.corpus.classes[index]), self.corpus.labels, has_lstm)
+            rows.append({"path": track.name, "group": track.group, **row})
+        return rows
+
+    def predict(self, model: keras.Model) -> list[dict[str, Any]]:
+        """Predict the tracks: a row of predictions.csv per track, without seed and fold."""
+        return self.make_rows(self.predict_taggrams(model), Classifier(model).has_lstm)
