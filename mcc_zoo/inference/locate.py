@@ -10,7 +10,7 @@ from pathlib import Path
 from mcc_zoo.export.metadata import FACTS, ExportError
 
 EXPORTS = Path("exported_models")  # where exports go, if nobody says otherwise
-SHIPPED = Path(__file__).parents[1] / EXPORTS  # those that come with the package
+SHIPPED = (Path(__file__).parents[1] / EXPORTS,)  # those that come with the package
 MOST_NAMED = 5  # exports, where the one that was asked for is not there
 
 
@@ -37,7 +37,7 @@ def find_exports() -> list[Path]:
     """
     named = os.environ.get("MCC_ZOO_MODELS")
     found: dict[str, Path] = {}
-    for place in [*([Path(named)] if named else []), EXPORTS, SHIPPED]:
+    for place in [*([Path(named)] if named else []), EXPORTS, *SHIPPED]:
         for model in _exports(place):
             if _versions(model):
                 found.setdefault(model.name, newest(model))
