@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,23 +13,23 @@ import soundfile
 from helpers.command_rows import Run, read_csv
 
 
-def write_metadata(folder: Path, **metadata: Any) -> None:
-    folder.mkdir(parents=True)
-    (folder / "mcc_zoo.json").write_text(json.dumps(metadata), encoding="utf-8")
-
-
 @pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def models(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with two models, one of them in two versions, and what is none; nothing is found elsewhere."""
-    scores = {"accuracy": 71.25, "std": 3.04}
-    write_metadata(tmp_path / "jazz/2", architecture="r1", labels=["bop"], scores={"accuracy": 1.0, "std": None})
-    write_metadata(tmp_path / "jazz/10", architecture="mcclstm", labels=["bop", "swing, big"], scores=scores)
-    write_metadata(tmp_path / "moods/1", architecture="r4", labels=["sad", "glad", "mad", "bad"])
+    whole = json.loads((exported / "mcc_zoo.json").read_text(encoding="utf-8"))
+    for version, changes in {
+        "jazz/2": {"architecture": "r1", "labels": ["bop", "cool"]},
+        "jazz/10": {"labels": ["bop", "swing, big"], "scores": {**whole["scores"], "accuracy": 71.25, "std": 3.04}},
+        "moods/1": {"architecture": "r4", "labels": ["sad", "glad", "mad", "bad"], "scores": None},
+    }.items():
+        (tmp_path / version).mkdir(parents=True)
+        facts = {name: value for name, value in {**whole, **changes}.items() if value is not None}
+        (tmp_path / version / "mcc_zoo.json").write_text(json.dumps(facts), encoding="utf-8")
     (tmp_path / "empty").mkdir()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.setenv("MCC_ZOO_MODELS", str(tmp_path))
-    monkeypatch.setattr("mcc_zoo.inference.locate.SHIPPED", Path("nowhere"))
+    monkeypatch.setattr("mcc_zoo.inference.locate.SHIPPED", ())
     return tmp_path
 
 
@@ -105,7 +104,9 @@ def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"{tmp_path}/mcc_zoo.json cannot be read (JSONDecodeError(" in result.stderr
-    (tmp_path / "mcc_zoo.json").write_text('{"labels": ["a", "b"], "majority": {"label": "b", "percent": 62.5}}')
+    facts = json.loads((exported / "mcc_zoo.json").read_text(encoding="utf-8")) | {"labels": ["a", "b"]}
+    del facts["scores"]
+    (tmp_path / "mcc_zoo.json").write_text(json.dumps({**facts, "majority": {"label": "b", "percent": 62.5}}))
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (0, "a card")
     assert result.stderr == (
