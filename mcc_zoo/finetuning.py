@@ -66,8 +66,7 @@ def finetune(
 ) -> Tagger:
     """Fit a new softmax to an export's descriptor, cross-validate it, and export the refit on all tracks.
 
-    Front end, mean and std stay those of the export. Unreadable tracks are left out, and the reasons are printed to
-    standard error.
+    Front end, mean and std stay those of the export. Unreadable tracks are left out with a message.
 
     Args:
         folder: The export: a version's folder, or that of all versions, of which the newest is taken.
@@ -85,8 +84,7 @@ def finetune(
         quiet: No progress bars.
 
     Returns:
-        The new version, loaded; `folder` says where it lies. Its card and mcc_zoo.json name the export that it was
-        fine-tuned from, and give its score.
+        The new version, loaded. Its card and mcc_zoo.json give its origin and its score.
 
     Raises:
         mcc_zoo.ExportError: There is no export, or it cannot be read.
@@ -100,19 +98,9 @@ def finetune(
     check_arguments(name, tagger.metadata.max_seconds, tagger.front_end)
     if epochs is not None and (not unfreeze or epochs < 1):
         raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a softmax alone is trained without epochs")
-    settings = Settings(
-        dataset,
-        architectures=(tagger.architecture,),
-        folds=folds,
-        seed=seed,
-        split=split,
-        recipe=_recipe(tagger.metadata, epochs),
-        front_end=tagger.front_end,
-    )
-    tracks = datasets.manifest(Path(manifest))
-    draw(tracks, split, folds, seed)  # raises before hours of decoding if the folds are impossible
-    if rare := too_few(tracks, split, folds):
-        print(f"warning: {rare}", file=sys.stderr)
+    recipe, systems = _choose_recipe(tagger.metadata, epochs), (tagger.architecture,)
+    settings = Settings(dataset, systems, folds, seed=seed, split=split, recipe=recipe, front_end=tagger.front_end)
+    tracks = _read_tracks(Path(manifest), settings)
     with _open_cache_folder(cache_dir) as cache:
         corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
@@ -122,7 +110,7 @@ def finetune(
     return load(export_model(model, exports_dir, name, provenance, tagger.metadata.max_seconds), decoder)
 
 
-def _recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
+def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
     """Take the recipe by which the export was trained, or ours where it does not say; windows as in its training."""
     own = metadata.recipe or {}
     recipe = Recipe(**own) if set(own) == {field.name for field in fields(Recipe)} else RECIPES["tuned"]
@@ -133,6 +121,15 @@ def _recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
         warm_rate=UNFROZEN_RATE,
         warm_frozen=False,
     )
+
+
+def _read_tracks(manifest: Path, settings: Settings) -> list[datasets.Track]:
+    """Read the manifest, and refuse impossible folds before hours of decoding."""
+    tracks = datasets.manifest(manifest)
+    draw(tracks, settings.split, settings.folds, settings.seed)
+    if rare := too_few(tracks, settings.split, settings.folds):
+        print(f"warning: {rare}", file=sys.stderr)
+    return tracks
 
 
 @contextlib.contextmanager

@@ -238,7 +238,7 @@ def test_a_file_that_another_decoder_reads(
     assert "is M4A, which soundfile does not read; read it with --decoder=av (pip install .[av])" in row["reason"]
     monkeypatch.setattr(
         "mcc_zoo.inference.tagger.load",
-        lambda folder, decoder: mcc_zoo.Tagger(folder, tagger.facts, tagger.model, decoder),
+        lambda folder, decoder: mcc_zoo.Tagger(folder, tagger.metadata, tagger.model, decoder),
     )
     (row,) = read_csv((tagged := run("tag", exported, path, "--decoder=av")).stdout)
     assert tagged.exit_code == 0, tagged.stderr
