@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import keras
 import numpy as np
@@ -23,6 +22,7 @@ from mcc_zoo.features.front_end import FRONT_ENDS
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+Value = TypeVar("Value")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 # Two logical CPUs, so that mirrored training can be tested without GPUs; has to come before TensorFlow's first use.
@@ -89,12 +89,44 @@ TRAINED_LABELS = ["blues", "hip hop", "schlager ü"]
 TRAINED_SECONDS = 40.0  # the longest clip that the exports of all systems take
 
 
-@dataclass(frozen=True)
-class Trained:
-    """All systems, trained a little, and their exports, by architecture."""
+class Lazy(dict[str, Value]):
+    """A value for each key, made when it is first asked for."""
 
-    models: dict[str, keras.Model]
-    folders: dict[str, Path]
+    def __init__(self, make: Callable[[str], Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: str) -> Value:
+        self[key] = self._make(key)
+        return self[key]
+
+
+class Trained:
+    """Systems, trained a little, and their exports, by architecture; each is made when it is first asked for.
+
+    The first worker that needs one makes it, others wait and read it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.models: Lazy[keras.Model] = Lazy(lambda name: self._make(name)[0])
+        self.folders: Lazy[Path] = Lazy(lambda name: self._make(name)[1])
+
+    def _make(self, name: str) -> tuple[keras.Model, Path]:
+        weights, version = self._folder / f"{name}.weights.h5", self._folder / name / "1"
+        with (self._folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if version.exists():
+                model = built(name)
+                model.load_weights(weights)
+            else:
+                model = trained_on_noise(name)
+                model.save_weights(weights)
+                provenance = {"dataset": "noise", "licence": "CC0", "tracks": 4, "epochs": 2, "training_chunks": 2}
+                mcc_zoo.export_model(model, self._folder, name, provenance, max_seconds=TRAINED_SECONDS)
+        self.models.setdefault(name, model)
+        self.folders.setdefault(name, version)
+        return self.models[name], version
 
 
 def built(architecture: str) -> keras.Model:
@@ -113,24 +145,10 @@ def trained_on_noise(architecture: str) -> keras.Model:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Exports of all systems, made once: the first worker that needs them makes them, others wait and read them."""
     folder = tmp_path_factory.getbasetemp()
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "trained"
     folder.mkdir(exist_ok=True)
-    facts = {"dataset": "noise", "licence": "CC0", "tracks": 4, "epochs": 2, "training_chunks": 2}
-    models = {}
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for name in mcc_zoo.ARCHITECTURES:
-            weights = folder / f"{name}.weights.h5"
-            if (folder / name / "1").exists():
-                models[name] = built(name)
-                models[name].load_weights(weights)
-            else:
-                models[name] = trained_on_noise(name)
-                models[name].save_weights(weights)
-                mcc_zoo.export_model(models[name], folder, name, facts, max_seconds=TRAINED_SECONDS)
-    return Trained(models, {name: folder / name / "1" for name in mcc_zoo.ARCHITECTURES})
+    return Trained(folder)
 
 
 @pytest.fixture(scope="session")

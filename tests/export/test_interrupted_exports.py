@@ -59,6 +59,7 @@ def versions_of(parent: Path) -> list[Path]:
     return [path for path in parent.iterdir() if not path.name.startswith(".part-")]
 
 
+@pytest.mark.slow
 def test_killed_exporters_leave_no_broken_version(start, tmp_path, rng):
     parent, kills = tmp_path / "tagger", 0
     parent.mkdir()

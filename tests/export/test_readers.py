@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 import tensorflow as tf
 from conftest import Trained
 from helpers.c_library import ask, operations_of_the_library
+from helpers.systems import SYSTEMS
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.tools import saved_model_cli
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -57,16 +61,18 @@ def assert_same(found: Answers, expected: Answers) -> None:
 
 
 @pytest.fixture(scope="module")
-def expected(trained: Trained) -> dict[tuple[str, tuple[int, int, int]], Answers]:
+def expected(trained: Trained) -> Callable[[str, tuple[int, int, int]], Answers]:
     """What the Keras models say, which were never saved."""
-    return {
-        (name, case): {output: values.numpy() for output, values in model(audio, training=False).items()}
-        for name, model in trained.models.items()
-        for case, audio in AUDIO.items()
-    }
+
+    @functools.cache
+    def ask_model(name: str, case: tuple[int, int, int]) -> Answers:
+        found = trained.models[name](AUDIO[case], training=False)
+        return {output: values.numpy() for output, values in found.items()}
+
+    return ask_model
 
 
-@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SYSTEMS)
 def test_weights_are_trained(trained, architecture):
     """An export of weights as they were made would hide zeros that stay zeros, biases say."""
     biases = [weight.numpy() for weight in trained.models[architecture].trainable_weights if "bias" in weight.path]
@@ -74,7 +80,7 @@ def test_weights_are_trained(trained, architecture):
     assert all(np.ptp(bias) > 0 if bias.size > 1 else bias.any() for bias in biases)  # attention's is one number
 
 
-@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SYSTEMS)
 def test_tensorflows_own_loaders(trained, expected, architecture):
     folder = str(trained.folders[architecture])
     signatures = tf.saved_model.load(folder).signatures
@@ -82,7 +88,7 @@ def test_tensorflows_own_loaders(trained, expected, architecture):
     layer = keras.layers.TFSMLayer(folder, call_endpoint="serving_default")
     model = tf.keras.models.load_model(folder)
     for case, audio in AUDIO.items():
-        wanted, tensor = expected[architecture, case], tf.constant(audio)
+        wanted, tensor = expected(architecture, case), tf.constant(audio)
         answers = {name: signatures[name](audio=tensor) for name in OUTPUTS}
         assert {name: tuple(sorted(found)) for name, found in answers.items()} == {
             name: tuple(sorted(outputs)) for name, outputs in OUTPUTS.items()
@@ -94,32 +100,34 @@ def test_tensorflows_own_loaders(trained, expected, architecture):
 
 
 @pytest.fixture(scope="module")
-def c_answers(trained):
-    """What TensorFlow's C library says, in one process without Python TensorFlow, as a server of another language."""
-    asked = {
-        (name, signature, case): {"audio": AUDIO[case]}
-        for name in mcc_zoo.ARCHITECTURES
-        for signature in OUTPUTS
-        for case in CASES
-    }
-    for name in mcc_zoo.ARCHITECTURES:
-        requests = read_requests(trained.folders[name] / REQUESTS_FILE)
-        asked |= {(name, signature, "warm-up"): inputs for signature, inputs in requests.items()}
-    requests = [(trained.folders[name], signature, inputs) for (name, signature, _), inputs in asked.items()]
-    return dict(zip(asked, ask(requests), strict=True))
+def c_answers(trained) -> Callable[[str], dict[tuple[Any, ...], Any]]:
+    """What TensorFlow's C library says, in a process without Python TensorFlow, as a server of another language."""
+
+    @functools.cache
+    def ask_library(name: str) -> dict[tuple[Any, ...], Any]:
+        folder = trained.folders[name]
+        asked: dict[tuple[Any, ...], Any] = {
+            (signature, case): {"audio": AUDIO[case]} for signature in OUTPUTS for case in CASES
+        }
+        warm_up = read_requests(folder / REQUESTS_FILE)
+        asked |= {(signature, "warm-up"): inputs for signature, inputs in warm_up.items()}
+        answers = ask([(folder, signature, inputs) for (signature, _), inputs in asked.items()])
+        return dict(zip(asked, answers, strict=True))
+
+    return ask_library
 
 
-@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SYSTEMS)
 def test_the_c_library(c_answers, expected, architecture):
     for signature, outputs in OUTPUTS.items():
         for case in CASES:
-            found = c_answers[architecture, signature, case]
+            found = c_answers(architecture)[signature, case]
             assert isinstance(found, dict), found
             assert set(found) == set(outputs)
-            assert_same(found, expected[architecture, case])
+            assert_same(found, expected(architecture, case))
 
 
-@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SYSTEMS)
 def test_openvino(trained, expected, architecture):
     """OpenVINO translates the default signature into a graph of its own."""
     core = openvino.Core()
@@ -130,10 +138,11 @@ def test_openvino(trained, expected, architecture):
     assert set(names) == {"tags", "descriptor"}
     for case, audio in AUDIO.items():
         found = compiled([audio])
-        assert_same({name: found[i] for name, i in names.items()}, expected[architecture, case])
+        assert_same({name: found[i] for name, i in names.items()}, expected(architecture, case))
 
 
-@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", SYSTEMS)
 def test_saved_model_cli(trained, expected, architecture, tmp_path):
     """What `saved_model_cli run` does, without a start of TensorFlow for each."""
     for case, audio in AUDIO.items():
@@ -143,9 +152,10 @@ def test_saved_model_cli(trained, expected, architecture, tmp_path):
         )
         found = {path.stem: np.load(path) for path in out.iterdir()}
         assert set(found) == {"tags", "descriptor"}
-        assert_same(found, expected[architecture, case])
+        assert_same(found, expected(architecture, case))
 
 
+@pytest.mark.slow
 def test_saved_model_cli_as_a_command(trained, expected, tmp_path):
     np.save(tmp_path / "audio.npy", AUDIO[3, 2, 1])
     command = [Path(sys.executable).with_name("saved_model_cli"), "run", "--dir", trained.folders["mcclstm"]]
@@ -153,12 +163,12 @@ def test_saved_model_cli_as_a_command(trained, expected, tmp_path):
     subprocess.run([*command, *options, "--outdir", tmp_path / "out"], capture_output=True, check=True)
     found = {path.stem: np.load(path) for path in (tmp_path / "out").iterdir()}
     assert set(found) == {"taggram", "chunk_descriptors"}
-    assert_same(found, expected["mcclstm", (3, 2, 1)])
+    assert_same(found, expected("mcclstm", (3, 2, 1)))
 
 
-@pytest.mark.parametrize("name", [*mcc_zoo.ARCHITECTURES, *SHIPPED])
+@pytest.mark.parametrize("name", [*SYSTEMS, *SHIPPED])
 def test_graph_holds_only_what_a_stock_server_has(trained, core_operations, name):
-    folder = trained.folders.get(name) or SHIPPED[name]
+    folder = SHIPPED.get(name) or trained.folders[name]
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     (graph,) = saved.meta_graphs
     functions = graph.graph_def.library.function
@@ -177,14 +187,14 @@ def core_operations() -> set[str]:
     return operations_of_the_library()
 
 
-@pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+@pytest.mark.parametrize("architecture", SYSTEMS)
 def test_warm_up_requests_parse_and_run(trained, c_answers, architecture):
     requests = prediction_logs(trained.folders[architecture] / REQUESTS_FILE)
     assert [(log.model_spec.name, log.model_spec.signature_name) for log in requests] == [
         (architecture, signature) for signature in ("serving_default", "taggram", "tag_padded", "tag_wav")
     ]
     for log in requests:
-        found = c_answers[architecture, log.model_spec.signature_name, "warm-up"]
+        found = c_answers(architecture)[log.model_spec.signature_name, "warm-up"]
         assert isinstance(found, dict), found
         assert all(values.dtype == object or np.isfinite(values).all() for values in found.values())
 

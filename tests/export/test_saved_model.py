@@ -76,6 +76,7 @@ def test_card_says_how_long_channels_were_trained_before(trained):
     assert "14 epochs of R3 for its channels, then 1 epoch, recipe" in card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["import mcc_zoo, tensorflow as tf", "import tensorflow as tf, mcc_zoo"])
 def test_a_new_process_loads_it_after_importing_mcc_zoo(trained, order):
     code = (
@@ -87,6 +88,7 @@ def test_a_new_process_loads_it_after_importing_mcc_zoo(trained, order):
     np.testing.assert_allclose(json.loads(run.stdout.strip().splitlines()[-1]), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_exported_model_can_be_trained_further(trained):
     model = tf.keras.models.load_model(str(trained.folders["r2"]))
     model.compile("adam", loss={"tags": "sparse_categorical_crossentropy"})
@@ -96,6 +98,7 @@ def test_the_exported_model_can_be_trained_further(trained):
     assert any(np.abs(one - two).max() > 0 for one, two in zip(before, model.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_exports_to_one_name_get_numbers_of_their_own(trained, tmp_path):
     first = mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger")
     (tmp_path / "tagger" / "7").mkdir()
@@ -104,6 +107,7 @@ def test_exports_to_one_name_get_numbers_of_their_own(trained, tmp_path):
     assert mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger").name == "8"
 
 
+@pytest.mark.slow
 def test_a_withdrawn_number_is_not_given_again(trained, tmp_path):
     first = mcc_zoo.export_model(trained.models["r0"], tmp_path, "tagger")
     first.rename(first.with_name(".withdrawn-1"))
@@ -151,6 +155,7 @@ def test_an_exporter_that_loses_the_race_takes_the_next_number(tmp_path, monkeyp
     }
 
 
+@pytest.mark.slow
 def test_where_a_gpu_is_visible_an_export_runs_without_one(tmp_path, monkeypatch):
     """Keras would take cuDNN's LSTM, which no CPU has."""
     model = mcc_zoo.build("r4", ["a", "b"], front_end=SMALL)

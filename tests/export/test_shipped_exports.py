@@ -66,6 +66,7 @@ def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
         assert words in card, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_wav_file_of_any_rate_gets_the_taggers_tags(name, tmp_path):
     """What a graph resamples, the shipped one and one made now, and what soxr does: within 1e-4 of a tag."""
