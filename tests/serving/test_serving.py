@@ -237,7 +237,7 @@ def test_a_client_gives_the_taggers_answers_for_real_files(ask, tagger, music):
     assert status == 1 and "1 of 4 files refused" in said
     assert [row["path"] for row in rows] == [str(file) for file in files]
     for row, file in zip(rows, files, strict=True):
-        expected = tagger.tag(file)
+        (expected,) = tagger.tag_files([file])
         assert (row["status"], row["tag"]) == (expected.status, expected.tag)
         assert row["tags"] == pytest.approx(expected.tags, abs=1e-5)
         assert row["reason"] == expected.reason
