@@ -103,6 +103,7 @@ def test_card_says_what_it_comes_from_and_how_well_it_does(frozen, exported):
     assert 'learnt on "tones". If the tracks of "tones", or others of their artists, were among that music, its' in card
 
 
+@pytest.mark.slow
 def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tmp_path):
     options = ["--unfreeze", "--epochs=2", "--folds=3", f"--export-dir={tmp_path}", f"--cache-dir={tmp_path / 'cache'}"]
     result = CliRunner().invoke(main.app, ["finetune", str(small.parent), str(tones), *options])
@@ -131,6 +132,7 @@ def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tm
     )
 
 
+@pytest.mark.slow
 def test_all_weights_of_a_system_with_an_lstm_are_trained(exported, tones, tmp_path):
     tagger = mcc_zoo.finetune(exported, tones, tmp_path, "all", unfreeze=True, epochs=1, folds=3, quiet=True)
     before, after = weights(exported), weights(tagger.folder)
@@ -267,6 +269,7 @@ def test_command_says_what_cannot_be_done(arguments, message, small, tones):
     assert result.stderr.startswith(message)
 
 
+@pytest.mark.slow
 def test_keras_trains_a_loaded_export_further(exported, tones):
     model = tf.keras.models.load_model(exported)
     before = [weight.copy() for weight in model.get_weights()]

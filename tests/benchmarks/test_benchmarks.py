@@ -90,6 +90,7 @@ def test_a_missing_environment_is_said(interleaved):
 # The signatures
 
 
+@pytest.mark.slow
 def test_a_signature_is_timed_and_its_memory_read(exported, tmp_path, monkeypatch):
     from benchmarks import interleaved, signatures
 

@@ -129,6 +129,7 @@ def test_a_run_of_other_folds_or_labels_is_refused(mfcc_svm, output, tmp_path):
         mfcc_svm.against(predictions, later)
 
 
+@pytest.mark.slow
 def test_mistakes_end_in_one_sentence(mfcc_svm, manifest, output, tmp_path):
     for flags, message in (
         (["--manifest=nowhere.csv"], "error: nowhere.csv: no such file"),

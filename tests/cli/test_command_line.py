@@ -129,6 +129,7 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout) == (0, f"mcc-zoo {mcc_zoo.__version__}\n")
 
 
+@pytest.mark.slow
 def test_programs_start_without_a_word_of_tensorflow() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     environment["PYTHONPATH"] = str(Path(mcc_zoo.__file__).parents[1])

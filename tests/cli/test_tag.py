@@ -200,6 +200,7 @@ def test_a_full_disk_is_a_sentence(
     assert left_behind(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_command_pipes_csv_and_shows_progress_on_a_terminal(
     exported: Path, mixed: list[Path], expected: Any
 ) -> None:

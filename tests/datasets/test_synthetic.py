@@ -297,6 +297,7 @@ def test_notes_lie_on_the_grid_of_the_tempo(dance: synthetic.Dance) -> None:
     assert starts.min() < 0 < 9 < starts.max() < 9.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dance", DANCES, ids=lambda dance: dance.name)
 def test_onsets_repeat_at_beat_and_bar(dance: synthetic.Dance) -> None:
     rng = np.random.default_rng(11)
@@ -369,6 +370,7 @@ def test_impossible_notes_are_refused() -> None:
         Piece(tempo=0)
 
 
+@pytest.mark.slow
 def test_rhythm_tells_the_dance_and_loudness_and_brightness_do_not() -> None:
     rhythm, aside, labels, groups = [], [], [], []
     for take in range(9):

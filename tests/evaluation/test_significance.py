@@ -88,6 +88,7 @@ def test_share_of_test_tracks_is_one_eighth_of_ten_equal_folds():
     assert significance.share_of_test_tracks(predictions({"r2": [[5] * 10]})) == pytest.approx(1 / 8)
 
 
+@pytest.mark.slow
 def test_correction_keeps_false_finds_rare_where_the_plain_test_does_not():
     """Two random classifiers on folds that share most training tracks: differences correlate by n_test / n_all."""
     rng = np.random.default_rng(0)

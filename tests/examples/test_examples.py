@@ -61,6 +61,7 @@ def test_similar_tracks(run, exported, tones, tagger):
     assert all(Path(path).name.startswith("low") for path in nearest)
 
 
+@pytest.mark.slow
 def test_keras_downstream(run, exported, tones, tmp_path):
     song, saved = tones.parent / "low 3.wav", tmp_path / "trained.keras"
     said = run("keras_downstream", exported, song, "Übermut", f"--save={saved}")
@@ -104,6 +105,7 @@ MISTAKES = {  # arguments, with {tones} for the folder of the tracks, and what i
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"), [(name, own) for name, mistakes in MISTAKES.items() for own in mistakes]
 )

@@ -89,6 +89,7 @@ def test_columns_are_those_of_the_contract(run):
     assert (splits["train"] + splits["validation"] + splits["test"] == 18).all()
 
 
+@pytest.mark.slow
 def test_tones_are_learnt_and_shuffled_labels_are_not(corpus, run, tmp_path):
     _, predictions = run
     learnt = predictions[predictions["architecture"] == "mlp"]  # five tracks are too few for R4's LSTM
@@ -153,6 +154,7 @@ def test_summary_and_config_say_what_was_run(run):
     assert set(config["versions"]) >= {"tensorflow", "keras", "mcc_zoo"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_at_the_next_fold(corpus, run, tmp_path, monkeypatch):
     run_dir, expected = run
     finished, original = [], FoldRun.run
@@ -181,6 +183,7 @@ def test_an_interrupted_run_goes_on_at_the_next_fold(corpus, run, tmp_path, monk
     pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)  # and the seed fixed all the rest
 
 
+@pytest.mark.slow
 def test_folds_in_two_processes_give_the_same_figures(corpus, run, tmp_path):
     settings = dataclasses.replace(SETTINGS, architectures=("mlp",))
     found = cross_validation.cross_validate(corpus, settings, tmp_path / "run", device="cpu", processes=2, quiet=True)
@@ -188,6 +191,7 @@ def test_folds_in_two_processes_give_the_same_figures(corpus, run, tmp_path):
     pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_systems_can_be_added_to_a_run_but_other_settings_are_refused(corpus, run, tmp_path):
     run_dir = tmp_path / "run"
     settings = dataclasses.replace(SETTINGS, architectures=("r0",))
@@ -222,6 +226,7 @@ def test_a_run_is_told_by_its_folds(corpus):
     assert [name for name in first if first[name] != other[name]] == ["folds_sha256"]
 
 
+@pytest.mark.slow
 def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path, monkeypatch):
     names = [track.name for track in corpus.tracks]
     for part, own in {"train": names[:10], "valid": names[10:14], "test": names[14:]}.items():  # one fold
@@ -255,6 +260,7 @@ def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path
     assert run_folder.best_epochs(tmp_path / "unlearnt", "r4")[1] == 0
 
 
+@pytest.mark.slow
 def test_choices_between_recipes_look_at_validation_tracks(corpus, run, tmp_path):
     recipe = dataclasses.replace(RECIPE, max_epochs=1)
     settings = dataclasses.replace(SETTINGS, architectures=("mlp",), recipe=recipe, on_validation=True)
@@ -263,6 +269,7 @@ def test_choices_between_recipes_look_at_validation_tracks(corpus, run, tmp_path
     assert [(fold_of[row.path] - 1) % 3 for row in found.itertuples()] == found["fold"].tolist()
 
 
+@pytest.mark.slow
 def test_lists_fix_one_split_for_every_seed(corpus, tmp_path):
     names = [track.name for track in corpus.tracks]
     lists = {"train": names[2:10], "valid": names[10:12], "test": names[:2] + names[14:16]}

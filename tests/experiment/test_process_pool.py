@@ -39,6 +39,7 @@ def sleep_twice(folder):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_job_is_done_and_reported_once(processes):
     reported = []
@@ -51,11 +52,13 @@ def test_every_job_is_done_and_reported_once(processes):
         assert {result[2] for result in done.values()} == {max(1, os.cpu_count() // 2)}
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_said():
     with pytest.raises(ValueError, match="one of 2 training processes died, .*fewer --jobs"):
         list(process_pool.run_each(killed, [1, 2, 3], 2, print))
 
 
+@pytest.mark.slow
 def test_an_error_of_a_job_comes_out():
     with pytest.raises(FloatingPointError, match="the loss was not finite"):
         list(process_pool.run_each(diverged, [1, 2, 3], 2, print))

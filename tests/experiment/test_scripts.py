@@ -113,6 +113,7 @@ def test_every_script_is_in_the_table():
     assert scripts == set(SCRIPTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
     make, dataset, tracks, folds = SCRIPTS[name]
@@ -152,6 +153,7 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
         assert tagger.metadata.scores.accuracy == pytest.approx(accuracy)
 
 
+@pytest.mark.slow
 def test_screening_compares_recipes_by_validation_tracks(tmp_path):
     flags = manifest(tmp_path / "data")[:2]
     trials = ["warm start", "mixup", "last step"]
@@ -217,6 +219,7 @@ def test_a_label_with_fewer_groups_than_folds_is_said_before_decoding(tmp_path, 
         assert printed.startswith(said) and bool(printed) == bool(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -253,6 +256,7 @@ def test_grouped_gtzan_needs_an_artist(tmp_path, monkeypatch):
         assert script.load()[1][0].group == "ann"
 
 
+@pytest.mark.slow
 def test_help_teaches(tmp_path):
     run = run_script("gtzan", "--help", cwd=tmp_path)
     for words in ("--data_dir", "--[no]shuffle_labels", "--split", "leaky", "python -m experiments.gtzan", "84.69"):

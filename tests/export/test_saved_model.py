@@ -169,6 +169,7 @@ def test_where_a_gpu_is_visible_an_export_runs_without_one(tmp_path, monkeypatch
     assert lstm.use_cudnn == before and before  # training goes on with it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", ["verify_export", "write_requests", "sync"])
 def test_an_export_that_fails_leaves_nothing_and_harms_nothing(trained, tmp_path, monkeypatch, broken):
     good = Path(shutil.copytree(trained.folders["r0"], tmp_path / "tagger" / "1"))

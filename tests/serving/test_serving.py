@@ -374,6 +374,7 @@ def test_impossible_arguments_are_refused(client, arguments, words, capsys):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
 def test_help_teaches(client, capsys):
     with pytest.raises(SystemExit) as error:

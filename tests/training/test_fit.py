@@ -84,6 +84,7 @@ def test_taggram_changes_at_the_splice(fitted):
     assert (is_high[3:] > 0.7).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(corpus):
     def weights(seed):
         settings = dataclasses.replace(SETTINGS, seed=seed)
@@ -95,6 +96,7 @@ def test_the_same_seed_gives_the_same_weights(corpus):
     assert max(np.abs(one - two).max() for one, two in zip(first, other, strict=True)) > 1e-2
 
 
+@pytest.mark.slow
 def test_fewer_epochs_are_the_first_of_the_recipes_schedule(corpus):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -111,6 +113,7 @@ def test_fewer_epochs_are_the_first_of_the_recipes_schedule(corpus):
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best_weights(corpus):
     recipe = dataclasses.replace(RECIPE, learning_rate=0.05, max_epochs=8, patience=3)
     settings = dataclasses.replace(SETTINGS, recipe=recipe)
@@ -147,6 +150,7 @@ def test_loss_is_that_of_the_contract(corpus, architecture):
     assert found == pytest.approx(np.mean(losses), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_levers_of_the_recipe_train_and_leave_the_model_as_it_is(corpus):
     """All at once: each alone is tested where it is made."""
     levers = {
@@ -174,6 +178,7 @@ def most_moved(before: list[np.ndarray], after: list[np.ndarray]) -> float:
     return max(np.abs(one - two).max() for one, two in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", list(WARM_STARTS))
 def test_frozen_channels_are_those_that_the_warm_start_took(corpus, architecture):
     source = layers_of(train(corpus, WARM, WARM_STARTS[architecture], 2, device="cpu", quiet=True))
@@ -189,6 +194,7 @@ def test_frozen_channels_are_those_that_the_warm_start_took(corpus, architecture
     assert all(most_moved(source[name], layers_of(other)[name]) > 1e-4 for name in channels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", list(WARM_STARTS))
 def test_training_behind_channels_is_training_through_frozen_ones(corpus, architecture):
     """The same numbers as Keras has with the channels in the graph, which makes them anew each epoch."""
@@ -211,6 +217,7 @@ def test_training_behind_channels_is_training_through_frozen_ones(corpus, archit
             np.testing.assert_allclose(one, two, atol=2e-5, err_msg=one.path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_a_model_that_computes_in_float32(corpus, precision):
     settings = dataclasses.replace(SETTINGS, precision=precision)
@@ -257,6 +264,7 @@ def test_every_steps_loss_weighs_all_real_steps_alike():
     np.testing.assert_allclose(objective.weigh_steps(tf.constant([2, 3]), 4, last=True), [[0, 4, 0, 0], [0, 0, 4, 0]])
 
 
+@pytest.mark.slow
 def test_mirrored_training_over_two_devices_learns(corpus):
     """MirroredStrategy over two logical CPUs stands in for two GPUs."""
     devices = tf.config.list_logical_devices("CPU")
@@ -270,6 +278,7 @@ def test_mirrored_training_over_two_devices_learns(corpus):
     assert fitted.history["loss"].iloc[-1] < 0.6 * fitted.history["loss"].iloc[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
 def test_training_step_under_xla_with_static_shapes_is_the_same(corpus, architecture):
     """A TPU compiles every step with XLA."""
