@@ -1,3 +1,4 @@
+from . import audio, datasets
 from .audio.checks import AudioError
 from .conversion import Conversion, ConversionError, convert
 from .datasets import Track
@@ -36,9 +37,11 @@ __all__ = [
     "Track",
     "__version__",
     "adapt",
+    "audio",
     "build",
     "convert",
     "cross_validate",
+    "datasets",
     "export_model",
     "find_exports",
     "finetune",
