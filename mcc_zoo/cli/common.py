@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 import typer
 
+from mcc_zoo.atomic import open_atomically
 from mcc_zoo.audio import checks, folders
 from mcc_zoo.audio.decoders import Name, check
 from mcc_zoo.export.metadata import ExportError
@@ -109,17 +110,12 @@ def written_whole(output: Path) -> Iterator[IO[bytes]]:
 
     It is opened at once, so that a folder that cannot be written to is found out before hours of work.
     """
-    part = output.with_name(f".{output.name}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with open_atomically(output) as file:
             yield file
-        part.replace(output)
     except OSError as error:
         fail(f"--output={output} cannot be written ({error.strerror or error}): name another, or make room for it")
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 def conclude(rows: list[Row], tagger: Tagger) -> None:
