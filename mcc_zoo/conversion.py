@@ -6,7 +6,6 @@ sums: the Fourier transform, and the loop of an LSTM step by step. It is compare
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
 import io
@@ -23,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.atomic import sync
+from mcc_zoo.atomic import write_bytes
 from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata
 from mcc_zoo.export.signatures import Function
 from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure_difference
@@ -318,15 +317,8 @@ def _count_samples(seconds: float | None, tagger: Tagger) -> int:
 
 
 def _write(output: Path, content: bytes) -> None:
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        sync(part)
-        part.replace(output)
-        sync(output.parent)
+        write_bytes(output, content)
     except OSError as error:
         raise ConversionError(f"{output} cannot be written ({error.strerror or error}): name another file") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from mcc_zoo.atomic import open_atomically
 from mcc_zoo.audio import checks, decoders, folders
 from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.inference.locate import latest
@@ -129,17 +130,12 @@ def written_whole(output: Path) -> Iterator[IO[bytes]]:
 
     It is opened at once, so that a folder that cannot be written to is found out before hours of work.
     """
-    part = output.with_name(f".{output.name}.part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with open_atomically(output) as file:
             yield file
-        part.replace(output)
     except OSError as error:
         fail(f"--output={output} cannot be written ({error.strerror or error}): name another, or make room for it")
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 def summarise(rows: Sequence[Row], tagger: Tagger) -> None:

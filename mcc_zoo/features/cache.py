@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
+from mcc_zoo.atomic import open_atomically
 from mcc_zoo.audio import checks
 from mcc_zoo.audio.decoders import Name, check
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
@@ -122,16 +122,11 @@ class FeatureCache:
             frames = np.concatenate(list(log_mel_blocks(blocks, self.front_end)))
         except checks.AudioError as error:
             raise error if str(path) in str(error) else checks.AudioError(f"{path}: {error}") from None
-        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part", delete=False) as file:
-            try:
-                np.save(file, frames.astype("<f4"))
-                file.seek(0)
-                checksum = zlib.crc32(file.read())
-                file.write(checksum.to_bytes(CHECKSUM_BYTES, "little"))
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.replace(file.name, entry)
+        with open_atomically(entry, "w+b") as file:
+            np.save(file, frames.astype("<f4"))
+            file.seek(0)
+            checksum = zlib.crc32(file.read())
+            file.write(checksum.to_bytes(CHECKSUM_BYTES, "little"))
         features = self._read(entry)
         if features is None:
             raise OSError(f"{entry}: the file just written cannot be read back: check the disk of the feature cache")

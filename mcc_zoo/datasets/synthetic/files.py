@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from mcc_zoo.atomic import publish_folder
 from mcc_zoo.datasets.synthetic.bands import draw_band
 from mcc_zoo.datasets.synthetic.composition import DemoCorpusError
 from mcc_zoo.datasets.synthetic.dances import DANCES
@@ -175,7 +176,7 @@ def write_corpus(
         if not _is_finished(folder, tracks, settings):
             if folder.exists():
                 folder.rmdir()  # it is empty; not every system renames onto a folder
-            unfinished.rename(folder)
+            publish_folder(unfinished, folder)
     return folder / MANIFEST_FILE
 
 
