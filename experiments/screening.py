@@ -2,10 +2,10 @@
 
     python -m experiments.screening --manifest=EMOTIFY/genre.csv --split=grouped --folds=5
 
-Each trial is a run of R3 and MCCLSTM on the same folds, with one entry of `TRIALS` changed in the recipe. No test track
-of a fold is used; but the test tracks of one fold are the validation tracks of another, so a recipe chosen here has
-been fitted a little to all of these tracks. MCCLSTM starts from the channels of its trial's R3; where a change concerns
-the LSTM only, R3's folds are copied from the trial without it. The table has the mean validation accuracy and
+Each trial is a run of R3 and MCCLSTM on the same folds, with one entry of `TRIALS` changed in the recipe. No test
+track of a fold is used; but the test tracks of one fold are the validation tracks of another, so a recipe chosen here
+has been fitted a little to all of these tracks. MCCLSTM starts from the channels of its trial's R3; where a change
+concerns the LSTM only, R3's folds are copied from the trial without it. The table has the mean validation accuracy and
 cross-entropy over the folds, and is written after each trial. An interrupted screening continues where it stopped.
 """
 

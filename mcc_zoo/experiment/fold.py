@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from mcc_zoo.atomic import publish_folder
 from mcc_zoo.datasets.splits import Split
 from mcc_zoo.experiment import fold_details, run_folder
 from mcc_zoo.experiment.corpus import ROW, Corpus
@@ -169,7 +170,7 @@ class FoldRun:
         )
         (temporary / "fold.json").write_text(json.dumps(asdict(result), indent=1))
         shutil.rmtree(self.folder, ignore_errors=True)
-        temporary.rename(self.folder)
+        publish_folder(temporary, self.folder)
         return result
 
     def train(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mcc_zoo.atomic import write_bytes
 from mcc_zoo.evaluation import metrics
 from mcc_zoo.experiment.fold_details import FILTERS, TAGGRAMS, TrackTaggram, read_filters, read_taggrams
 from mcc_zoo.features.front_end import FrontEnd
@@ -101,9 +102,8 @@ class Run:
         """Replace a file of the folder, whole or not at all, and return its path."""
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
-        temporary = path.with_name(path.name + ".part")
-        temporary.write_bytes(content)
-        return temporary.replace(path)
+        write_bytes(path, content)
+        return path
 
 
 def read_run(run_dir: str | os.PathLike[str], dataset: str) -> Run:
