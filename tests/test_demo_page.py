@@ -26,7 +26,7 @@ from mcc_zoo import demo_page
 from mcc_zoo.cli import common, main
 from mcc_zoo.demo_page import DemoPage, Library, LoadedModel, ModelError, ServedModel, server, tracks
 from mcc_zoo.features.framing import samples_of
-from serving.stand_in import StandIn
+from serving.fake_tf_serving import FakeTFServing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -64,10 +64,10 @@ def page(tagger, loaded_model, library) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def stand_in(exported) -> Iterator[StandIn]:
+def stand_in(exported) -> Iterator[FakeTFServing]:
     config = ModelServerConfig()
     config.model_config_list.config.add(name="tones", base_path=str(exported.parent), model_platform="tensorflow")
-    with StandIn(config) as running:
+    with FakeTFServing(config) as running:
         yield running
 
 
@@ -285,7 +285,7 @@ def test_requests_are_passed_on_to_tf_serving(proxy):
 
 def test_a_server_that_cannot_be_used_is_said(tagger, stand_in, proxy, tmp_path, monkeypatch):
     clip = wav(tmp_path, np.zeros(5_000))
-    stand_in.busy = 1
+    stand_in.models.busy = 1
     status, said = upload(proxy, clip)
     assert status == 502
     assert said["error"].startswith(f"model 'tones' at --server={stand_in.rest} did not answer (HTTP 503): The batch")
