@@ -6,19 +6,18 @@ take audio, in the columnar form ("inputs").
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import quote
+from typing import Protocol
 
 import numpy as np
-import requests
 import tensorflow as tf
 
+from mcc_zoo.export import rest
+from mcc_zoo.export.rest import BAD_REQUEST
+
 SIGNATURES = ("serving_default", "taggram")  # those whose only input is audio
-CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 120.0
-BAD_REQUEST, BAD_GATEWAY = 400, 502
+ANSWER_SECONDS = 120.0
+BAD_GATEWAY = 502
 
 Outputs = dict[str, np.ndarray]
 
@@ -64,7 +63,7 @@ class LoadedModel:
 
     def __init__(self, folder: Path, name: str) -> None:
         """Load it as TF Serving would."""
-        self._path = predict_path(name)
+        self._path = rest.predict_path(name)
         self._saved = tf.saved_model.load(str(folder))  # its signatures live as long as it does
 
     def predict(self, signature: str, audio: np.ndarray) -> Outputs:
@@ -72,16 +71,14 @@ class LoadedModel:
         try:
             outputs = self._saved.signatures[signature](audio=tf.constant(audio, tf.float32))
         except tf.errors.InvalidArgumentError as error:
-            raise ModelError(sentence(error.message)) from error
+            raise ModelError(rest.extract_reason(error.message)) from error
         return {name: value.numpy() for name, value in outputs.items()}
 
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """As `Model`."""
         if (method, path) != ("POST", self._path):
             raise ModelError(f"{method} {path} is not answered here: ask POST {self._path}", 404)
-        signature, audio = _request(body)
-        outputs = self.predict(signature, audio)
-        return 200, json.dumps({"outputs": {name: value.tolist() for name, value in outputs.items()}}).encode()
+        return rest.OK, rest.encode_answer(self.predict(*_read_request(body)))
 
 
 class ServedModel:
@@ -95,19 +92,19 @@ class ServedModel:
     def __init__(self, server: str, name: str) -> None:
         """Connect to nothing yet."""
         self.server, self.name = server.rstrip("/"), name
+        self._rest = rest.RestServer(self.server, ANSWER_SECONDS)
 
     def predict(self, signature: str, audio: np.ndarray) -> Outputs:
         """As `Model`. Samples are rounded to seven digits after the point, half a step of 24 bits."""
-        rows = audio.astype("float64").round(7).tolist()
-        body = json.dumps({"signature_name": signature, "inputs": {"audio": rows}}).encode()
-        status, answer = self.exchange("POST", predict_path(self.name), body)
+        body = rest.encode_request(signature, {"audio": audio})
+        status, answer = self.exchange("POST", rest.predict_path(self.name), body)
         try:
-            said = json.loads(answer)
-            if status == 200:
-                return {name: np.asarray(values, np.float32) for name, values in said["outputs"].items()}
-            reason = sentence(said["error"])
-        except (AttributeError, KeyError, TypeError, ValueError):
-            reason = "it does not speak TF Serving's REST protocol"
+            outputs = rest.decode_answer(status, answer)
+            return {name: np.asarray(values, np.float32) for name, values in outputs.items()}
+        except rest.RestError as error:
+            reason = str(error)
+        except (TypeError, ValueError):
+            reason = "its outputs are not numbers"
         if status == BAD_REQUEST:
             raise ModelError(reason)
         raise ModelError(
@@ -117,52 +114,23 @@ class ServedModel:
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """As `Model`: what comes and goes is passed on unread."""
         try:
-            response = requests.request(
-                method,
-                self.server + quote(path, safe="/:"),
-                data=body,
-                headers={"Content-Type": "application/json"},
-                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
-                allow_redirects=False,
-            )
-        except (requests.RequestException, ValueError) as error:
-            raise ModelError(
-                f"no TF Serving answers at --server={self.server} ({type(error).__name__}): start it, as in "
-                "serving/README.md, or give its address",
-                BAD_GATEWAY,
-            ) from error
-        return response.status_code, response.content
+            return self._rest.exchange(method, path, body)
+        except rest.ServerUnreachable as error:
+            raise ModelError(str(error), BAD_GATEWAY) from error
 
 
-def predict_path(name: str) -> str:
-    """Give the path of a model's predictions, not quoted."""
-    return f"/v1/models/{name}:predict"
-
-
-def sentence(message: str) -> str:
-    r"""Keep what a person can use of a failed assertion's message; another message stays as it is.
-
-    >>> sentence("Graph execution error: assertion failed: [audio is too short; it has] [100] [[{{node a/Assert}}]]")
-    'audio is too short; it has 100'
-    """
-    found = re.search(r"assertion failed: \[(.*?)\]\s*(?:\[\[|$)", message, re.DOTALL)
-    return found[1].replace("] [", " ") if found else message.strip()
-
-
-def _request(body: bytes) -> tuple[str, np.ndarray]:
+def _read_request(body: bytes) -> tuple[str, np.ndarray]:
     """Read the signature and the clips (batch, samples) of a request.
 
     Raises:
         ModelError: It is none.
     """
     try:
-        request: Any = json.loads(body)
-        inputs = request["inputs"]
-        audio = np.asarray(inputs["audio"] if isinstance(inputs, dict) else inputs)
-        signature = request.get("signature_name") or SIGNATURES[0]
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        signature, values = rest.decode_request(body, "audio", SIGNATURES[0])
+        audio = np.asarray(values)
+    except ValueError as error:
         raise ModelError(
-            f'the request cannot be read ({error!r}): send {{"signature_name": "taggram", "inputs": {{"audio": '
+            f'the request cannot be read ({error}): send {{"signature_name": "taggram", "inputs": {{"audio": '
             "[[...]]}}"
         ) from error
     if signature not in SIGNATURES:

@@ -10,7 +10,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 import mcc_zoo
 from mcc_zoo.demo_page import DemoPage, Library, LoadedModel, ServedModel
-from serving.stand_in import StandIn
+from serving.fake_tf_serving import FakeTFServing
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,10 @@ def page(tagger, loaded_model, library) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def stand_in(exported) -> Iterator[StandIn]:
+def stand_in(exported) -> Iterator[FakeTFServing]:
     config = ModelServerConfig()
     config.model_config_list.config.add(name="tones", base_path=str(exported.parent), model_platform="tensorflow")
-    with StandIn(config) as running:
+    with FakeTFServing(config) as running:
         yield running
 
 

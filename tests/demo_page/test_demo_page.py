@@ -224,7 +224,7 @@ def test_requests_are_passed_on_to_tf_serving(proxy):
 
 def test_a_server_that_cannot_be_used_is_said(tagger, stand_in, proxy, tmp_path, monkeypatch):
     clip = wav(tmp_path, np.zeros(5_000))
-    stand_in.busy = 1
+    stand_in.models.busy = 1
     status, said = upload(proxy, clip)
     assert status == 502
     assert said["error"].startswith(f"model 'tones' at --server={stand_in.rest} did not answer (HTTP 503): The batch")

@@ -1,11 +1,8 @@
-"""A request that fails, and the arrays of one that does not."""
+"""What comes instead of outputs."""
 
 from __future__ import annotations
 
 import grpc
-import numpy as np
-
-Arrays = dict[str, np.ndarray]
 
 
 class Failure(Exception):
@@ -15,3 +12,8 @@ class Failure(Exception):
         """Keep both."""
         super().__init__(message)
         self.code = code
+
+
+def make_refusal(message: str) -> Failure:
+    """Make the failure of a bad request: INVALID_ARGUMENT, 400 over REST."""
+    return Failure(grpc.StatusCode.INVALID_ARGUMENT, message)

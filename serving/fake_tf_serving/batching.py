@@ -1,19 +1,21 @@
-"""Requests that are joined to batches, as TF Serving's batching does."""
+"""Calls of a signature: one for each request, or one for several requests that are joined."""
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import grpc
 import numpy as np
 import tensorflow as tf
 
-from serving.stand_in.failure import Arrays, Failure
+from serving.fake_tf_serving.failure import Failure, make_refusal
+
+Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Batching:
     """How requests are joined.
 
     Attributes:
-        rows: At most so many.
-        seconds: The first one waits for others so long.
+        rows: Most rows of a batch.
+        seconds: How long the first request waits for others.
         threads: Batches that are computed at a time.
     """
 
@@ -33,7 +35,7 @@ class Batching:
 
 @dataclass(frozen=True)
 class Job:
-    """One request for predictions, and its answer to come."""
+    """A request that waits for its outputs."""
 
     function: Any
     inputs: Arrays
@@ -41,44 +43,52 @@ class Job:
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """What two jobs have in common that can be joined."""
+        """Two jobs of one kind can be joined: the same signature, and rows of the same shapes."""
         return id(self.function), *((name, value.shape[1:]) for name, value in sorted(self.inputs.items()))
 
     @property
     def rows(self) -> int:
-        """Count the rows of the request."""
+        """Number of clips."""
         return len(next(iter(self.inputs.values())))
 
 
-def call(function: Any, inputs: Arrays) -> Arrays:
-    """Call a signature; what it refuses becomes a failure of the request."""
+def call_signature(function: Any, inputs: Arrays) -> Arrays:
+    """Call a signature.
+
+    Raises:
+        Failure: The graph refuses the inputs, or fails.
+    """
     try:
         outputs = function(**{name: tf.constant(value) for name, value in inputs.items()})
     except tf.errors.InvalidArgumentError as error:
-        raise Failure(grpc.StatusCode.INVALID_ARGUMENT, error.message) from error
+        raise make_refusal(error.message) from error
     except tf.errors.OpError as error:
         raise Failure(grpc.StatusCode.INTERNAL, error.message) from error
     return {name: value.numpy() for name, value in outputs.items()}
 
 
-class Batches:
+class BatchQueue:
     """A queue that joins requests for one signature whose rows have one shape."""
 
     def __init__(self, batching: Batching) -> None:
-        """Start the thread that collects."""
+        """Start the thread that collects requests."""
         self._batching = batching
         self._waiting: SimpleQueue[Job | None] = SimpleQueue()
         self._pool = ThreadPoolExecutor(batching.threads)
-        self._thread = threading.Thread(target=self._collect, daemon=True)
+        self._thread = Thread(target=self._collect, daemon=True)
         self._thread.start()
 
     def answer(self, job: Job) -> Arrays:
-        """Wait for the answer to a job."""
+        """Wait for the outputs of a request.
+
+        Raises:
+            Failure: Its batch failed.
+        """
         self._waiting.put(job)
         return job.outputs.result()
 
     def close(self) -> None:
-        """End the threads."""
+        """Answer what waits, and stop."""
         self._waiting.put(None)
         self._thread.join()
         self._pool.shutdown()
@@ -104,7 +114,7 @@ class Batches:
     def _run(self, jobs: list[Job]) -> None:
         joined = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
         try:
-            outputs = call(jobs[0].function, joined)
+            outputs = call_signature(jobs[0].function, joined)
         except Failure as error:
             for job in jobs:
                 job.outputs.set_exception(error)

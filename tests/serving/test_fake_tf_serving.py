@@ -1,0 +1,131 @@
+"""The fake of TF Serving: its REST forms, errors, status, versions that come and go, joined requests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+import tensorflow as tf
+from google.protobuf import text_format
+from helpers.served_models import SERVING, configure, write_wav
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from serving.fake_tf_serving import Batching, FakeTFServing
+
+pytest_plugins = ["helpers.serving_fixtures"]
+
+
+def post(fake_server: FakeTFServing, body: object, model: str = "my_moods") -> requests.Response:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return requests.post(f"{fake_server.rest}/v1/models/{model}:predict", data=data, timeout=60)
+
+
+def test_rows_and_columns_say_the_same(fake_server, tmp_path):
+    one, two = (write_wav(tmp_path / f"{level}.wav", level).read_bytes() for level in (0.2, 0.7))
+    coded = [{"b64": base64.b64encode(wav).decode()} for wav in (one, two)]
+    asked = {"signature_name": "tag_wav"}
+    columns = post(fake_server, asked | {"inputs": {"wav_bytes": coded}}).json()["outputs"]
+    assert post(fake_server, asked | {"inputs": coded}).json() == {"outputs": columns}
+    rows = [{name: values[i] for name, values in columns.items()} for i in range(2)]
+    assert post(fake_server, asked | {"instances": coded}).json() == {"predictions": rows}
+    assert post(fake_server, asked | {"instances": [{"wav_bytes": wav} for wav in coded]}).json() == {
+        "predictions": rows
+    }
+    assert rows[0]["labels"] == ["laut", "leise ü"]
+    assert rows[1]["raw_bytes"] == coded[1]  # base64 where a name ends in _bytes
+    expected = tf.saved_model.load(str(version_folder(fake_server, 2))).signatures["tag_wav"](tf.constant([one, two]))
+    np.testing.assert_allclose(columns["tags"], expected["tags"], rtol=1e-6)
+
+
+def version_folder(fake_server: FakeTFServing, version: int) -> Path:
+    return Path(fake_server.models.config.model_config_list.config[1].base_path) / str(version)
+
+
+def test_several_inputs_and_one_output_have_their_own_forms(fake_server):
+    asked = {"signature_name": "two"}
+    rows = [{"pair": [1, 2.5], "count": 3}, {"pair": [0, 0], "count": 4}]
+    assert post(fake_server, asked | {"instances": rows}).json() == {"predictions": [6.5, 4.0]}
+    columns = {"pair": [[1, 2.5], [0, 0]], "count": [3, 4]}
+    assert post(fake_server, asked | {"inputs": columns}).json() == {"outputs": [6.5, 4.0]}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"{", "JSON Parse error"),
+        ([], "'instances' or 'inputs'"),
+        ({"instances": [1], "inputs": [1]}, "not both"),
+        ({"inputs": [[1, 2]]}, "serving_default"),
+        ({"signature_name": "two", "inputs": [[1, 2]]}, "inputs must be named"),
+        ({"signature_name": "two", "inputs": {"pair": [[1, 2]]}}, "does not match signature"),
+        ({"signature_name": "two", "inputs": {"pair": [[1, 2, 3]], "count": [1]}}, "expected (None, 2)"),
+        ({"signature_name": "two", "inputs": {"pair": [["a", "b"]], "count": [1]}}, "no float32 tensor"),
+        ({"signature_name": "two", "inputs": {"pair": [[1, 2], [1]], "count": [1]}}, "no float32 tensor"),
+        ({"signature_name": "two", "instances": []}, "not empty"),
+        ({"signature_name": "two", "instances": [{"pair": [1, 2]}, {"count": 1}]}, "same inputs"),
+        ({"signature_name": "tag_wav", "inputs": [{"b64": "not base64!"}]}, "no string tensor"),
+        ({"signature_name": "tag_wav", "inputs": [1]}, "no string tensor"),
+    ],
+)
+def test_bad_rest_requests_are_errors_in_the_specified_shape(fake_server, body, words):
+    response = post(fake_server, body)
+    assert response.status_code == 400
+    assert list(response.json()) == ["error"] and words in response.json()["error"]
+
+
+def test_status_and_metadata_of_models(fake_server):
+    root = f"{fake_server.rest}/v1/models"
+    status = requests.get(f"{root}/my_moods", timeout=9).json()["model_version_status"]
+    assert [(row["version"], row["state"], row["status"]["error_code"]) for row in status] == [
+        ("2", "AVAILABLE", "OK"),
+        ("1", "AVAILABLE", "OK"),
+    ]
+    status = requests.get(f"{root}/my_moods/labels/stable", timeout=9).json()["model_version_status"]
+    assert [row["version"] for row in status] == ["1"]
+    metadata = requests.get(f"{root}/my_tagger/metadata", timeout=9).json()
+    assert metadata["model_spec"] == {"name": "my_tagger", "signature_name": "", "version": "1"}
+    audio = metadata["metadata"]["signature_def"]["signature_def"]["serving_default"]["inputs"]["audio"]
+    assert audio["dtype"] == "DT_FLOAT"
+    assert requests.get(f"{root}/nobody", timeout=9).status_code == 404
+    assert requests.get(f"{root}/my_moods:predict", timeout=9).status_code == 400
+
+
+def test_a_new_version_goes_live_and_a_withdrawn_one_goes(models, tmp_path):
+    """The hot swap and rollback of serving/README.md, as the fake server plays them."""
+    shutil.copytree(models / "my_moods/1", tmp_path / "my_moods/1")
+    with FakeTFServing(text_format.Parse((SERVING / "models.config").read_text(), ModelServerConfig())) as fake_server:
+        fake_server.models.config.model_config_list.config[1].base_path = str(tmp_path / "my_moods")
+
+        def live() -> list[str]:
+            rows = requests.get(f"{fake_server.rest}/v1/models/my_moods", timeout=9).json()["model_version_status"]
+            return [row["version"] for row in rows]
+
+        assert live() == ["1"]
+        shutil.copytree(models / "my_moods/2", tmp_path / "my_moods/.part")
+        assert live() == ["1"]
+        (tmp_path / "my_moods/.part").rename(tmp_path / "my_moods/2")
+        assert live() == ["2"]
+        (tmp_path / "my_moods/2").rename(tmp_path / "my_moods/.withdrawn-2")
+        assert live() == ["1"]
+
+
+def test_joined_requests_get_their_own_answers(models, monkeypatch):
+    """Sixteen clients at once, clips of two lengths: each gets what it would get alone."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    rng = np.random.default_rng(0)
+    pairs = [rng.normal(size=(rows, 2)).round(3).tolist() for rows in (1, 2) * 8]
+    with (
+        FakeTFServing(configure(models), Batching(rows=8, seconds=0.05)) as fake_server,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        bodies = [{"signature_name": "two", "inputs": {"pair": pair, "count": [7] * len(pair)}} for pair in pairs]
+        answers = list(pool.map(lambda body: post(fake_server, body).json()["outputs"], bodies))
+        assert post(fake_server, {"signature_name": "tag_wav", "inputs": ["no audio"]}).status_code == 400
+    for pair, answer in zip(pairs, answers, strict=True):
+        np.testing.assert_allclose(answer, np.sum(pair, axis=1) + 7, rtol=1e-6)
