@@ -21,10 +21,11 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from benchmarks.interleaved import Peer, measure, summary
 from benchmarks.tagging import fresh_export, music
+from mcc_zoo.export.rest import predict_path
 from mcc_zoo.text import counted
 from serving import grpc_client, rest_client
-from serving.client import Request
-from serving.stand_in import Batching, StandIn
+from serving.fake_tf_serving import Batching, FakeTFServing
+from serving.options import Options
 
 CLIENTS = (1, 4, 16)
 SECONDS = 10
@@ -38,18 +39,18 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
     with tempfile.TemporaryDirectory() as folder:
         export = fresh_export(Path(folder))
         audio = music(0, seconds, channels=1)[:, 0]
-        asked = Request("clip", export.parent.name, None, None, "serving_default", "audio", audio)
-        files = {"rest": rest_client.body(asked), "grpc": grpc_client.message(asked).SerializeToString()}
+        asked = Options(export.parent.name, ["clip"], "")
+        files = {"rest": rest_client.encode(asked, audio), "grpc": grpc_client.encode(asked, audio).SerializeToString()}
         for protocol, sent in files.items():
             (Path(folder) / protocol).write_bytes(sent)
         config = text_format.Parse(
             f'model_config_list {{ config {{ name: "{asked.model}" base_path: "{export.parent}" }} }}',
             ModelServerConfig(),
         )
-        with StandIn(config) as single, StandIn(config, Batching()) as batching:
+        with FakeTFServing(config) as single, FakeTFServing(config, Batching()) as batching:
             peers = [Peer(BARE, "serving_bare.py", (str(export), f"{folder}/grpc"))]
             for clients in CLIENTS:
-                rest = (rest_client.url(single.rest, asked), f"{folder}/rest", str(clients))
+                rest = (f"{single.rest}{predict_path(asked.model)}", f"{folder}/rest", str(clients))
                 peers += [
                     Peer(f"gRPC, {clients}", "serving_load.py", (single.grpc, f"{folder}/grpc", str(clients))),
                     Peer(
