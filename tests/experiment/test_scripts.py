@@ -1,12 +1,14 @@
-"""Every experiment script, run once for real on a tiny dataset in its real layout."""
+"""Every experiment script, run once on a tiny dataset in its real layout."""
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from helpers.av_files import encode
 from helpers.dataset_folders import soundtracks_folder, write_table
 
 import mcc_zoo
+from experiments import common
 from mcc_zoo.export.metadata import Majority
 from mcc_zoo.paper import REPORTED
 
@@ -27,7 +30,31 @@ ROOT = Path(mcc_zoo.__file__).parents[1]
 QUICK = ["--architectures=r0", "--folds=3", "--max_epochs=1", "--front_end=22k", "--quiet"]
 
 
-def run_script(name: str, *flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Run:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run_script(monkeypatch, capsys, tmp_path):
+    """Run a script in this process as `python -m` does, in the folder tmp_path."""
+
+    def run(name: str, *flags: str) -> Run:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [name, *flags])
+        capsys.readouterr()
+        with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:  # takes the script's own flags away again
+            runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+        printed, code = capsys.readouterr(), ended.value.code
+        message = f"{code}\n" if isinstance(code, str) else ""  # Python prints it and exits with 1
+        return Run(1 if message else code or 0, printed.out, printed.err + message)
+
+    return run
+
+
+def run_process(name: str, *flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", f"experiments.{name}", *flags]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
@@ -115,10 +142,11 @@ def test_every_script_is_in_the_table():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
+def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path, run_script):
     make, dataset, tracks, folds = SCRIPTS[name]
-    flags = make(tmp_path / "data")
-    run = run_script(name, *flags, *QUICK, "--run=once", cwd=tmp_path)
+    flags = [*make(tmp_path / "data"), *QUICK, "--run=once"]
+    # One in a process of its own, which starts others for the folds.
+    run = run_process(name, *flags, cwd=tmp_path) if name == "manifest" else run_script(name, *flags, "--jobs=1")
     assert run.returncode == 0, run.stderr
     folder = tmp_path / "results" / dataset / "once"
     predictions = pd.read_csv(folder / "predictions.csv")
@@ -154,11 +182,11 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path):
 
 
 @pytest.mark.slow
-def test_screening_compares_recipes_by_validation_tracks(tmp_path):
+def test_screening_compares_recipes_by_validation_tracks(tmp_path, run_script):
     flags = manifest(tmp_path / "data")[:2]
     trials = ["warm start", "mixup", "last step"]
-    quick = ["--architectures=r2", *QUICK[1:]]
-    run = run_script("screening", *flags, *quick, f"--trials={','.join(trials)}", cwd=tmp_path)
+    quick = ["--architectures=r2", "--jobs=1", *QUICK[1:]]
+    run = run_script("screening", *flags, *quick, f"--trials={','.join(trials)}")
     assert run.returncode == 0, run.stderr
     table = pd.read_csv(tmp_path / "results" / "music-screening" / "screening.csv")
     assert table[["trial", "architecture", "folds"]].values.tolist() == [[trial, "r2", 3] for trial in trials]
@@ -167,49 +195,43 @@ def test_screening_compares_recipes_by_validation_tracks(tmp_path):
     own, before, other = ((folder / trial / "folds.csv").read_text() for trial in ("last-step", "warm-start", "mixup"))
     assert own == before != other
     shutil.rmtree(folder / "last-step")
-    run = run_script("screening", *flags, *quick, "--trials=last step", "--seed=1", cwd=tmp_path)
+    run = run_script("screening", *flags, *quick, "--trials=last step", "--seed=1")
     again = pd.read_csv(folder / "last-step" / "folds.csv")
     assert run.returncode == 0 and set(again["seed"]) == {1}  # those of seed 0 are not taken
-    run = run_script("screening", *flags, *quick, "--trials=mixpu", cwd=tmp_path)
+    run = run_script("screening", *flags, *quick, "--trials=mixpu")
     assert run.returncode == 1 and run.stderr.startswith("error: --trials='mixpu' is not known: choose one of warm")
     config = json.loads((tmp_path / "results" / "music-screening" / "mixup" / "config.json").read_text())
     assert config["recipe"]["mixup"] > 0 and config["on_validation"]
 
 
 def test_an_export_says_which_system_it_starts_from(monkeypatch, capsys, tmp_path):
-    monkeypatch.syspath_prepend(str(ROOT))
-    from experiments import common
-
     class Trained(Exception):
         """Far enough."""
 
     def train(*_: object, **__: object) -> None:
         raise Trained
 
-    monkeypatch.setattr(common.experiment, "train", train)
+    monkeypatch.setattr(common, "train", train)
     FLAGS.mark_as_parsed()
     for export, before, said in (
         ("mcclstm", 3, "mcclstm starts from the channels of r3: r3 is trained first\n"),
         ("mcclstm", 0, ""),  # the folds' channels had learnt nothing
         ("r3", 0, ""),
     ):
-        monkeypatch.setattr(common.results, "best_epochs", lambda *_, before=before: (2, before))
+        monkeypatch.setattr(common.run_folder, "best_epochs", lambda *_, before=before: (2, before))
         with flagsaver.flagsaver(export=export, quiet=False), pytest.raises(Trained):
-            common.export_winner(None, common.settings("music"), tmp_path, pd.DataFrame())
+            common.export_system(None, common.make_settings("music"), tmp_path, pd.DataFrame())
         assert capsys.readouterr().err == said
 
 
 def test_a_label_with_fewer_groups_than_folds_is_said_before_decoding(tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(ROOT))
-    from experiments import common
-
     class Decoded(Exception):
         """Far enough."""
 
     def prepare(*_: object) -> None:
         raise Decoded
 
-    monkeypatch.setattr(common.experiment, "prepare", prepare)
+    monkeypatch.setattr(common, "prepare", prepare)
     tracks = [mcc_zoo.Track(tmp_path, f"{n}", "ab"[n % 2], f"{n % 2} {n % 8}") for n in range(24)]
     FLAGS.mark_as_parsed()
     for folds, said in ((5, "warning: a has 4 groups for 5 folds: in some folds "), (4, "")):
@@ -230,34 +252,31 @@ def test_a_label_with_fewer_groups_than_folds_is_said_before_decoding(tmp_path, 
         (["--manifest=m.csv", "--split=grouped"], "--split=grouped: no track has a group: name the artists"),
     ],
 )
-def test_mistakes_end_in_one_sentence(flags, message, tmp_path):
+def test_mistakes_end_in_one_sentence(flags, message, tmp_path, run_script):
     (tmp_path / "a.wav").touch()
     (tmp_path / "b.wav").touch()
     (tmp_path / "m.csv").write_text("path,label\na.wav,x\nb.wav,y\n")
-    run = run_script("manifest", *flags, cwd=tmp_path)
+    run = run_script("manifest", *flags)
     assert run.returncode == 1
     assert message in run.stderr
     assert "Traceback" not in run.stderr
 
 
-def test_grouped_gtzan_needs_an_artist(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    from experiments import gtzan as script
-
+def test_grouped_gtzan_needs_an_artist(tmp_path):
     (tmp_path / "blues").mkdir()
     (tmp_path / "blues" / "blues.00000.au").touch()
     index = tmp_path / "artists.txt"
     index.write_text("blues.00000.wav ::: ::: A Title\n")
-    FLAGS.mark_as_parsed()
-    with flagsaver.flagsaver(data_dir=str(tmp_path), artists=str(index), split="grouped"):
+    with flagsaver.flagsaver():  # takes the script's flags away again
+        script = runpy.run_module("experiments.gtzan")
+        FLAGS(["gtzan", f"--data_dir={tmp_path}", f"--artists={index}", "--split=grouped"])
         with pytest.raises(ValueError, match=r"--split=grouped: no artist is known of .*put GTZANindex\.txt there, or"):
-            script.load()
+            script["load_tracks"]()
         index.write_text("blues.00000.wav ::: Ann ::: A Title\n")
-        assert script.load()[1][0].group == "ann"
+        assert script["load_tracks"]()[1][0].group == "ann"
 
 
-@pytest.mark.slow
-def test_help_teaches(tmp_path):
-    run = run_script("gtzan", "--help", cwd=tmp_path)
+def test_help_teaches(run_script):
+    run = run_script("gtzan", "--help")
     for words in ("--data_dir", "--[no]shuffle_labels", "--split", "leaky", "python -m experiments.gtzan", "84.69"):
         assert words in run.stdout
