@@ -78,15 +78,16 @@ def export_model(
             type. Nothing is left behind.
         mcc_zoo.extras.MissingExtraError: tensorflow-serving-api is not installed.
     """
-    model = Classifier(model).in_float32()
     check_arguments(name, max_seconds, front_end_of(model))
     check_provenance(provenance or {})
     parent = Path(exports_dir) / name
     parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))  # no number: a server passes it by
     try:
-        _write_version(model, name, temporary, provenance or {}, max_seconds)
-        verify_export(temporary)
+        with _float32_policy():
+            model = Classifier(model).in_float32()
+            _write_version(model, name, temporary, provenance or {}, max_seconds)
+            verify_export(temporary)
         for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
             sync(path)
         temporary.chmod(0o755)
@@ -96,6 +97,17 @@ def export_model(
         with contextlib.suppress(OSError):  # it has other versions
             parent.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def _float32_policy() -> Iterator[None]:
+    """Set Keras's policy for new layers to float32: a loaded model takes it for the models in it, which cast by it."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def check_arguments(name: str, max_seconds: float, front_end: FrontEnd) -> None:
