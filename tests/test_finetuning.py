@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 import mcc_zoo
 from mcc_zoo import finetuning
 from mcc_zoo.audio import reading
-from mcc_zoo.cli import main, training
+from mcc_zoo.cli import training
+from mcc_zoo.cli.main import app
 from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.export.metadata import ExportMetadata, Majority
 from mcc_zoo.features import cache
@@ -106,7 +107,7 @@ def test_card_says_what_it_comes_from_and_how_well_it_does(frozen, exported):
 @pytest.mark.slow
 def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tmp_path):
     options = ["--unfreeze", "--epochs=2", "--folds=3", f"--export-dir={tmp_path}", f"--cache-dir={tmp_path / 'cache'}"]
-    result = CliRunner().invoke(main.app, ["finetune", str(small.parent), str(tones), *options])
+    result = CliRunner().invoke(app, ["finetune", str(small.parent), str(tones), *options])
     folder = tmp_path / "small_tones" / "1"
     assert (result.exit_code, result.stdout) == (1, f"{folder}\n")
     lines = result.stderr.splitlines()
@@ -156,7 +157,7 @@ def test_a_person_is_told_where_the_export_is(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "find_export", lambda export: export)
     terminal = SimpleNamespace(isatty=lambda: True)
     monkeypatch.setattr(training, "sys", SimpleNamespace(stdout=terminal, stderr=terminal))
-    result = CliRunner().invoke(main.app, ["finetune", "export", "music.csv"])
+    result = CliRunner().invoke(app, ["finetune", "export", "music.csv"])
     assert (result.exit_code, result.stdout) == (0, f"exported to {tmp_path}\n")
     assert result.stderr.startswith("accuracy 76.7 %, cross-validated on 15 tracks; always saying high would give 40.0")
 
@@ -264,7 +265,7 @@ def test_a_label_that_no_readable_track_has_is_refused(small, tones, tmp_path):
 )
 def test_command_says_what_cannot_be_done(arguments, message, small, tones):
     filled = [part.format(small=small, tones=tones) for part in arguments]
-    result = CliRunner().invoke(main.app, ["finetune", *filled])
+    result = CliRunner().invoke(app, ["finetune", *filled])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(message)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -436,7 +437,7 @@ def test_a_second_report_replaces_the_first_and_a_failing_one_leaves_it(
     def disk_is_full(*_: Path) -> Path:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "replace", disk_is_full)
+    monkeypatch.setattr(os, "replace", disk_is_full)
     with pytest.raises(OSError, match="No space left"):
         report.write_report(folder, "three")
     assert path.read_bytes() == before

@@ -83,7 +83,7 @@ class Note:
 def draw_piece(dance: Dance, rng: np.random.Generator) -> Piece:
     """Draw tempo, key, chords, the place in the bar and at times a voice to leave out.
 
-    >>> from mcc_zoo.demo_corpus import DANCES
+    >>> from mcc_zoo.datasets.synthetic import DANCES
     >>> 120 <= draw_piece(DANCES[0], np.random.default_rng(0)).tempo <= 128
     True
     """

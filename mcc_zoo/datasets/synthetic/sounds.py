@@ -171,7 +171,7 @@ def synthesise(
     The dance gives patterns and a range of tempi, `rng` draws the rest. The other arguments, the samples and the errors
     are those of `render`.
 
-    >>> from mcc_zoo.demo_corpus import DANCES, draw_band
+    >>> from mcc_zoo.datasets.synthetic import DANCES, draw_band
     >>> rng = np.random.default_rng(0)
     >>> synthesise(DANCES[0], 1.0, 22_050, rng, draw_band(rng), channels=2).shape
     (22050, 2)
