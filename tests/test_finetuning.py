@@ -273,14 +273,14 @@ def test_command_says_what_cannot_be_done(arguments, message, small, tones):
 @pytest.mark.slow
 def test_keras_trains_a_loaded_export_further(exported, tones):
     model = tf.keras.models.load_model(exported)
-    before = [weight.copy() for weight in model.get_weights()]
+    before = [weight.numpy() for weight in model.trainable_weights]
     names = ("low 0.wav", "middle 1.wav", "high 2.wav")
     audio = np.stack([reading.read(tones.parent / name, 44_100)[:166_000] for name in names])  # two chunks
     labels = {"tags": np.array([2, 0, 1])}
     model.compile(tf.keras.optimizers.Adam(1e-4), loss={"tags": "sparse_categorical_crossentropy"})
     loss = model.evaluate(audio, labels, verbose=0)
     model.fit(audio, labels, epochs=1, verbose=0)
-    changed = [bool((new != old).any()) for new, old in zip(model.get_weights(), before, strict=True)]
+    changed = [bool((new.numpy() != old).any()) for new, old in zip(model.trainable_weights, before, strict=True)]
     assert all(changed) and len(changed) == 13
     model.fit(audio, labels, epochs=9, verbose=0)
     assert model.evaluate(audio, labels, verbose=0) < 0.8 * loss

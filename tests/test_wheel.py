@@ -1,6 +1,6 @@
 """The wheel as its users meet it: what is in it, and how it tags in an empty environment, away from the repository.
 
-To keep it affordable the environment takes the dependencies from that of the tests. Where CI is true they are installed
+To keep it affordable the environment takes the dependencies from that of the tests. With MCC_ZOO_EMPTY_ENVIRONMENT=1 they are installed
 anew, so that what is missing in setup.cfg is found out.
 """
 
@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[1]
 SOURCES = ("mcc_zoo", "exported_models", "setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 MODEL = "mcclstm_emotify_genre"
 MOST_BYTES = 20_000_000
-IN_CI = os.environ.get("CI") == "true"
+IS_EMPTY = os.environ.get("MCC_ZOO_EMPTY_ENVIRONMENT") == "1"
 
 
 def call(*command: object, cwd: Path) -> str:
@@ -47,7 +47,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, copy / name)
-    isolation = [] if IN_CI else ["--no-build-isolation"]
+    isolation = [] if IS_EMPTY else ["--no-build-isolation"]
     call(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", *isolation, "--wheel-dir", out, ".", cwd=copy)
     (built,) = out.glob("*.whl")
     return built
@@ -58,8 +58,8 @@ def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install it into an environment of its own, and return the folder of that environment's commands."""
     environment = tmp_path_factory.mktemp("environment")
     python = environment / "bin" / "python"
-    call(sys.executable, "-m", "venv", *([] if IN_CI else ["--without-pip"]), environment, cwd=environment)
-    if IN_CI:
+    call(sys.executable, "-m", "venv", *([] if IS_EMPTY else ["--without-pip"]), environment, cwd=environment)
+    if IS_EMPTY:
         call(python, "-m", "pip", "install", "--quiet", wheel, cwd=environment)
     else:
         (packages,) = environment.glob("lib/python*/site-packages")
