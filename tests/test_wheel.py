@@ -1,7 +1,7 @@
 """The wheel as its users meet it: what is in it, and how it tags in an empty environment, away from the repository.
 
-To keep it affordable the environment takes the dependencies from that of the tests. With MCC_ZOO_EMPTY_ENVIRONMENT=1 they are installed
-anew, so that what is missing in setup.cfg is found out.
+To keep it affordable the environment takes the dependencies from that of the tests. With MCC_ZOO_EMPTY_ENVIRONMENT=1
+they are installed anew, so that what is missing in setup.cfg is found out.
 """
 
 from __future__ import annotations
