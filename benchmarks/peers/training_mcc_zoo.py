@@ -12,13 +12,13 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 from serve import serve
-from tracks import BATCH, CHUNKS, LABELS, tracks
+from tracks import BATCH, CHUNKS, LABELS, make_tracks
 
 import mcc_zoo
 from mcc_zoo.features.cache import Features
 from mcc_zoo.features.framing import samples_of
-from mcc_zoo.training import objective
-from mcc_zoo.training.batches import evaluation_batches, training_batches
+from mcc_zoo.training.batches import make_evaluation_batches, make_training_batches
+from mcc_zoo.training.objective import Objective
 
 FRONT_END = mcc_zoo.FrontEnd()
 architecture, counts, folder = sys.argv[1], list(map(int, sys.argv[2:4])), "".join(sys.argv[4:])
@@ -26,7 +26,7 @@ architecture, counts, folder = sys.argv[1], list(map(int, sys.argv[2:4])), "".jo
 
 def in_memory(count: int) -> tf.data.Dataset:
     """Stream shuffled batches of tracks that are in memory."""
-    chunks, labels = tracks(count)
+    chunks, labels = make_tracks(count)
     inputs = {"chunks": chunks, "chunk_count": np.full(count, CHUNKS, np.int32)}
     return tf.data.Dataset.from_tensor_slices((inputs, labels)).shuffle(count).batch(BATCH)
 
@@ -40,20 +40,21 @@ def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
         soundfile.write(file, samples, FRONT_END.sample_rate)
         features.append(cache.features(file))
     os.unlink(file)
-    return features, tracks(count, seed)[1]
+    return features, make_tracks(count, seed)[1]
 
 
 recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None, pooling="mean")
 model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)], recipe=recipe)
-trained = objective.compiled(model, recipe, epochs=1, steps=1)
+objective = Objective(model, recipe)
+trained = objective.compile_training_model(epochs=1, steps=1)
 limits = {"batch_tracks": BATCH, "max_chunks": recipe.max_chunks}
 if folder:
-    own = training_batches(*cached(counts[0], 0), seed=0, **limits)
-    others = evaluation_batches(*cached(counts[1], 1), **limits)
+    own = make_training_batches(*cached(counts[0], 0), seed=0, **limits)
+    others = make_evaluation_batches(*cached(counts[1], 1), **limits)
 else:
     own, others = in_memory(counts[0]), in_memory(counts[1]) if counts[1] else None
-own = objective.with_targets(own, model, recipe)
-others = None if others is None else objective.with_targets(others, model, recipe)
+own = objective.add_targets(own)
+others = None if others is None else objective.add_targets(others)
 
 
 def work() -> dict[str, float]:
