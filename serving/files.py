@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -68,19 +67,15 @@ def _decode(decoder: Any, file: str, sample_rate: int, max_seconds: float) -> np
 
 def _read_contract(options: Options) -> tuple[int, list[str]]:
     """Read sample rate and labels, which serving_default does not tell, from a copy of the export."""
-    from mcc_zoo.silence import quiet
-
-    with quiet():  # TensorFlow, where this brings it, writes lines of its own
-        from mcc_zoo.export.metadata import ExportError
-        from mcc_zoo.export.saved_model import FACTS
-        from mcc_zoo.inference.locate import newest
+    from mcc_zoo.export.metadata import ExportError, ExportMetadata
+    from mcc_zoo.inference.locate import latest
 
     folder = options.export_folder
     version = folder / str(options.version)
     try:
-        facts = json.loads((newest(version if version.is_dir() else folder) / FACTS).read_text(encoding="utf-8"))
-        return facts["sample_rate"], facts["labels"]
-    except (ExportError, OSError, ValueError, KeyError) as error:
+        metadata = ExportMetadata.read(latest(version if version.is_dir() else folder))
+        return metadata.sample_rate, list(metadata.labels)
+    except ExportError as error:
         raise ServerUnusable(
             f"{error}. The served model's sample rate and labels are read from there: give --export=FOLDER, or --wav "
             "to let the server decode"
