@@ -1,7 +1,7 @@
-"""Run the benchmarks: `python -m benchmarks [front_end training ...] [--quick]`; all of them without a name.
+"""Run the benchmarks: `python -m benchmarks [front_end training ...] [--quick]`; without a name it runs all.
 
-Each table goes to benchmarks/results and into benchmarks/README.md, between the markers with its name. Each benchmark's
-first table is drawn in benchmarks/figures: its first column of numbers, the text before it naming bars and panels.
+Each table is written to benchmarks/results and into benchmarks/README.md, between the markers with its name. The first
+table of each benchmark is drawn in benchmarks/figures: bars of its first column of numbers, named by those before.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ OURS, OTHERS = "#D55E00", "#0072B2"  # Okabe and Ito: safe for the colour-blind
 
 
 def main() -> None:
-    """Run what the command line names."""
+    """Run the benchmarks that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time mcc_zoo beside other libraries.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="try them at tiny sizes; print tables, write nothing")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"benchmarks to run: {', '.join(BENCHMARKS)}; all by default"
+    )
+    parser.add_argument("--quick", action="store_true", help="run at tiny sizes; print tables, write nothing")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(BENCHMARKS))
     if unknown:
@@ -39,12 +41,12 @@ def main() -> None:
     for benchmark in arguments.names or BENCHMARKS:
         tables = importlib.import_module(f"benchmarks.{benchmark}").run(arguments.quick)
         for name, table in tables.items():
-            print(f"{name}\n\n{as_markdown(table)}")
+            print(f"{name}\n\n{format_table(table)}")
         if not arguments.quick:
-            write(benchmark, tables, HERE)
+            write_results(benchmark, tables, HERE)
 
 
-def write(benchmark: str, tables: dict[str, pd.DataFrame], folder: Path) -> None:
+def write_results(benchmark: str, tables: dict[str, pd.DataFrame], folder: Path) -> None:
     """Write a benchmark's tables and figure below a folder, and its tables into the README there."""
     for kind in ("results", "figures"):
         (folder / kind).mkdir(exist_ok=True)
@@ -52,13 +54,13 @@ def write(benchmark: str, tables: dict[str, pd.DataFrame], folder: Path) -> None
     picture = f"![{next(iter(tables))}](figures/{benchmark}.png)\n\n"
     for name, table in tables.items():
         table.to_csv(folder / "results" / f"{re.sub(r'[^a-z]+', '_', name)}.csv", index=False)
-        readme = in_section(readme, name, f"{picture}{as_markdown(table)}\n{circumstances(benchmark)}\n")
+        readme = replace_section(readme, name, f"{picture}{format_table(table)}\n{describe_run(benchmark)}\n")
         picture = ""  # of the first table alone
     (folder / "README.md").write_text(readme, encoding="utf-8")
-    figure(next(iter(tables.values()))).savefig(folder / "figures" / f"{benchmark}.png")
+    draw_bars(next(iter(tables.values()))).savefig(folder / "figures" / f"{benchmark}.png")
 
 
-def in_section(readme: str, name: str, text: str) -> str:
+def replace_section(readme: str, name: str, text: str) -> str:
     """Put a text between the markers of a name.
 
     Raises:
@@ -71,18 +73,18 @@ def in_section(readme: str, name: str, text: str) -> str:
     return f"{before}{start}\n{text}\n{end}{after}"
 
 
-def as_markdown(table: pd.DataFrame) -> str:
-    """Write a table in Markdown, numbers to three digits."""
+def format_table(table: pd.DataFrame) -> str:
+    """Format a table in Markdown, numbers to three digits."""
     right = [pd.api.types.is_numeric_dtype(kind) for kind in table.dtypes]
     lines = [list(table.columns), ["--:" if numeric else "---" for numeric in right]]
-    lines += [[as_text(cell) for cell in row] for row in table.itertuples(index=False)]
+    lines += [[format_cell(cell) for cell in row] for row in table.itertuples(index=False)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def as_text(cell: object) -> str:
-    """Write a number to three digits, whole ones in full, and anything else as it is.
+def format_cell(cell: object) -> str:
+    """Format a number to three digits, a whole number in full, and anything else as it is.
 
-    >>> [as_text(cell) for cell in (12345.6, 0.01234, 2007994, float("nan"), "librosa")]
+    >>> [format_cell(cell) for cell in (12345.6, 0.01234, 2007994, float("nan"), "librosa")]
     ['12,346', '0.0123', '2,007,994', '', 'librosa']
     """
     if isinstance(cell, float):
@@ -90,17 +92,17 @@ def as_text(cell: object) -> str:
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
-def circumstances(benchmark: str) -> str:
-    """Say when, where, on what and by which command."""
-    versions = ", ".join(f"{name} {version}" for name, version in installed())
+def describe_run(benchmark: str) -> str:
+    """Describe the run: date, command, machine and versions."""
+    versions = ", ".join(f"{name} {version}" for name, version in list_versions())
     return (
-        f"{datetime.date.today()}, `python -m benchmarks {benchmark}`; {processor()}, {os.cpu_count()} cores; "
+        f"{datetime.date.today()}, `python -m benchmarks {benchmark}`; {name_processor()}, {os.cpu_count()} cores; "
         f"Python {platform.python_version()}, {versions}."
     )
 
 
-def installed() -> Iterator[tuple[str, str]]:
-    """List the versions of the libraries here, and of what stands first in each other environment."""
+def list_versions() -> Iterator[tuple[str, str]]:
+    """List the versions of the libraries here, and of the library that each other environment is named after."""
     for name in LIBRARIES:
         yield name, metadata.version(name)
     for folder in sorted(ENVIRONMENTS.glob("*/lib/python*/site-packages")):
@@ -109,7 +111,7 @@ def installed() -> Iterator[tuple[str, str]]:
             yield environment, found.version
 
 
-def processor() -> str:
+def name_processor() -> str:
     """Name the processor's model."""
     try:
         models = re.findall(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
@@ -118,8 +120,8 @@ def processor() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def figure(table: pd.DataFrame) -> Figure:
-    """Draw the first column of numbers as bars, legible on a phone: a panel for each text before the bars' names."""
+def draw_bars(table: pd.DataFrame) -> Figure:
+    """Draw the first column of numbers as bars that can be read on a phone; a panel for each group of rows."""
     numbers = str(table.select_dtypes("number").columns[0])
     *groups, names = table.columns[: table.columns.get_loc(numbers)]
     panels = [(title, rows) for (title,), rows in table.groupby(groups, sort=False)] if groups else [("", table)]
@@ -129,7 +131,7 @@ def figure(table: pd.DataFrame) -> Figure:
     for axes, (title, rows) in zip(all_axes, panels, strict=True):
         ours = rows[names].str.startswith(("mcc_zoo", "mcc-zoo"))
         bars = axes.barh(rows[names], rows[numbers], color=[OURS if own else OTHERS for own in ours])
-        axes.bar_label(bars, [as_text(value) for value in rows[numbers]], padding=4, fontsize=14)
+        axes.bar_label(bars, [format_cell(value) for value in rows[numbers]], padding=4, fontsize=14)
         axes.set_title(title, fontsize=14, loc="left")
         axes.tick_params(labelsize=14)
         axes.locator_params(axis="x", nbins=4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmarks.interleaved import Peer, measure, summary
+from benchmarks.interleaved import Peer, measure, summarise
 from mcc_zoo import FrontEnd
 from mcc_zoo.features.framing import samples_of
 
@@ -34,8 +34,8 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
         Peer("Essentia", "front_end_essentia.py", arguments, "essentia"),
     ]
     times = measure(peers, {}, rounds=2 if quick else 15, title="front end")
-    differences = _differences(times.groupby("peer")["value"].first())
-    found = summary(times, OURS, tracks * samples / FrontEnd().sample_rate)
+    differences = _check_differences(times.groupby("peer")["value"].first())
+    found = summarise(times, OURS, tracks * samples / FrontEnd().sample_rate)
     table = pd.DataFrame(
         {
             "peer": found["peer"],
@@ -49,7 +49,7 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
     return {"front_end": table}
 
 
-def _differences(values: pd.Series) -> dict[str, float]:
+def _check_differences(values: pd.Series) -> dict[str, float]:
     """Compare each peer's mean and frame with ours; refuse times of something else."""
     numbers = {peer: np.array([value["mean"], *value["frame"]]) for peer, value in values.items()}
     found = {str(peer): float(np.abs(of_peer - numbers[OURS]).max()) for peer, of_peer in numbers.items()}

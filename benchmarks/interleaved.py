@@ -1,6 +1,6 @@
-"""Peers in processes of their own, asked in turn: a round asks each once, so that all meet the same machine.
+"""Times of peers in separate processes: a round asks each peer once, so that all are measured under the same load.
 
-The machine's mood changes by the minute, so times of different runs do not compare; ratios within a round do.
+A machine's speed changes from minute to minute. Times of different runs cannot be compared; ratios within a round can.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.progress import track
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE.parent / ".venv-bench"  # made by `make bench`, one for each peer that cannot share ours
-DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # set somewhere, they would slow the peers that use OpenBLAS
+DROPPED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # where they are set, they slow the peers that use OpenBLAS
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Peer:
     """One side of a comparison.
 
     Attributes:
-        name: As the tables have it.
+        name: Its name in the tables.
         script: A file of benchmarks/peers that calls `serve`.
-        arguments: Of the script.
+        arguments: Arguments of the script.
         environment: Folder below .venv-bench whose Python runs it; "" is the Python that runs now.
         variables: Further environment variables.
     """
@@ -48,40 +48,40 @@ class Peer:
 
     @property
     def log(self) -> Path:
-        """Where its standard error goes."""
+        """The file that its standard error is written to."""
         return ENVIRONMENTS / f"{self.name.replace('/', ' ')}.log"
 
 
 def measure(
     peers: Sequence[Peer], request: Mapping[str, Any], *, rounds: int = 7, warm_up: int = 2, title: str = ""
 ) -> pd.DataFrame:
-    """Ask every peer the same, round after round.
+    """Send every peer the same request, round after round.
 
     Args:
         peers: Each is started once and stays until the end.
         request: Arguments of each peer's work.
         rounds: Counted rounds.
         warm_up: Rounds before them that do not count: tracing, compiling, filling of caches.
-        title: Of the progress bar.
+        title: Title of the progress bar.
 
     Returns:
-        A row a peer and round: peer, round, seconds, cpu_seconds, value.
+        A row for each peer and round: peer, round, seconds, cpu_seconds, value.
 
     Raises:
         RuntimeError: A peer did not answer; its last lines are in the message.
     """
     with contextlib.ExitStack() as stack:
-        running = [(peer, stack.enter_context(_started(peer))) for peer in peers]
+        running = [(peer, stack.enter_context(_start(peer))) for peer in peers]
         rows = []
         for count in track(range(-warm_up, rounds), description=title or "rounds", disable=not sys.stderr.isatty()):
             for peer, process in running:
-                answer = _asked(peer, process, request)
+                answer = _ask(peer, process, request)
                 rows += [{"peer": peer.name, "round": count, **answer}] if count >= 0 else []
     return pd.DataFrame(rows)
 
 
-def summary(times: pd.DataFrame, ours: str, work: float = 1.0) -> pd.DataFrame:
-    """Summarise `measure`: a row a peer, fastest first.
+def summarise(times: pd.DataFrame, ours: str, work: float = 1.0) -> pd.DataFrame:
+    """Summarise the rounds: a row for each peer, fastest first.
 
     Args:
         times: As `measure` gives it.
@@ -89,7 +89,7 @@ def summary(times: pd.DataFrame, ours: str, work: float = 1.0) -> pd.DataFrame:
         work: How much one request does, in any unit.
 
     Returns:
-        Columns peer, rate (work a second, median), spread (interquartile range of the rate over its median) and
+        Columns peer, rate (work per second, median), spread (interquartile range of the rate over its median) and
         ratio (how many times as fast `ours` is: the median over rounds).
     """
     seconds = times.pivot(index="round", columns="peer", values="seconds")
@@ -106,7 +106,7 @@ def summary(times: pd.DataFrame, ours: str, work: float = 1.0) -> pd.DataFrame:
 
 
 @contextlib.contextmanager
-def _started(peer: Peer) -> Iterator[subprocess.Popen[str]]:
+def _start(peer: Peer) -> Iterator[subprocess.Popen[str]]:
     if not peer.python.exists():
         raise RuntimeError(
             f"{peer.name} needs the environment {ENVIRONMENTS.name}/{peer.environment}: run `make bench`"
@@ -122,28 +122,28 @@ def _started(peer: Peer) -> Iterator[subprocess.Popen[str]]:
         ) as process,
     ):
         try:
-            _answer(peer, process)  # it is ready
+            _read_answer(peer, process)  # it is ready
             yield process
         finally:
             process.kill()
             with contextlib.suppress(BrokenPipeError):  # a request that a dead peer did not read
-                _pipe(process.stdin).close()
+                _require_pipe(process.stdin).close()
 
 
-def _asked(peer: Peer, process: subprocess.Popen[str], request: Mapping[str, Any]) -> dict[str, Any]:
+def _ask(peer: Peer, process: subprocess.Popen[str], request: Mapping[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(BrokenPipeError):  # it has died since: there is no answer either, and that is said
-        _pipe(process.stdin).write(json.dumps(request) + "\n")
-        _pipe(process.stdin).flush()
-    return _answer(peer, process)
+        _require_pipe(process.stdin).write(json.dumps(request) + "\n")
+        _require_pipe(process.stdin).flush()
+    return _read_answer(peer, process)
 
 
-def _answer(peer: Peer, process: subprocess.Popen[str]) -> dict[str, Any]:
-    line = _pipe(process.stdout).readline()
+def _read_answer(peer: Peer, process: subprocess.Popen[str]) -> dict[str, Any]:
+    line = _require_pipe(process.stdout).readline()
     if not line:
         raise RuntimeError(f"{peer.name} ended with {process.wait()}: {peer.log.read_text()[-2_000:]}")
     return json.loads(line)
 
 
-def _pipe(stream: IO[str] | None) -> IO[str]:
+def _require_pipe(stream: IO[str] | None) -> IO[str]:
     assert stream is not None  # Popen was asked for pipes
     return stream

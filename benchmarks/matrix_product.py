@@ -1,4 +1,4 @@
-"""What the machine can do at best, what the networks ask of it, and how near training comes."""
+"""The roofline: the machine's best rate of matrix products, and how near to it training comes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 import mcc_zoo
 from benchmarks.interleaved import HERE, Peer, measure
 from benchmarks.training import BATCH, CHUNKS
+from mcc_zoo.models.classifier import Classifier
 
 SIDE, LENGTH = 2_048, 2**26  # as in peers/matrix_product.py
 PRODUCT, ADDITION = "matrix product, GFLOP/s", "addition, GB/s"
@@ -19,25 +20,24 @@ LIBRARIES = {"TensorFlow": ("tensorflow", ""), "numpy": ("numpy", ""), "torch": 
 
 
 def run(quick: bool) -> dict[str, pd.DataFrame]:
-    """Measure both rates, count operations, and put the two beside the measured training."""
+    """Measure the machine's rates, and compare measured training with what they allow."""
     machine = pd.concat(
         [
-            rates(PRODUCT, "product", tuple(LIBRARIES), quick),
-            rates(ADDITION, "addition", ("numpy", "torch"), quick),  # TensorFlow has no addition in place
+            measure_rates(PRODUCT, "product", tuple(LIBRARIES), quick),
+            measure_rates(ADDITION, "addition", ("numpy", "torch"), quick),  # TensorFlow has no addition in place
         ],
         ignore_index=True,
     )
-    layers = pd.concat(map(operations, mcc_zoo.ARCHITECTURES), ignore_index=True)
+    layers = pd.concat(map(count_operations, mcc_zoo.ARCHITECTURES), ignore_index=True)
     best = machine[machine.operation == PRODUCT]["best"].max()
     return {
         "matrix_product": machine,
-        "roofline": roofline(layers, best),
-        "parts of a step": parts(layers, best, quick),
-        "operations": layers,
+        "roofline": compute_roofline(layers, best),
+        "parts of a step": measure_parts(layers, best, quick),
     }
 
 
-def rates(operation: str, argument: str, libraries: tuple[str, ...], quick: bool) -> pd.DataFrame:
+def measure_rates(operation: str, argument: str, libraries: tuple[str, ...], quick: bool) -> pd.DataFrame:
     """Measure one operation in some libraries: the best round, which is the roof, and the median."""
     repeats = 1 if quick else 20
     peers = [
@@ -53,30 +53,28 @@ def rates(operation: str, argument: str, libraries: tuple[str, ...], quick: bool
     return found
 
 
-def operations(architecture: str) -> pd.DataFrame:
-    """Count what one chunk costs in each layer that has weights, from the shapes of the built model.
+def count_operations(architecture: str) -> pd.DataFrame:
+    """Count the multiply-adds of one chunk in each layer that has weights, from the shapes of the built model.
 
-    Forward multiply-adds are those of the convolution, product or LSTM step itself. Training takes three times as
-    many: for the result, for the gradient of the weights and for that of the input, which a layer that reads the
-    chunk itself does not need. Bytes are the float32 values that a layer reads and writes going forward, a
-    convolution's before pooling twice; weights are left out, as the chunks of a batch share them.
+    Training takes three times the multiply-adds of the forward pass: for the result, for the gradient of the weights
+    and for that of the input, which a layer that reads the chunk itself does not need.
 
     Returns:
-        A row a layer: architecture, layer, weights, multiply-adds, multiply-adds in training, bytes, FLOP a byte.
+        A row for each layer: architecture, layer, weights, multiply-adds, multiply-adds in training.
     """
-    model = mcc_zoo.build(architecture, [str(label) for label in range(10)])
-    per_chunk, over_track = model.get_layer("chunk_network"), model.get_layer("sequence_network")
+    parts = Classifier(mcc_zoo.build(architecture, [str(label) for label in range(10)]))
+    per_chunk, over_track = parts.chunk_network, parts.sequence_network
     rows = []
     for network, reads_chunk in ((per_chunk, True), (over_track, not per_chunk.weights)):
         for layer in network.layers:
             if layer.weights:
-                first = reads_chunk and not _below(layer)
-                rows.append({"architecture": architecture, "layer": layer.name, **_cost(layer, first)})
+                is_first = reads_chunk and not _find_layers_below(layer)
+                rows.append({"architecture": architecture, "layer": layer.name, **_count_layer(layer, is_first)})
     return pd.DataFrame(rows)
 
 
-def roofline(layers: pd.DataFrame, best: float) -> pd.DataFrame:
-    """Say how many chunks a second the machine could train on if all were matrix products, and what we measured.
+def compute_roofline(layers: pd.DataFrame, best: float) -> pd.DataFrame:
+    """Compute the chunks per second that training would reach if all were matrix products, beside what was measured.
 
     Args:
         layers: Of all architectures, as `operations` gives them.
@@ -92,8 +90,8 @@ def roofline(layers: pd.DataFrame, best: float) -> pd.DataFrame:
     return table.reset_index()
 
 
-def parts(layers: pd.DataFrame, best: float, quick: bool) -> pd.DataFrame:
-    """Measure the parts of a training step of MCCLSTM alone, and say what each would take at the roof.
+def measure_parts(layers: pd.DataFrame, best: float, quick: bool) -> pd.DataFrame:
+    """Measure each part of a training step of MCCLSTM alone, beside the time that it would take at the roof.
 
     Args:
         layers: As `operations` gives them.
@@ -109,29 +107,25 @@ def parts(layers: pd.DataFrame, best: float, quick: bool) -> pd.DataFrame:
     return table.rename_axis("part").reset_index()
 
 
-def _below(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+def _find_layers_below(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """List the layers with weights that a layer's input comes through."""
     sources = [tensor._keras_history.operation for tensor in keras.tree.flatten(layer.input)]
     found = [source for source in sources if source.weights]
-    return found + [deeper for s in sources if not isinstance(s, keras.layers.InputLayer) for deeper in _below(s)]
+    deeper = [source for source in sources if not isinstance(source, keras.layers.InputLayer)]
+    return found + [below for source in deeper for below in _find_layers_below(source)]
 
 
-def _cost(layer: keras.layers.Layer, first: bool) -> dict[str, float]:
+def _count_layer(layer: keras.layers.Layer, is_first: bool) -> dict[str, int]:
     inside = layer.cell if isinstance(layer, keras.layers.LSTM) else layer
-    values = sum(math.prod(filter(None, tensor.shape)) for tensor in (layer.input, layer.output))
     of_input, of_state = math.prod(inside.kernel.shape), 0
     if isinstance(layer, keras.layers.Conv2D):
         sizes = zip(layer.input.shape[1:3], layer.kernel_size, strict=True)
-        places = math.prod(size - kernel + 1 for size, kernel in sizes)
-        of_input *= places
-        values += 2 * places * layer.filters
+        of_input *= math.prod(size - kernel + 1 for size, kernel in sizes)
     elif inside is not layer:
         of_state = math.prod(inside.recurrent_kernel.shape)
     forward = of_input + of_state
     return {
         "weights": layer.count_params(),
         "multiply-adds": forward,
-        "multiply-adds in training": 3 * forward - of_input * first,
-        "bytes": 4 * values,
-        "FLOP a byte": 2 * forward / (4 * values),
+        "multiply-adds in training": 3 * forward - of_input * is_first,
     }

@@ -1,17 +1,17 @@
-"""The reference that a system has to beat: statistics of MFCCs and an SVM, on the folds of the experiments.
+"""The baseline that a system has to beat: statistics of MFCCs and an SVM, on the folds of the experiments.
 
     python -m benchmarks.mfcc_svm --manifest=EMOTIFY/genre.csv --split=grouped --folds=10 --seeds=3 --against=RUN_FOLDER
 
-A track is 57 numbers: of 19 MFCCs (librosa's defaults, 22,050 Hz) the mean and the standard deviation over time, and
-the standard deviation of their deltas. They are standardised and go into an SVM with a radial kernel. Its C and gamma
-are chosen by cross-validation among the training and validation tracks of a fold, whose groups stay together; then it
-learns from all of these. Test tracks take no part. The folds are those of an experiment with the same --split, --folds
-and --seed.
+A track has 57 features: mean and standard deviation over time of 19 MFCCs (librosa's defaults, 22,050 Hz), and the
+standard deviation of their deltas. They are standardised and go into an SVM with a radial kernel. C and gamma are
+chosen by cross-validation on the training and validation tracks of a fold, with groups kept together; then the SVM is
+trained on all of these. Test tracks are used for the score alone. The folds are those of an experiment with the same
+--split, --folds and --seed.
 
-It prints mean and standard deviation over folds, and writes predictions.csv in the columns of an experiment's, where
-chunks is 1 and a probability is 1 for the label that was chosen (an SVM has none). --against tests paired differences
-from the systems of a run. On Emotify one seed takes a bit over a minute of processor time and gives 63.4 % on
-genre.csv, 42.1 % on emotion.csv.
+It prints mean and standard deviation over folds, and writes predictions.csv with the columns of an experiment, where
+chunks is 1 and the probability of the predicted label is 1 (an SVM has none). --against tests paired differences from
+the systems of a run. On Emotify one seed takes just over a minute of processor time and gives 63.4 % on genre.csv,
+42.1 % on emotion.csv.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ INNER_FOLDS = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run what the command line says; a mistake of the user's is one sentence and exit status 1."""
-    asked = _parser().parse_args(arguments)
+    """Run the command; a wrong argument or file ends it with one sentence and exit status 1."""
+    asked = _make_parser().parse_args(arguments)
     try:
         if asked.against:
             check_run(asked.against, asked)  # before minutes of training
-        predictions = measure(asked)
+        predictions = run_folds(asked)
         print(summary.scores_as_markdown(metrics.summary(predictions, asked.manifest.stem)))
         if leak := summary.leak(predictions, asked.manifest.stem, asked.split):
             print(f"Warning: {leak}")
         if asked.against:
-            print(against(predictions, asked.against))
+            print(compare_with_run(predictions, asked.against))
     except ValueError as error:
         sys.exit(f"error: {error}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     description, _, _ = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=description)
     parser.add_argument("--manifest", type=Path, required=True, help="CSV file with the columns path, label[, group]")
@@ -77,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(asked: argparse.Namespace) -> pd.DataFrame:
-    """Learn and test every fold of every seed, write folds.csv and predictions.csv, and return the latter's rows."""
+def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
+    """Train and test on each fold of each seed, write folds.csv and predictions.csv, and return the predictions."""
     tracks = datasets.manifest(asked.manifest)
     seeds = range(asked.seed, asked.seed + asked.seeds)
     if not seeds:
@@ -86,7 +86,7 @@ def measure(asked: argparse.Namespace) -> pd.DataFrame:
     if taken := corpus.RESERVED & {track.label for track in tracks}:
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
     splits.draw(tracks, asked.split, asked.folds, asked.seed)  # what is impossible is refused before the decoding
-    tracks, features = read(tracks)
+    tracks, features = read_features(tracks)
     jobs = [
         (seed, fold, split)
         for seed in seeds
@@ -94,7 +94,7 @@ def measure(asked: argparse.Namespace) -> pd.DataFrame:
     ]
     scores, predictions = [], []
     for seed, fold, split in progress(jobs, description="folds", disable=not sys.stderr.isatty()):
-        model = learn(features, tracks, np.concatenate([split.train, split.validation]), seed)
+        model = fit_svm(features, tracks, np.concatenate([split.train, split.validation]), seed)
         rows = predict(model, features, tracks, split.test).assign(seed=seed, fold=fold, architecture=NAME)
         scores.append(
             {
@@ -115,8 +115,8 @@ def measure(asked: argparse.Namespace) -> pd.DataFrame:
     return found
 
 
-def read(tracks: Sequence[Track]) -> tuple[list[Track], np.ndarray]:
-    """Compute the features of every track; unreadable ones are set aside and said aloud.
+def read_features(tracks: Sequence[Track]) -> tuple[list[Track], np.ndarray]:
+    """Compute the features of every track; print the tracks that cannot be read, and leave them out.
 
     Returns:
         The readable tracks, and their features (tracks, 57) float64.
@@ -127,7 +127,7 @@ def read(tracks: Sequence[Track]) -> tuple[list[Track], np.ndarray]:
 
     def attempt(track: Track) -> np.ndarray | checks.AudioError:
         try:
-            return statistics(reading.read(track.path, SAMPLE_RATE))
+            return compute_features(reading.read(track.path, SAMPLE_RATE))
         except checks.AudioError as error:
             return error
 
@@ -143,23 +143,23 @@ def read(tracks: Sequence[Track]) -> tuple[list[Track], np.ndarray]:
     return [track for track, _ in pairs], np.stack([own for _, own in pairs])
 
 
-def statistics(waveform: np.ndarray) -> np.ndarray:
-    """Sum up a track: (samples,) at 22,050 Hz to (57,): means, standard deviations, and those of the deltas."""
+def compute_features(waveform: np.ndarray) -> np.ndarray:
+    """Compute the features of a track: (samples,) at 22,050 Hz to (57,) means and standard deviations."""
     mfccs = librosa.feature.mfcc(y=waveform, sr=SAMPLE_RATE, n_mfcc=COEFFICIENTS)
     deltas = librosa.feature.delta(mfccs, mode="nearest")  # which takes tracks of a few frames too
     return np.concatenate([mfccs.mean(axis=1), mfccs.std(axis=1), deltas.std(axis=1)]).astype(np.float64)
 
 
-def learn(features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray, seed: int) -> GridSearchCV:
-    """Choose C and gamma among the tracks with these indices, and learn from all of them.
+def fit_svm(features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray, seed: int) -> GridSearchCV:
+    """Choose C and gamma by cross-validation on the tracks with these indices, and train on all of them.
 
     Args:
         features: (tracks, 57), of all tracks.
         tracks: All tracks.
-        indices: Of the training and validation tracks; no other track is looked at.
-        seed: Draws the inner folds.
+        indices: Of the training and validation tracks; no other track is used.
+        seed: Of the inner folds.
     """
-    labels, groups = _labels(tracks, indices), splits.group_numbers(tracks)[indices]
+    labels, groups = _list_labels(tracks, indices), splits.group_numbers(tracks)[indices]
     most = min(len(set(groups.tolist())), max(Counter(labels.tolist()).values()))
     inner = StratifiedGroupKFold(min(INNER_FOLDS, most), shuffle=True, random_state=seed)
     search = GridSearchCV(Pipeline([("scale", StandardScaler()), ("svc", SVC())]), GRID, cv=inner)
@@ -168,7 +168,7 @@ def learn(features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray, se
 
 def predict(model: GridSearchCV, features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray) -> pd.DataFrame:
     """Predict the tracks with these indices: the columns of predictions.csv, the first three to be filled in."""
-    truth, chosen = _labels(tracks, indices), model.predict(features[indices])
+    truth, chosen = _list_labels(tracks, indices), model.predict(features[indices])
     table = pd.DataFrame(
         {
             **dict.fromkeys(("seed", "fold", "architecture")),
@@ -197,15 +197,15 @@ def check_run(run: Path, asked: argparse.Namespace) -> None:
             raise ValueError(f"--{name}={getattr(asked, name)}: --against={run} has --{name}={known[name]}; give that")
 
 
-def against(predictions: pd.DataFrame, run: Path) -> str:
+def compare_with_run(predictions: pd.DataFrame, run: Path) -> str:
     """Test the systems of a run against the reference, on the same folds: a Markdown table.
 
     Raises:
         ValueError: Its folds are others.
     """
     systems = metrics.read_predictions(run / "predictions.csv")
-    own = _tested(predictions)
-    for (architecture, seed, fold), theirs in _tested(systems).items():
+    own = _list_tested_tracks(predictions)
+    for (architecture, seed, fold), theirs in _list_tested_tracks(systems).items():
         if own.get((NAME, seed, fold), theirs) != theirs:
             raise ValueError(
                 f"--against={run}: {architecture} was tested on other tracks or labels in fold {fold} of seed {seed}; "
@@ -218,15 +218,15 @@ def against(predictions: pd.DataFrame, run: Path) -> str:
     return summary.differences_as_markdown(table)
 
 
-def _tested(predictions: pd.DataFrame) -> dict[tuple[Hashable, ...], set[tuple[str, str]]]:
-    """The tracks and their labels of each architecture, seed and fold."""
+def _list_tested_tracks(predictions: pd.DataFrame) -> dict[tuple[Hashable, ...], set[tuple[str, str]]]:
+    """List the tracks and their labels of each architecture, seed and fold."""
     return {
         (architecture, seed, fold): set(zip(rows["path"], rows["truth"], strict=True))
         for (architecture, seed, fold), rows in predictions.groupby(metrics.KEYS)
     }
 
 
-def _labels(tracks: Sequence[Track], indices: np.ndarray) -> np.ndarray:
+def _list_labels(tracks: Sequence[Track], indices: np.ndarray) -> np.ndarray:
     return np.array([tracks[i].label for i in indices.tolist()])
 
 

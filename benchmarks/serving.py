@@ -1,13 +1,12 @@
 """Requests over a socket beside the bare model call, by number of clients, with and without batching.
 
-The server is the tests' stand-in, in this process: its batching is a simple queue, and its speed is not TF Serving's.
-What carries over is the ratio of a batch of clips to as many single ones, and what JSON costs.
+The server is the fake of TF Serving, in this process: its batching is a simple queue, and its speed is not TF
+Serving's. What carries over is the ratio of a batch of clips to as many single ones, and what JSON costs.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,9 +18,9 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from benchmarks.interleaved import Peer, measure, summary
-from benchmarks.tagging import fresh_export, music
-from mcc_zoo.export.rest import predict_path
+from benchmarks.interleaved import Peer, measure, summarise
+from benchmarks.tagging import export_fresh_model, synthesise_music
+from mcc_zoo.export import rest
 from mcc_zoo.text import counted
 from serving import grpc_client, rest_client
 from serving.fake_tf_serving import Batching, FakeTFServing
@@ -37,33 +36,34 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
     """Ask for the tags of a clip of ten seconds 64 times a round; quick: of two seconds 16 times."""
     seconds, requests, rounds = (2, 16, 2) if quick else (SECONDS, 64, 7)
     with tempfile.TemporaryDirectory() as folder:
-        export = fresh_export(Path(folder))
-        audio = music(0, seconds, channels=1)[:, 0]
-        asked = Options(export.parent.name, ["clip"], "")
-        files = {"rest": rest_client.encode(asked, audio), "grpc": grpc_client.encode(asked, audio).SerializeToString()}
-        for protocol, sent in files.items():
-            (Path(folder) / protocol).write_bytes(sent)
+        export = export_fresh_model(Path(folder))
+        model = export.parent.name
+        _write_requests(Path(folder), model, synthesise_music(0, seconds, channels=1)[:, 0])
         config = text_format.Parse(
-            f'model_config_list {{ config {{ name: "{asked.model}" base_path: "{export.parent}" }} }}',
-            ModelServerConfig(),
+            f'model_config_list {{ config {{ name: "{model}" base_path: "{export.parent}" }} }}', ModelServerConfig()
         )
         with FakeTFServing(config) as single, FakeTFServing(config, Batching()) as batching:
             peers = [Peer(BARE, "serving_bare.py", (str(export), f"{folder}/grpc"))]
-            for clients in CLIENTS:
-                rest = (f"{single.rest}{predict_path(asked.model)}", f"{folder}/rest", str(clients))
+            for clients in map(str, CLIENTS):
+                url = single.rest + rest.predict_path(model)
                 peers += [
-                    Peer(f"gRPC, {clients}", "serving_load.py", (single.grpc, f"{folder}/grpc", str(clients))),
-                    Peer(
-                        f"gRPC, batched, {clients}", "serving_load.py", (batching.grpc, f"{folder}/grpc", str(clients))
-                    ),
-                    Peer(f"REST, {clients}", "serving_load.py", rest),
+                    Peer(f"gRPC, {clients}", "serving_load.py", (single.grpc, f"{folder}/grpc", clients)),
+                    Peer(f"gRPC, batched, {clients}", "serving_load.py", (batching.grpc, f"{folder}/grpc", clients)),
+                    Peer(f"REST, {clients}", "serving_load.py", (url, f"{folder}/rest", clients)),
                 ]
             times = measure(peers, {"requests": requests}, rounds=rounds, warm_up=1, title="serving")
-    _check(times)
-    return {"serving": table(times, requests)}
+    _check_tags(times)
+    return {"serving": make_table(times, requests)}
 
 
-def table(times: pd.DataFrame, requests: int) -> pd.DataFrame:
+def _write_requests(folder: Path, model: str, audio: np.ndarray) -> None:
+    """Write the clients' requests for a clip (samples,) into files `rest` and `grpc`."""
+    options = Options(model, files=[], server="")
+    (folder / "rest").write_bytes(rest_client.encode(options, audio))
+    (folder / "grpc").write_bytes(grpc_client.encode(options, audio).SerializeToString())
+
+
+def make_table(times: pd.DataFrame, requests: int) -> pd.DataFrame:
     """Summarise the rounds.
 
     Args:
@@ -75,7 +75,7 @@ def table(times: pd.DataFrame, requests: int) -> pd.DataFrame:
         A row a peer, by number of clients, the bare call first. Rates are medians over rounds, percentiles those of the
         requests of all rounds.
     """
-    found = summary(times, BARE, requests).set_index("peer")
+    found = summarise(times, BARE, requests).set_index("peer")
     latencies = {
         peer: 1_000 * np.concatenate([row["latencies"] for row in values])
         for peer, values in times.groupby("peer")["value"]
@@ -99,18 +99,18 @@ def table(times: pd.DataFrame, requests: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def tags(answer: Mapping[str, str]) -> np.ndarray:
+def read_tags(answer: Mapping[str, str]) -> np.ndarray:
     """Read the tags (labels,) that a peer was given: a PredictResponse or REST's JSON, in base64."""
     raw = base64.b64decode(answer["answer"])
     if raw.startswith(b"{"):
-        return np.array(json.loads(raw)["outputs"]["tags"][0])
+        return np.array(rest.decode_answer(rest.OK, raw)["tags"][0])
     return tf.make_ndarray(predict_pb2.PredictResponse.FromString(raw).outputs["tags"])[0]
 
 
-def _check(times: pd.DataFrame) -> None:
+def _check_tags(times: pd.DataFrame) -> None:
     """Refuse times of other answers than the bare call's."""
     values = dict(zip(times["peer"], times["value"], strict=True))
     for peer, value in values.items():
-        difference = np.max(np.abs(tags(value) - tags(values[BARE])))
+        difference = np.max(np.abs(read_tags(value) - read_tags(values[BARE])))
         if not difference <= TOLERANCE:
             raise RuntimeError(f"tags of {peer} and of the {BARE} are {difference:.1e} apart")

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import soxr
 
-from benchmarks.interleaved import Peer, measure, summary
-from benchmarks.tagging import SAMPLE_RATE, fresh_export, music, write
+from benchmarks.interleaved import Peer, measure, summarise
+from benchmarks.tagging import SAMPLE_RATE, export_fresh_model, synthesise_music, write_file
 from mcc_zoo.audio import reading
 
 SECONDS = 30
@@ -35,31 +35,31 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
     lengths, rates = ({"4 s": 4}, RATES[:1]) if quick else (LENGTHS, (RATES[0], LARGEST))
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        export = fresh_export(root)
+        export = export_fresh_model(root)
         samples = [(name, name, 0) for name in (BARE, "tag_padded", "taggram")]
         times = measure(
-            [_peer(root, export, *asked, seconds) for asked in samples + _of_wav(RATES)],
+            [_make_peer(root, export, *asked, seconds) for asked in samples + _list_wav_requests(RATES)],
             {"calls": calls},
             rounds=rounds,
             title="signatures",
         )
-        check(times)
+        check_tags(times)
         used = [
-            {"clip": length, "request": asked[0], **_used(_peer(root, export, *asked, span))}
+            {"clip": length, "request": asked[0], **_measure_memory(_make_peer(root, export, *asked, span))}
             for length, span in lengths.items()
-            for asked in samples[:1] + _of_wav(rates)
+            for asked in samples[:1] + _list_wav_requests(rates)
         ]
-    return {"signatures": table(times, calls), "memory of a request": memory(used)}
+    return {"signatures": make_table(times, calls), "memory of a request": make_memory_table(used)}
 
 
-def table(times: pd.DataFrame, calls: int) -> pd.DataFrame:
+def make_table(times: pd.DataFrame, calls: int) -> pd.DataFrame:
     """Summarise the rounds: a row a request, the bare call first.
 
     Args:
         times: As `measure` gives it.
         calls: In a round.
     """
-    found = summary(times, BARE).set_index("peer").loc[times["peer"].unique()]
+    found = summarise(times, BARE).set_index("peer").loc[times["peer"].unique()]
     return pd.DataFrame(
         {
             "request": found.index,
@@ -70,7 +70,7 @@ def table(times: pd.DataFrame, calls: int) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def memory(used: list[dict[str, Any]]) -> pd.DataFrame:
+def make_memory_table(used: list[dict[str, Any]]) -> pd.DataFrame:
     """Tabulate what requests took: clip, request, and in bytes `before` and `more`."""
     return pd.DataFrame(
         {
@@ -82,7 +82,7 @@ def memory(used: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def check(times: pd.DataFrame) -> None:
+def check_tags(times: pd.DataFrame) -> None:
     """Refuse times of other answers than the bare call's.
 
     Raises:
@@ -90,32 +90,32 @@ def check(times: pd.DataFrame) -> None:
     """
     tags = {peer: np.array(value["tags"]) for peer, value in zip(times["peer"], times["value"], strict=True)}
     for peer, found in tags.items():
-        allowed = RESAMPLED if peer in {name for name, *_ in _of_wav(RATES[1:])} else TOLERANCE
+        allowed = RESAMPLED if peer in {name for name, *_ in _list_wav_requests(RATES[1:])} else TOLERANCE
         difference = np.max(np.abs(found - tags[BARE]))
         if not difference <= allowed:
             raise RuntimeError(f"tags of {peer} and of {BARE} are {difference:.1e} apart, and {allowed} are allowed")
 
 
-def _of_wav(rates: tuple[int, ...]) -> list[tuple[str, str, int]]:
+def _list_wav_requests(rates: tuple[int, ...]) -> list[tuple[str, str, int]]:
     return [(f"tag_wav, {rate:,} Hz", "tag_wav", rate) for rate in rates]
 
 
-def _peer(root: Path, export: Path, name: str, signature: str, rate: int, seconds: int) -> Peer:
-    clips = (str(_clip(root, rate, length)) for length in (SHORT, seconds))
+def _make_peer(root: Path, export: Path, name: str, signature: str, rate: int, seconds: int) -> Peer:
+    clips = (str(_write_clip(root, rate, length)) for length in (SHORT, seconds))
     return Peer(name, "signature.py", (str(export), signature, *clips))
 
 
-def _clip(root: Path, rate: int, seconds: int) -> Path:
+def _write_clip(root: Path, rate: int, seconds: int) -> Path:
     """Write a clip, once: a WAV file of a rate, or for rate 0 its samples as the model hears them."""
     path = root / f"{seconds} s.{rate}.{'wav' if rate else 'npy'}"
     if not path.exists() and rate:
         block = min(seconds, SECONDS)
-        heard = soxr.resample(music(0, block), SAMPLE_RATE, rate)
-        write(path, heard, rate, repeats=seconds // block)
+        heard = soxr.resample(synthesise_music(0, block), SAMPLE_RATE, rate)
+        write_file(path, heard, rate, repeats=seconds // block)
     elif not path.exists():
-        np.save(path, reading.read(_clip(root, SAMPLE_RATE, seconds), SAMPLE_RATE)[np.newaxis])
+        np.save(path, reading.read(_write_clip(root, SAMPLE_RATE, seconds), SAMPLE_RATE)[np.newaxis])
     return path
 
 
-def _used(peer: Peer) -> dict[str, Any]:
+def _measure_memory(peer: Peer) -> dict[str, Any]:
     return measure([peer], {"calls": 1}, rounds=1, warm_up=0)["value"].iloc[0]

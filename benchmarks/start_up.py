@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.interleaved import Peer, measure, summary
-from benchmarks.tagging import SECONDS, fresh_export, music, write
+from benchmarks.interleaved import Peer, measure, summarise
+from benchmarks.tagging import SECONDS, export_fresh_model, synthesise_music, write_file
 
 BASE, TAG = "import tensorflow", "mcc-zoo tag EXPORT one.wav"
 
@@ -19,19 +19,19 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
     program = str(Path(sys.executable).with_name("mcc-zoo"))
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "one.wav"
-        write(wav, music(0, SECONDS))
+        write_file(wav, synthesise_music(0, SECONDS))
         commands = {
             BASE: (sys.executable, "-c", "import tensorflow"),
             "import mcc_zoo": (sys.executable, "-c", "import mcc_zoo"),
             "mcc-zoo --version": (program, "--version"),
-            TAG: (program, "tag", str(fresh_export(Path(folder))), str(wav)),
+            TAG: (program, "tag", str(export_fresh_model(Path(folder))), str(wav)),
         }
         peers = [Peer(name, "command.py", command) for name, command in commands.items()]
         times = measure(peers, {}, rounds=2 if quick else 7, warm_up=1, title="start-up")
     printed = times.groupby("peer")["value"].first()[TAG]
     if ",ok," not in printed:
         raise RuntimeError(f"{TAG} did not tag: {printed}")
-    found = summary(times, BASE)
+    found = summarise(times, BASE)
     return {
         "start-up": pd.DataFrame(
             {

@@ -15,8 +15,9 @@ import pandas as pd
 import soundfile
 
 import mcc_zoo
-from benchmarks.interleaved import Peer, measure, summary
+from benchmarks.interleaved import Peer, measure, summarise
 from mcc_zoo.datasets.synthetic import DANCES, draw_band, synthesise
+from mcc_zoo.models.classifier import Classifier
 
 FORMATS = ("mp3", "ogg", "flac", "wav")
 SECONDS = 30
@@ -29,21 +30,21 @@ TOLERANCE = 0.002  # of tags: librosa's mel filters are not quite TensorFlow's, 
 def run(quick: bool) -> dict[str, pd.DataFrame]:
     """Tag 200 files of each format; quick: 6 of one."""
     distinct, copies = (6, 1) if quick else (DISTINCT, COPIES)
-    sounds = [music(number, SECONDS) for number in range(distinct)]
+    sounds = [synthesise_music(number, SECONDS) for number in range(distinct)]
     with tempfile.TemporaryDirectory() as folder:
-        export = fresh_export(Path(folder))
-        tables = [_compared(sounds, copies, suffix, export, quick) for suffix in FORMATS[: 1 if quick else None]]
+        export = export_fresh_model(Path(folder))
+        tables = [_compare(sounds, copies, suffix, export, quick) for suffix in FORMATS[: 1 if quick else None]]
     return {"tagging": pd.concat(tables, ignore_index=True)}
 
 
-def music(number: int, seconds: float, sample_rate: int = SAMPLE_RATE, channels: int = 2) -> np.ndarray:
+def synthesise_music(number: int, seconds: float, sample_rate: int = SAMPLE_RATE, channels: int = 2) -> np.ndarray:
     """Synthesise a dance: (samples, channels) float32."""
     rng = np.random.default_rng(number)
     dance = DANCES[number % len(DANCES)]
     return synthesise(dance, seconds, sample_rate, rng, draw_band(rng), channels=channels).reshape(-1, channels)
 
 
-def write(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE, repeats: int = 1) -> None:
+def write_file(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE, repeats: int = 1) -> None:
     """Write a file of the same samples, `repeats` times."""
     with soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=samples.shape[1]) as file:
         for _ in range(repeats):
@@ -51,16 +52,16 @@ def write(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE, repea
                 file.write(samples[start : start + sample_rate])
 
 
-def fresh_export(folder: Path) -> Path:
+def export_fresh_model(folder: Path) -> Path:
     """Export MCCLSTM with fresh weights, for they do not matter for speed."""
     keras.utils.set_random_seed(0)
     model = mcc_zoo.build("mcclstm", [dance.name for dance in DANCES], mean=1.0)
-    steps = model.get_layer("sequence_network").get_layer("steps")
-    steps.kernel.assign(30 * steps.kernel)  # else all files have nearly the same tags, and nothing could be checked
+    kernel = Classifier(model).output_layer.kernel
+    kernel.assign(30 * kernel)  # else all files have nearly the same tags, and nothing could be checked
     return mcc_zoo.export_model(model, folder, "mcclstm")
 
 
-def _compared(sounds: list[np.ndarray], copies: int, suffix: str, export: Path, quick: bool) -> pd.DataFrame:
+def _compare(sounds: list[np.ndarray], copies: int, suffix: str, export: Path, quick: bool) -> pd.DataFrame:
     peers = [
         Peer(OURS, "tagging_ours.py", (str(export),)),
         Peer(DECODING, "tagging_decoding.py", ("mono",)),
@@ -69,13 +70,13 @@ def _compared(sounds: list[np.ndarray], copies: int, suffix: str, export: Path, 
         Peer("musicnn, as published", "tagging_musicnn.py", ("2" if quick else "5",), environment="musicnn"),
     ]
     with tempfile.TemporaryDirectory() as folder:
-        paths = _folder(Path(folder), sounds, copies, suffix)
+        paths = _write_folder(Path(folder), sounds, copies, suffix)
         times = measure(
             peers, {"paths": paths}, rounds=3 if quick else 5, warm_up=1, title=f"tagging {len(paths)} {suffix} files"
         )
-    _check(times, len(paths))
+    _check_values(times, len(paths))
     times["seconds"] *= len(paths) / times["value"].map(lambda value: value["files"])  # as if all had got all files
-    found = summary(times, OURS, SECONDS * len(paths))
+    found = summarise(times, OURS, SECONDS * len(paths))
     return pd.DataFrame(
         {
             "format": suffix,
@@ -88,16 +89,16 @@ def _compared(sounds: list[np.ndarray], copies: int, suffix: str, export: Path, 
     )
 
 
-def _folder(folder: Path, sounds: list[np.ndarray], copies: int, suffix: str) -> list[str]:
+def _write_folder(folder: Path, sounds: list[np.ndarray], copies: int, suffix: str) -> list[str]:
     for number, samples in enumerate(sounds):
         first = folder / f"0-{number:02d}.{suffix}"  # so that the first files are not copies of one another
-        write(first, samples)
+        write_file(first, samples)
         for copy in range(1, copies):
             shutil.copy(first, folder / f"{copy}-{number:02d}.{suffix}")
     return sorted(str(path) for path in folder.iterdir())
 
 
-def _check(times: pd.DataFrame, files: int) -> None:
+def _check_values(times: pd.DataFrame, files: int) -> None:
     """Refuse times of work that was not done."""
     values = times.groupby("peer")["value"].first()
     if any(value["ok"] != value["files"] for value in values) or values[OURS]["files"] != files:

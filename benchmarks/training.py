@@ -6,7 +6,7 @@ import tempfile
 
 import pandas as pd
 
-from benchmarks.interleaved import Peer, measure, summary
+from benchmarks.interleaved import Peer, measure, summarise
 
 OURS = "mcc_zoo"
 ARCHITECTURES = ("r3", "mcclstm")
@@ -15,12 +15,12 @@ CHUNKS, BATCH = 16, 16  # as in peers/tracks.py
 
 def run(quick: bool) -> dict[str, pd.DataFrame]:
     """Measure optimiser steps on tracks in memory, then whole epochs with validation."""
-    tables = {"training": [steps(name, quick) for name in ARCHITECTURES]}
-    tables["training_epoch"] = [epoch(name, quick) for name in ARCHITECTURES]
+    tables = {"training": [measure_steps(name, quick) for name in ARCHITECTURES]}
+    tables["training_epoch"] = [measure_epoch(name, quick) for name in ARCHITECTURES]
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
 
 
-def steps(architecture: str, quick: bool) -> pd.DataFrame:
+def measure_steps(architecture: str, quick: bool) -> pd.DataFrame:
     """Measure twenty steps a round."""
     tracks = BATCH * (2 if quick else 20)
     arguments = (architecture, str(tracks))
@@ -31,10 +31,10 @@ def steps(architecture: str, quick: bool) -> pd.DataFrame:
         Peer("PyTorch, compiled", "training_torch.py", (*arguments, "compile"), "torch"),
     ]
     times = measure(peers, {}, rounds=1 if quick else 9, title=f"{architecture} steps")
-    return _table(times, architecture, tracks)
+    return _make_table(times, architecture, tracks)
 
 
-def epoch(architecture: str, quick: bool) -> pd.DataFrame:
+def measure_epoch(architecture: str, quick: bool) -> pd.DataFrame:
     """Measure an epoch of 320 tracks and its validation on 40, ours from the feature cache."""
     tracks, others = (32, 8) if quick else (320, 40)
     arguments = (architecture, str(tracks), str(others))
@@ -45,14 +45,14 @@ def epoch(architecture: str, quick: bool) -> pd.DataFrame:
             Peer("plain Keras, in memory", "training_keras.py", arguments),
         ]
         times = measure(peers, {}, rounds=1 if quick else 5, warm_up=1, title=f"{architecture} epoch")
-    return _table(times, architecture, tracks + others)
+    return _make_table(times, architecture, tracks + others)
 
 
-def _table(times: pd.DataFrame, architecture: str, tracks: int) -> pd.DataFrame:
+def _make_table(times: pd.DataFrame, architecture: str, tracks: int) -> pd.DataFrame:
     values = pd.DataFrame(times.value.tolist(), index=times.peer)
     if values.parameters.nunique() > 1:
         raise RuntimeError(f"{architecture}: the peers trained networks of different sizes: {values.parameters}")
-    table = summary(times, times.peer[0], CHUNKS * tracks).rename(
+    table = summarise(times, times.peer[0], CHUNKS * tracks).rename(
         columns={"rate": "chunks a second", "ratio": "ratio to ours"}
     )
     last = values.groupby(level=0).last()

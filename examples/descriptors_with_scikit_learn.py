@@ -1,15 +1,16 @@
-"""Descriptors as features: what does a classifier of scikit-learn's make of them, on labelled music of your own?
+"""Train a classifier of scikit-learn on descriptors of labelled music, and print its cross-validated accuracy.
 
-    python examples/descriptors_with_scikit_learn.py exported_models/my_tagger music.csv
+    python examples/descriptors_with_scikit_learn.py mcclstm_emotify_genre music.csv
 
-The CSV file has the columns path, label and, so that no artist is trained on and tested, group. Take music that the
-tagger was not trained on: its descriptors know their own training tracks, and the score would be far too high.
+The CSV file has the columns path, label and, optionally, group, such as the artist: tracks of one group are never split
+between training and test. Use music that the tagger was not trained on, or the accuracy is far too high.
 """
 
-import argparse
 import sys
+from typing import Annotated
 
 import numpy as np
+import typer
 from rich import progress
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
@@ -20,16 +21,14 @@ from sklearn.svm import SVC
 import mcc_zoo
 
 
-def main() -> None:
-    """Describe the tracks, cross-validate, and print accuracies."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("export", help="folder of an export")
-    parser.add_argument("manifest", help="CSV file with the columns path, label[, group]")
-    parser.add_argument("--folds", type=int, default=5)
-    arguments = parser.parse_args()
-
-    tracks = mcc_zoo.datasets.manifest(arguments.manifest)
-    results = mcc_zoo.load(arguments.export).tag_files(track.path for track in tracks)
+def main(
+    export: Annotated[str, typer.Argument(help="model: exported_models/my_tagger, or a name: mcclstm_emotify_genre")],
+    manifest: Annotated[str, typer.Argument(help="CSV file with the columns path, label[, group]: music.csv")],
+    folds: Annotated[int, typer.Option(help="folds of the cross-validation: --folds 10")] = 5,
+) -> None:
+    """Print the accuracy of an SVM on the descriptors of labelled tracks, and that of the most frequent label."""
+    tracks = mcc_zoo.datasets.manifest(manifest)
+    results = mcc_zoo.load(export).tag_files(track.path for track in tracks)
     pairs = list(zip(tracks, progress.track(results, "describing", len(tracks)), strict=True))
     for _, result in pairs:
         if result.status == "refused":
@@ -37,11 +36,11 @@ def main() -> None:
 
     read = [(track, result.descriptor) for track, result in pairs if result.status == "ok"]
     if not read:
-        raise ValueError(f"{arguments.manifest}: none of its {len(tracks)} tracks can be read")
+        raise ValueError(f"{manifest}: none of its {len(tracks)} tracks can be read")
     descriptors = np.stack([descriptor for _, descriptor in read])  # (tracks, D)
     labels = np.array([track.label for track, _ in read])
-    groups = np.array([track.group or track.name for track, _ in read])  # without a group a track is its own
-    parts = StratifiedGroupKFold(arguments.folds, shuffle=True, random_state=0)
+    groups = np.array([track.group or track.name for track, _ in read])  # a track without a group is its own group
+    parts = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
     for name, classifier in {
         "SVM on descriptors": make_pipeline(StandardScaler(), SVC()),
         "the most frequent label": DummyClassifier(),
@@ -52,6 +51,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     try:
-        main()
-    except (mcc_zoo.ExportError, ValueError, OSError) as error:  # of files and folders, in a sentence
+        typer.run(main)
+    except (mcc_zoo.ExportError, ValueError, OSError) as error:  # wrong files and folders end in one sentence
         sys.exit(f"error: {error}")

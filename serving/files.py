@@ -67,11 +67,8 @@ def _decode(decoder: Any, file: str, sample_rate: int, max_seconds: float) -> np
 
 def _read_contract(options: Options) -> tuple[int, list[str]]:
     """Read sample rate and labels, which serving_default does not tell, from a copy of the export."""
-    from mcc_zoo.silence import quiet
-
-    with quiet():  # TensorFlow, where this brings it, writes lines of its own
-        from mcc_zoo.export.metadata import ExportError, ExportMetadata
-        from mcc_zoo.inference.locate import latest
+    from mcc_zoo.export.metadata import ExportError, ExportMetadata
+    from mcc_zoo.inference.locate import latest
 
     folder = options.export_folder
     version = folder / str(options.version)

@@ -6,9 +6,9 @@ import sys
 import essentia.standard
 import numpy as np
 from serve import serve
-from waveform import BANDS, HOP, LENGTH, RATE, value, waveforms
+from waveform import BANDS, HOP, LENGTH, RATE, make_waveforms, summarise
 
-audio = waveforms(*map(int, sys.argv[1:]))
+audio = make_waveforms(*map(int, sys.argv[1:]))
 window = essentia.standard.Windowing(type="blackmanharris92", size=LENGTH, zeroPhase=False, symmetric=False)
 spectrum = essentia.standard.Spectrum(size=LENGTH)
 mel = essentia.standard.MelBands(
@@ -33,4 +33,4 @@ def transform(track):
 
 
 with multiprocessing.get_context("fork").Pool() as workers:  # forked, they have the audio
-    serve(lambda: value(workers.map(transform, range(len(audio)), chunksize=1)))
+    serve(lambda: summarise(workers.map(transform, range(len(audio)), chunksize=1)))

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import tensorflow as tf
 from serve import serve
-from waveform import BANDS, HOP, LENGTH, RATE, value, waveforms, window
+from waveform import BANDS, HOP, LENGTH, RATE, make_waveforms, make_window, summarise
 
-audio = waveforms(*map(int, sys.argv[1:]))
+audio = make_waveforms(*map(int, sys.argv[1:]))
 pool = ThreadPoolExecutor(os.cpu_count())
 layer = keras.layers.MelSpectrogram(
     fft_length=LENGTH,
     sequence_stride=HOP,
-    window=tf.constant(window()),
+    window=tf.constant(make_window()),
     sampling_rate=RATE,
     num_mel_bins=BANDS,
     min_freq=0.0,
@@ -30,4 +30,4 @@ def transform(samples):
     return tf.math.log1p(10_000 * energy) / tf.math.log(10.0)
 
 
-serve(lambda: value(list(pool.map(lambda track: transform(track).numpy(), audio))))
+serve(lambda: summarise(list(pool.map(lambda track: transform(track).numpy(), audio))))

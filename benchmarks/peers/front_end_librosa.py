@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import librosa
 import numpy as np
 from serve import serve
-from waveform import BANDS, HOP, LENGTH, RATE, value, waveforms, window
+from waveform import BANDS, HOP, LENGTH, RATE, make_waveforms, make_window, summarise
 
-audio = waveforms(*map(int, sys.argv[1:3]))
-taper = window()
+audio = make_waveforms(*map(int, sys.argv[1:3]))
+taper = make_window()
 filters = librosa.filters.mel(sr=RATE, n_fft=LENGTH, n_mels=BANDS, htk=True, norm=None)
 filters /= filters.sum(axis=1, keepdims=True)
 pool = ThreadPoolExecutor(1 if sys.argv[3] == "1" else os.cpu_count())
@@ -22,4 +22,4 @@ def transform(samples):
     return np.log1p(10_000 * (filters @ librosa.util.abs2(spectrum)).T) / np.float32(np.log(10))
 
 
-serve(lambda: value(list(pool.map(transform, audio))))
+serve(lambda: summarise(list(pool.map(transform, audio))))

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 from serve import serve
-from waveform import value, waveforms
+from waveform import make_waveforms, summarise
 
 from mcc_zoo import FrontEnd
 from mcc_zoo.features.streaming import log_mel_blocks
 
 tf.config.threading.set_intra_op_parallelism_threads(1)
-audio = waveforms(*map(int, sys.argv[1:]))
+audio = make_waveforms(*map(int, sys.argv[1:]))
 pool = ThreadPoolExecutor(os.cpu_count())
 
 
@@ -22,4 +22,4 @@ def transform(samples):
     return np.concatenate(list(log_mel_blocks([samples], FrontEnd())))
 
 
-serve(lambda: value(list(pool.map(transform, audio))))
+serve(lambda: summarise(list(pool.map(transform, audio))))

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import scipy.fft
 from serve import serve
-from waveform import HOP, LENGTH, mel_filters, value, waveforms, window
+from waveform import HOP, LENGTH, make_mel_filters, make_waveforms, make_window, summarise
 
-audio = waveforms(*map(int, sys.argv[1:]))
-taper, filters = window(), mel_filters()
+audio = make_waveforms(*map(int, sys.argv[1:]))
+taper, filters = make_window(), make_mel_filters()
 pool = ThreadPoolExecutor(os.cpu_count())
 
 
@@ -22,4 +22,4 @@ def transform(samples):
     return np.log1p(10_000 * (power @ filters)) / np.float32(np.log(10))
 
 
-serve(lambda: value(list(pool.map(transform, audio))))
+serve(lambda: summarise(list(pool.map(transform, audio))))

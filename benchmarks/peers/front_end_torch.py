@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from serve import serve
 from torch import Tensor
-from waveform import HOP, LENGTH, mel_filters, value, waveforms, window
+from waveform import HOP, LENGTH, make_mel_filters, make_waveforms, make_window, summarise
 
 tracks, samples, mode = sys.argv[1:]
-audio = torch.from_numpy(waveforms(int(tracks), int(samples)))
-taper, filters = torch.from_numpy(window()), torch.from_numpy(mel_filters())
+audio = torch.from_numpy(make_waveforms(int(tracks), int(samples)))
+taper, filters = torch.from_numpy(make_window()), torch.from_numpy(make_mel_filters())
 frames = 1 + (audio.shape[1] - LENGTH) // HOP
 block = frames if mode == "whole" else 256
 pieces = [
@@ -36,7 +36,7 @@ def transform(samples: Tensor) -> Tensor:
 def work() -> dict:
     """All tracks."""
     found = map(transform, pieces) if mode == "whole" else pool.map(transform, pieces)
-    return value(torch.cat(list(found)).reshape(len(audio), frames, -1).numpy())
+    return summarise(torch.cat(list(found)).reshape(len(audio), frames, -1).numpy())
 
 
 serve(work)

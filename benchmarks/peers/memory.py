@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 
-def memory(field, process="self"):
+def read_memory(field, process="self"):
     """Bytes of a field of the process's status."""
     status = Path(f"/proc/{process}/status").read_text()
     return 1024 * int(re.search(rf"{field}:\s+(\d+) kB", status)[1])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from memory import memory
+from memory import read_memory
 from serve import serve
 
 export, name, short, clip = sys.argv[1:]
@@ -17,7 +17,7 @@ loaded = tf.saved_model.load(export)
 signature = loaded.signatures[name]
 
 
-def inputs_of(path):
+def read_inputs(path):
     """Read what is sent: tensors by the names of the signature's inputs."""
     if path.endswith(".wav"):
         return {"wav_bytes": tf.constant([Path(path).read_bytes()])}
@@ -31,16 +31,16 @@ def ask(inputs):
     return (answer["tags"][0] if "tags" in answer else answer["taggram"][0, -1]).numpy()
 
 
-ask(inputs_of(short))
-before = memory("VmRSS")
-inputs = inputs_of(clip)
+ask(read_inputs(short))
+before = read_memory("VmRSS")
+inputs = read_inputs(clip)
 
 
 def work(calls):
     """Ask so many times; `before` is the memory with the short clip answered, `more` the peak above it."""
     for _ in range(calls):
         tags = ask(inputs)
-    return {"tags": tags.tolist(), "before": before, "more": memory("VmHWM") - before}
+    return {"tags": tags.tolist(), "before": before, "more": read_memory("VmHWM") - before}
 
 
 serve(work)

@@ -14,6 +14,7 @@ from keras import layers
 from serve import serve
 
 import mcc_zoo
+from mcc_zoo.models.classifier import Classifier
 
 SHAPES = {"T": ((1, 60), (40, 1)), "P": ((32, 1), (1, 80)), "B": ((13, 9), (4, 4))}  # kernel, pool
 SCALE = (2 / librosa.filters.get_window("blackmanharris", 2048).sum()) ** 2
@@ -26,8 +27,9 @@ sequence = keras.Input((None, 400))
 last = layers.LSTM(200)(sequence)
 over_track = keras.Model(sequence, layers.Dense(8, activation="softmax")(last))
 tagger = mcc_zoo.load(sys.argv[1])
-per_chunk.set_weights(tagger.model.get_layer("chunk_network").get_weights())
-over_track.set_weights(tagger.model.get_layer("sequence_network").get_weights())
+parts = Classifier(tagger.model)
+per_chunk.set_weights(parts.chunk_network.get_weights())
+over_track.set_weights(parts.sequence_network.get_weights())
 
 
 @tf.function(input_signature=[tf.TensorSpec((None, 40, 80, 1))])

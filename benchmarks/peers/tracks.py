@@ -5,7 +5,7 @@ import numpy as np
 CHUNKS, BANDS, FRAMES, LABELS, BATCH = 16, 40, 80, 10, 16
 
 
-def tracks(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def make_tracks(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Make noise that is louder in one band for each label: (count, CHUNKS, BANDS, FRAMES) float32, (count,) int."""
     random = np.random.RandomState(seed)  # its numbers never change from one numpy to the next
     labels = random.randint(LABELS, size=count)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 from serve import serve
-from tracks import BANDS, BATCH, CHUNKS, FRAMES, LABELS, tracks
+from tracks import BANDS, BATCH, CHUNKS, FRAMES, LABELS, make_tracks
 
 architecture, counts = sys.argv[1], list(map(int, sys.argv[2:4]))
 
@@ -35,7 +35,7 @@ def stream(count: int, seed: int) -> tf.data.Dataset:
 
     `fit` on the bare arrays would wait at the end of an epoch for the thread that tunes tf.data, up to as long again.
     """
-    chunks, labels = tracks(count, seed)
+    chunks, labels = make_tracks(count, seed)
     compared = labels if architecture == "mcclstm" else np.repeat(labels[:, np.newaxis], CHUNKS, axis=1)
     options = tf.data.Options()
     options.autotune.enabled = False

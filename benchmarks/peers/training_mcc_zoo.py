@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 from serve import serve
-from tracks import BATCH, CHUNKS, LABELS, tracks
+from tracks import BATCH, CHUNKS, LABELS, make_tracks
 
 import mcc_zoo
 from mcc_zoo.features.cache import Features
@@ -26,7 +26,7 @@ architecture, counts, folder = sys.argv[1], list(map(int, sys.argv[2:4])), "".jo
 
 def in_memory(count: int) -> tf.data.Dataset:
     """Stream shuffled batches of tracks that are in memory."""
-    chunks, labels = tracks(count)
+    chunks, labels = make_tracks(count)
     inputs = {"chunks": chunks, "chunk_count": np.full(count, CHUNKS, np.int32)}
     return tf.data.Dataset.from_tensor_slices((inputs, labels)).shuffle(count).batch(BATCH)
 
@@ -40,7 +40,7 @@ def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
         soundfile.write(file, samples, FRONT_END.sample_rate)
         features.append(cache.features(file))
     os.unlink(file)
-    return features, tracks(count, seed)[1]
+    return features, make_tracks(count, seed)[1]
 
 
 recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None, pooling="mean")

@@ -12,10 +12,12 @@ from serve import serve
 from tracks import BATCH, CHUNKS
 
 import mcc_zoo
+from mcc_zoo.models.classifier import Classifier
 
 REPEATS = 10
 model = mcc_zoo.build("mcclstm", [str(label) for label in range(10)])
-layers = {layer.name: layer for part in ("chunk_network", "sequence_network") for layer in model.get_layer(part).layers}
+networks = Classifier(model).chunk_network, Classifier(model).sequence_network
+layers = {layer.name: layer for network in networks for layer in network.layers}
 
 
 def trained(name, reads_chunk=False):

@@ -5,7 +5,7 @@ import sys
 import torch
 from serve import serve
 from torch import Tensor, nn
-from tracks import BANDS, BATCH, CHUNKS, FRAMES, LABELS, tracks
+from tracks import BANDS, BATCH, CHUNKS, FRAMES, LABELS, make_tracks
 
 architecture, count, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
@@ -34,7 +34,7 @@ class Network(nn.Module):
         return self.scores(x if self.lstm is None else self.lstm(x)[0].mean(dim=1))
 
 
-chunks, labels = map(torch.from_numpy, tracks(count))
+chunks, labels = map(torch.from_numpy, make_tracks(count))
 network = Network()
 network(chunks[:1])  # the lazy layers learn their sizes
 parameters = [weight for weight in network.parameters() if weight.requires_grad]

@@ -5,7 +5,7 @@ import numpy as np
 RATE, LENGTH, HOP, BANDS = 44_100, 2_048, 1_024, 40
 
 
-def waveforms(tracks, samples):
+def make_waveforms(tracks, samples):
     """Make noise with a tone of another pitch in each track: (tracks, samples) float32."""
     random = np.random.RandomState(0)  # its numbers never change from one numpy to the next
     time = np.arange(samples) / RATE
@@ -13,14 +13,14 @@ def waveforms(tracks, samples):
     return np.float32([tone + 0.01 * random.standard_normal(len(time)) for tone in tones])
 
 
-def window():
+def make_window():
     """Make the four-term periodic Blackman-Harris window, scaled to sum to 2: (LENGTH,) float32."""
     phase = 2 * np.pi * np.arange(LENGTH) / LENGTH
     samples = 0.35875 - 0.48829 * np.cos(phase) + 0.14128 * np.cos(2 * phase) - 0.01168 * np.cos(3 * phase)
     return (2 * samples / samples.sum()).astype(np.float32)
 
 
-def mel_filters():
+def make_mel_filters():
     """Make HTK mel triangles, linear in mel, each scaled to sum to 1: (LENGTH / 2 + 1, BANDS) float32."""
     mel = np.log1p(np.arange(LENGTH // 2 + 1)[:, np.newaxis] * RATE / LENGTH / 700)
     low, centre, high = (np.linspace(0, mel[-1, 0], BANDS + 2)[i : i + BANDS] for i in range(3))
@@ -28,6 +28,6 @@ def mel_filters():
     return (triangles / triangles.sum(axis=0)).astype(np.float32)
 
 
-def value(log_mels):
+def summarise(log_mels):
     """Sum an answer up, (tracks, frames, BANDS): its mean, and one frame of the last track."""
     return {"mean": float(np.mean(log_mels)), "frame": log_mels[-1][50].tolist()}

@@ -60,7 +60,7 @@ def test_a_summary_has_medians_of_rates_and_ratios(interleaved):
             "seconds": [1.0, 0.5, 2.0, 1.0, 4.0, 8.0],
         }
     )
-    found = interleaved.summary(times, "ours", work=8.0).set_index("peer")
+    found = interleaved.summarise(times, "ours", work=8.0).set_index("peer")
     assert list(found.index) == ["other", "ours"]  # fastest first
     assert found.loc["ours"].to_dict() == {"rate": 4.0, "spread": 0.75, "ratio": 1.0}  # rates 8, 4, 2: quartiles 3, 6
     assert found.loc["other", ["rate", "ratio"]].to_dict() == {"rate": 8.0, "ratio": 0.5}
@@ -97,9 +97,9 @@ def test_a_signature_is_timed_and_its_memory_read(exported, tmp_path, monkeypatc
     monkeypatch.setattr(interleaved, "ENVIRONMENTS", tmp_path / "logs")
     monkeypatch.setattr(signatures, "SHORT", 1)
     asked = [("serving_default", "serving_default", 0), ("tag_wav, 44,100 Hz", "tag_wav", 44_100)]
-    peers = [signatures._peer(tmp_path, exported, *request, 4) for request in asked]
+    peers = [signatures._make_peer(tmp_path, exported, *request, 4) for request in asked]
     times = interleaved.measure(peers, {"calls": 2}, rounds=1, warm_up=0)
-    signatures.check(times)
+    signatures.check_tags(times)
     tagger = mcc_zoo.load(exported)
     expected = list(tagger.tag(tmp_path / "4 s.44100.wav").tags.values())
     for value in times["value"]:
@@ -110,14 +110,14 @@ def test_a_signature_is_timed_and_its_memory_read(exported, tmp_path, monkeypatc
 
 def test_memory_of_a_process_is_its_own_peak(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "peers"))
-    from memory import memory
+    from memory import read_memory
 
-    before = memory("VmRSS")
+    before = read_memory("VmRSS")
     block = np.ones(2**26, np.uint8)
-    held = memory("VmRSS")
+    held = read_memory("VmRSS")
     del block
     assert held - before > 0.9 * 2**26
-    assert memory("VmHWM") >= held - 2**22  # the kernel counts pages in batches
+    assert read_memory("VmHWM") >= held - 2**22  # the kernel counts pages in batches
 
 
 def timed(tags: dict[str, list[float]]) -> pd.DataFrame:
@@ -134,11 +134,11 @@ def test_signatures_have_ratios_to_the_bare_call():
     from benchmarks import signatures
 
     times = timed({"serving_default": [0.4, 0.6], "tag_padded": [0.4, 0.6]})
-    bare, padded = signatures.table(times, calls=4).to_dict("records")
+    bare, padded = signatures.make_table(times, calls=4).to_dict("records")
     assert (bare["request"], bare["ms"], bare["times serving_default"]) == ("serving_default", 166.7, 1.0)
     assert (padded["request"], padded["ms"], padded["times serving_default"]) == ("tag_padded", 333.3, 2.0)
     used = [{"clip": "30 s", "request": "tag_wav", "before": 3 * 2**20, "more": 2**19}]
-    assert signatures.memory(used).to_dict("records") == [
+    assert signatures.make_memory_table(used).to_dict("records") == [
         {"clip": "30 s", "request": "tag_wav", "MiB more at the peak": 0.5, "MiB before": 3.0}
     ]
 
@@ -159,15 +159,15 @@ def test_times_of_other_answers_are_refused(peer, away, fine):
 
     times = timed({"serving_default": [0.4, 0.6], peer: [0.4 + away, 0.6 - away]})
     if fine:
-        return signatures.check(times)
+        return signatures.check_tags(times)
     with pytest.raises(RuntimeError, match=f"tags of {peer} and of serving_default are .* apart"):
-        signatures.check(times)
+        signatures.check_tags(times)
 
 
 def test_its_tables_have_their_place_in_the_readme():
-    from benchmarks.__main__ import BENCHMARKS, in_section
+    from benchmarks.__main__ import BENCHMARKS, replace_section
 
     readme = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
     assert "signatures" in BENCHMARKS
     for table in ("signatures", "memory of a request"):
-        assert "| a table |" in in_section(readme, table, "| a table |")
+        assert "| a table |" in replace_section(readme, table, "| a table |")

@@ -83,16 +83,18 @@ def test_test_tracks_take_no_part(mfcc_svm, manifest, rng):
     features = rng.normal(size=(len(tracks), 57))
     features[split.test] = np.nan  # any use of which would raise
     learnt_from = np.concatenate([split.train, split.validation])
-    model = mfcc_svm.learn(features, tracks, learnt_from, seed=0)
+    model = mfcc_svm.fit_svm(features, tracks, learnt_from, seed=0)
     groups = splits.group_numbers(tracks)[learnt_from]
-    for chosen_on, scored_on in model.cv.split(features[learnt_from], mfcc_svm._labels(tracks, learnt_from), groups):
+    for chosen_on, scored_on in model.cv.split(
+        features[learnt_from], mfcc_svm._list_labels(tracks, learnt_from), groups
+    ):
         assert not set(groups[chosen_on]) & set(groups[scored_on])
 
 
 @pytest.mark.parametrize("samples", [2_048, 30_011])
 def test_loudness_moves_one_of_57_numbers(mfcc_svm, rng, samples):
     waveform = rng.normal(scale=0.1, size=samples).astype(np.float32)
-    soft, loud = (mfcc_svm.statistics(gain * waveform) for gain in (1, 2))
+    soft, loud = (mfcc_svm.compute_features(gain * waveform) for gain in (1, 2))
     assert soft.shape == (57,) and np.isfinite(soft).all()
     # 6.02 dB in each of 128 mel bands; the transform is orthonormal
     expected = np.eye(57)[0] * 20 * np.log10(2) * np.sqrt(128)
@@ -111,7 +113,7 @@ def run_of(output: Path, folder: Path, **changes: object) -> Path:
 def test_a_run_is_compared_on_the_same_folds(mfcc_svm, output, tmp_path):
     predictions = metrics.read_predictions(output / "predictions.csv")
     predictions.loc[predictions["fold"] == 1, "prediction"] = "low"
-    line = mfcc_svm.against(predictions, run_of(output, tmp_path / "run")).splitlines()[2]
+    line = mfcc_svm.compare_with_run(predictions, run_of(output, tmp_path / "run")).splitlines()[2]
     wrong = 1 - metrics.fold_scores(predictions)["accuracy"].mean()
     assert line.startswith(f"| MCCLSTM over mfcc_svm | 6 | {100 * wrong:+.1f} (")
 
@@ -120,13 +122,13 @@ def test_a_run_of_other_folds_or_labels_is_refused(mfcc_svm, output, tmp_path):
     predictions = metrics.read_predictions(output / "predictions.csv")
     moved = run_of(output, tmp_path / "moved", fold=lambda rows: (rows["fold"] + 1) % 3)
     with pytest.raises(ValueError, match=r"moved: mcclstm was tested on other tracks or labels in fold 0 of seed 0"):
-        mfcc_svm.against(predictions, moved)
+        mfcc_svm.compare_with_run(predictions, moved)
     relabelled = run_of(output, tmp_path / "relabelled", truth="low")
     with pytest.raises(ValueError, match="other tracks or labels"):
-        mfcc_svm.against(predictions, relabelled)
+        mfcc_svm.compare_with_run(predictions, relabelled)
     later = run_of(output, tmp_path / "later", seed=7)
     with pytest.raises(ValueError, match="has no three folds of a seed in common"):
-        mfcc_svm.against(predictions, later)
+        mfcc_svm.compare_with_run(predictions, later)
 
 
 @pytest.mark.slow

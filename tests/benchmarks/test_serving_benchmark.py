@@ -23,14 +23,14 @@ def test_the_benchmarks_load_is_answered_over_both_protocols(models, tmp_path, m
             interleaved.Peer("REST, 2", "serving_load.py", (url, f"{request}.json", "2")),
         ]
         times = interleaved.measure(peers, {"requests": 6}, rounds=1, warm_up=0)
-    from benchmarks.serving import tags
+    from benchmarks.serving import read_tags
 
     assert [len(value["latencies"]) for value in times["value"]] == [6, 6]
-    np.testing.assert_allclose(*(tags(value) for value in times["value"]), rtol=1e-6)
+    np.testing.assert_allclose(*(read_tags(value) for value in times["value"]), rtol=1e-6)
 
 
 def test_the_benchmarks_table_has_ratios_to_the_bare_call():
-    from benchmarks.serving import table
+    from benchmarks.serving import make_table
 
     times = pd.DataFrame(
         {
@@ -40,7 +40,7 @@ def test_the_benchmarks_table_has_ratios_to_the_bare_call():
             "value": [{"latencies": latencies} for latencies in ([0.1, 0.1], [0.3, 0.3], [0.1, 0.1], [0.3, 0.5])],
         }
     )
-    bare, batched = table(times, requests=4).to_dict("records")
+    bare, batched = make_table(times, requests=4).to_dict("records")
     assert (bare["clients"], bare["peer"], bare["times the bare call's rate"]) == ("1 client", "bare model call", 1.0)
     assert (batched["clients"], batched["peer"]) == ("16 clients", "gRPC, batched")
     assert batched["requests a second"] == 6.0  # 8 and 4
@@ -50,8 +50,8 @@ def test_the_benchmarks_table_has_ratios_to_the_bare_call():
 
 
 def test_the_benchmark_has_its_place_in_the_readme():
-    from benchmarks.__main__ import BENCHMARKS, in_section
+    from benchmarks.__main__ import BENCHMARKS, replace_section
 
     assert "serving" in BENCHMARKS
     readme = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
-    assert "| a table |" in in_section(readme, "serving", "| a table |")
+    assert "| a table |" in replace_section(readme, "serving", "| a table |")

@@ -1,18 +1,22 @@
-"""Every example, run as its page says, on small music."""
+"""Every example, run in this process on small music, and the notebook in a kernel."""
 
 from __future__ import annotations
 
 import re
 import runpy
 import sys
+import textwrap
 from pathlib import Path
 
+import nbclient
+import nbformat
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.spatial.distance import cosine
 
 import mcc_zoo
+from mcc_zoo.audio import reading
 
 EXAMPLES = Path(mcc_zoo.__file__).parents[1] / "examples"
 TESTED = ["descriptors_with_scikit_learn", "keras_downstream", "similar_tracks"]
@@ -24,7 +28,10 @@ def run(monkeypatch, capsys):
 
     def run(name: str, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
-        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        with pytest.raises(SystemExit) as end:  # as every command of typer's ends
+            runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        if end.value.code:
+            raise end.value
         captured = capsys.readouterr()
         run.errors.append(captured.err)
         return captured.out
@@ -67,7 +74,9 @@ def test_keras_downstream(run, exported, tones, tmp_path):
     said = run("keras_downstream", exported, song, "Übermut", f"--save={saved}")
     before, after = map(float, re.findall(r"^(?:before|after): .*Übermut ([\d.]+)$", said, re.MULTILINE))
     assert after > before
-    again = tf.keras.models.load_model(saved)(mcc_zoo.audio.reading.read(song, 44_100)[np.newaxis])
+    (last,) = re.findall(r"^last step: (.*)$", said, re.MULTILINE)
+    assert set(re.findall(r"\w+(?= [\d.]+)", last)) == {"loss", "accuracy"}
+    again = tf.keras.models.load_model(saved)(reading.read(song, 44_100)[np.newaxis])
     assert float(again["tags"][0, 2]) == pytest.approx(after, abs=6e-4)
 
 
@@ -75,7 +84,51 @@ def test_keras_downstream_refuses_an_unknown_label(run, exported, tones, capsys)
     with pytest.raises(SystemExit) as end:
         run("keras_downstream", exported, tones.parent / "low 3.wav", "polka")
     assert end.value.code == 2
-    assert "label 'polka' is not one of path, slow, sad, Übermut" in capsys.readouterr().err
+    words = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().err).split())  # out of typer's box
+    assert "label 'polka' is not one of path, slow, sad, Übermut" in words
+
+
+def test_the_lines_of_the_docstring_train_a_loaded_model(exported, tones):
+    page = (EXAMPLES / "keras_downstream.py").read_text(encoding="utf-8")
+    plain, with_metrics = re.findall(r"\n\n((?:    (?:model|classifier)\b.*\n){3})", page)
+    audio = reading.read(tones.parent / "low 3.wav", 44_100)[np.newaxis]
+    names = {"tf": tf, "mcc_zoo": mcc_zoo, "audio": audio, "label_numbers": np.array([2])}
+    exec(textwrap.dedent(plain.replace("mcclstm_emotify_genre", str(exported))), names)
+    (loss,) = names["model"].history.history["loss"]
+    model = names["model"] = tf.keras.models.load_model(exported)  # as it was before the step above
+    before = [weight.numpy() for weight in model.trainable_weights]
+    exec(textwrap.dedent(with_metrics), names)
+    history = names["classifier"].history.history
+    assert set(history) == {"loss", "accuracy"}
+    assert np.isfinite([loss, *history["loss"]]).all() and history["accuracy"][0] in (0, 1)
+    after = [weight.numpy() for weight in model.trainable_weights]
+    changed = [not np.array_equal(*pair) for pair in zip(before, after, strict=True)]
+    assert changed[-1] and len(changed) > 4, changed  # the classifier shares the model's layers
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_shows_its_results(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent))
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    file = EXAMPLES / "quickstart.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)  # they are kept out of the file
+    nbclient.NotebookClient(
+        notebook, kernel_name="python3", timeout=300, resources={"metadata": {"path": str(EXAMPLES)}}
+    ).execute()
+    code = {cell["id"]: cell for cell in notebook.cells if cell.cell_type == "code"}
+    assert code and all(cell.execution_count for cell in code.values())
+    outputs = {name: cell.outputs for name, cell in code.items()}
+    assert not [output for shown in outputs.values() for output in shown if output.output_type == "error"]
+    assert "Tagger" in outputs["load"][-1]["data"]["text/plain"]
+    rows = "".join(output.get("text", "") for output in outputs["tag"] if output.get("name") == "stdout")
+    assert len(re.findall(r"^(?:chords|beat).*: (?:\w+ [01]\.\d\d(?:, )?){3}$", rows, re.MULTILINE)) == 3
+    assert any("image/png" in output.get("data", {}) for output in outputs["taggram"])
+    cosines = "".join(output.get("text", "") for output in outputs["descriptors"] if output.get("name") == "stdout")
+    table = np.array([[float(value) for value in re.findall(r"-?\d\.\d\d", row)] for row in cosines.splitlines()])
+    assert table.shape == (3, 3)
+    np.testing.assert_allclose(np.diag(table), 1, atol=0.01)
+    assert table[0, 1] > table[0, 2]  # chords are more like chords than like a beat
 
 
 MISTAKES = {  # arguments, with {tones} for the folder of the tracks, and what is said of them
