@@ -15,7 +15,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,10 @@ from sklearn.linear_model import LogisticRegression
 
 from mcc_zoo import datasets
 from mcc_zoo.audio.decoders import Name
-from mcc_zoo.datasets.splits import Split, applied, draw, too_few
-from mcc_zoo.evaluation import metrics
-from mcc_zoo.experiment import summary
+from mcc_zoo.datasets.splits import Split, draw, too_few
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.fold import evaluation_set, predict_tracks, training_set
-from mcc_zoo.experiment.provenance import command_line
+from mcc_zoo.experiment.provenance import build_provenance
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.export.saved_model import FACTS, check_arguments, export_model
 from mcc_zoo.features.cache import FeatureCache
@@ -278,28 +276,17 @@ def _provenance(
 ) -> dict[str, Any]:
     """Say what the export comes from, for its card and its mcc_zoo.json."""
     facts = tagger.facts
-    counts = np.bincount(corpus.classes)
     source = f'"{facts["dataset"]}"' if "dataset" in facts else "music that is not stated"
     limits = [
         f'Its descriptor was learnt on {source}. If the tracks of "{settings.dataset}", or others of their artists, '
         "were among that music, its score is not one on new music."
     ]
-    if leak := summary.leak(predictions, settings.dataset, settings.split):
-        limits.append(f"Its score is not one on new music: {leak}")
+    built = build_provenance(
+        corpus, settings, tagger.model.name, predictions, licence=licence, epochs=epochs, limits=limits
+    )
     return {
-        "recipe": asdict(settings.recipe),
-        "dataset": settings.dataset,
-        "licence": licence,
-        "tracks": len(corpus.tracks),
+        **built,
         "set_aside": len(corpus.refused),
-        "epochs": epochs,
-        "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
-        "scores": {
-            **metrics.export_scores(predictions, settings.dataset, tagger.model.name),
-            "split": applied(corpus.tracks, settings.split),
-            "seeds": settings.seeds,
-        },
-        "majority": {"label": corpus.labels[int(counts.argmax())], "percent": 100 * float(counts.max() / counts.sum())},
         "finetuned_from": {
             "name": facts["name"],
             "version": tagger.folder.name,
@@ -307,6 +294,4 @@ def _provenance(
             "dataset": facts.get("dataset", "not stated"),
             "licence": facts.get("licence", "not stated"),
         },
-        "command": command_line(),
-        "limits": limits,
     }

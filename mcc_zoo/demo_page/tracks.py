@@ -11,6 +11,7 @@ import numpy as np
 
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError
+from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.features.framing import samples_of, too_short
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.inference.result import Result
@@ -128,18 +129,14 @@ def tagged(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tagged
         AudioError: The track is refused.
         ModelError: The model refuses it, does not answer, or is not the tagger's.
     """
-    answers, taggrams = [], []
+    answers = []
     for window in windows(_limited(blocks, tagger.front_end), tagger.front_end, tagger.facts["training_chunks"]):
-        answers.append(model.predict("serving_default", window[np.newaxis]))
-        taggrams.append(model.predict("taggram", window[np.newaxis]))
+        answers.append([model.predict(signature, window[np.newaxis]) for signature in ("serving_default", "taggram")])
     try:
-        pieces = [found["taggram"][0] for found in taggrams]
-        weights = [len(piece) for piece in pieces]
-        tags, descriptor = (
-            np.average([found[name][0] for found in answers], axis=0, weights=weights)
-            for name in ("tags", "descriptor")
+        pooled = pool_windows(
+            [{name: values[0] for answer in pair for name, values in answer.items()} for pair in answers]
         )
-        taggram = np.concatenate(pieces)
+        tags, descriptor, taggram = (pooled[name] for name in ("tags", "descriptor", "taggram"))
         if (
             not len(tags) == taggram.shape[1] == len(tagger.labels)
             or len(descriptor) != tagger.facts["descriptor_size"]
@@ -149,7 +146,7 @@ def tagged(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tagged
         raise ModelError(
             f"the model's answer does not fit {tagger.folder} ({error}): is it that export?", BAD_GATEWAY
         ) from error
-    return Tagged(tags, descriptor, taggram, len(pieces))
+    return Tagged(tags, descriptor, taggram, len(answers))
 
 
 def _limited(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np.ndarray]:

@@ -72,7 +72,7 @@ def cross_validate(
     )
     write_text(run_dir / "refused.csv", corpus.refused.to_csv(index=False))
     jobs = [(s, fold, a) for s in seeds for fold in range(len(splits[s])) for a in settings.architectures]
-    todo = [job for job in jobs if not run_folder.unit_dir(run_dir, *job).exists()]
+    todo = [job for job in jobs if not run_folder.fold_dir(run_dir, *job).exists()]
     task = functools.partial(_unit, corpus, splits, settings, run_dir, device)
     processes = processes or process_pool.processes_for(len(todo), device)
 
@@ -116,7 +116,7 @@ def _unit(
         splits[seed][fold],
         settings,
         job,
-        run_folder.unit_dir(run_dir, seed, fold, architecture),
+        run_folder.fold_dir(run_dir, seed, fold, architecture),
         devices.strategy(device),
         [reporting(functools.partial(report, job))],
     )

@@ -178,7 +178,7 @@ def _warm_start(
     if not settings.recipe.warm_start or architecture not in WARM_STARTS:
         return None
     source = (seed, fold, WARM_STARTS[architecture])
-    unit = run_folder.unit_dir(folder.parents[1], *source)
+    unit = run_folder.fold_dir(folder.parents[1], *source)
     if (unit / CHANNELS).exists():
         facts = json.loads((unit / "fold.json").read_text())
         start, loss = WarmStart.load(unit / CHANNELS, facts["best_epoch"]), facts["validation_cross_entropy"]
@@ -241,7 +241,7 @@ def prediction_rows(
     has_lstm = SYSTEMS[architecture].lstm is not None
     rows = []
     for index, own in zip(indices, taggrams, strict=True):
-        row = pooling.prediction_row(own, int(corpus.classes[index]), corpus.labels, has_lstm)
+        row = pooling.make_prediction_row(own, int(corpus.classes[index]), corpus.labels, has_lstm)
         rows.append({"path": corpus.tracks[index].name, "group": corpus.tracks[index].group, **row})
     return rows
 
@@ -262,7 +262,7 @@ def train(
         corpus: As `prepare` gives it.
         settings: Seed, recipe and front end are used.
         architecture: The system.
-        epochs: Cross-validation's median best epoch, say (`mcc_zoo.experiment.run_folder.best_epochs`).
+        epochs: Cross-validation's median best epoch, say (`mcc_zoo.experiment.run_folder.find_best_epochs`).
         channels_epochs: Of the system that a warm start begins with; `epochs` by default, 0 starts from nothing.
         device: As for `mcc_zoo.training.devices.strategy`.
         quiet: No progress bar.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -189,7 +190,7 @@ def filters() -> dict[str, np.ndarray]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are made but not drawn, which is what takes the time."""
-    monkeypatch.setattr(figures, "png", lambda figure: b"PNG")
+    monkeypatch.setattr(figures, "encode_png", lambda figure: b"PNG")
 
 
 def small(**settings: Any) -> Experiment:
@@ -254,7 +255,7 @@ def test_figures_are_those_of_the_folder_and_of_sane_size(run_dir: Path, page: P
 
 def test_labels_are_escaped_everywhere(page: Page) -> None:
     assert "<rock" not in page.source
-    assert "&lt;rock&amp;&quot;" in page.source
+    assert "&lt;rock&amp;&#34;" in page.source
     assert "Forró" in page.text
     assert [row[0] for row in page.tables[2][1:]] == sorted(LABELS)
     assert 'python -m experiments.demo --note="<b>"' in page.text
@@ -284,7 +285,7 @@ def test_table_equals_hand_arithmetic_and_the_papers_figures(page: Page) -> None
 
 def test_claims_are_those_of_summary_md(run_dir: Path, page: Page) -> None:
     differences = np.array([0, 1, 1] * 2) / 4  # of the folds' accuracies
-    found = significance.difference(differences, test_share=1)
+    found = significance.assess_differences(differences, test_share=1)
     assert page.tables[1][1][:3] == [
         "MCCLSTM over R3", "6", f"+16.7 ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
     ]  # fmt: skip
@@ -433,10 +434,10 @@ def test_a_second_report_replaces_the_first_and_a_failing_one_leaves_it(
     before = path.read_bytes()
     assert b"<h1>two</h1>" in before
 
-    def disk_is_full(*_: Path) -> Path:
+    def disk_is_full(*_: Path) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "replace", disk_is_full)
+    monkeypatch.setattr(os, "replace", disk_is_full)
     with pytest.raises(OSError, match="No space left"):
         report.write_report(folder, "three")
     assert path.read_bytes() == before
@@ -496,7 +497,7 @@ def test_damaged_files_are_refused_with_a_sentence(tmp_path: Path, name: str, co
 
 def test_confusion_figure_colours_shares_of_rows_and_prints_counts(run_dir: Path) -> None:
     run = report.read_run(run_dir, "demo")
-    axes = figures.confusion_figure(run, "r3").axes[0]
+    axes = figures.draw_confusions(run, "r3").axes[0]
     np.testing.assert_allclose(axes.images[0].get_array(), [[1, 0, 0], [1 / 6, 1 / 2, 1 / 3], [0, 0, 1]])
     assert [text.get_text() for text in axes.texts] == ["6", "0", "0", "2", "6", "4", "0", "0", "6"]
     assert axes.texts[3].get_position() == (0, 1)  # column, row
@@ -508,14 +509,14 @@ def test_confusion_figure_has_rows_for_labels_that_only_another_system_names(tmp
     table = pd.read_csv(folder / "predictions.csv")
     table.loc[table["architecture"] == "r0", ["truth", "prediction"]] = A
     table.to_csv(folder / "predictions.csv", index=False)
-    axes = figures.confusion_figure(report.read_run(folder, "demo"), "r0").axes[0]
+    axes = figures.draw_confusions(report.read_run(folder, "demo"), "r0").axes[0]
     np.testing.assert_array_equal(axes.images[0].get_array(), [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
 
 
 def test_bold_curve_is_the_mean_while_half_of_the_folds_are_trained() -> None:
     accuracies = ([0.1], [0.2, 0.4], [0.6, 0.8, 0.9])
     histories = [history(len(own)).assign(tags_accuracy=own) for own in accuracies]
-    _, accuracy = figures.curves_figure(histories, "R3").axes
+    _, accuracy = figures.draw_learning_curves(histories, "R3").axes
     training, validation = [line for line in accuracy.lines if line.get_linewidth() > 2]
     assert training.get_label() == "training"
     np.testing.assert_array_equal(training.get_xdata(), [1, 2])  # of the third epoch there is one fold of three
@@ -525,7 +526,7 @@ def test_bold_curve_is_the_mean_while_half_of_the_folds_are_trained() -> None:
 
 
 def test_accuracy_figure_shows_every_fold_and_the_papers_mean(run_dir: Path) -> None:
-    axes = figures.accuracy_figure(report.read_run(run_dir, "ballroom")).axes[0]
+    axes = figures.draw_accuracies(report.read_run(run_dir, "ballroom")).axes[0]
     *of_systems, of_paper = axes.collections
     medians, points = of_systems[::2], of_systems[1::2]  # six folds: no box
     assert [line[:, 1].tolist() for own in medians for line in own.get_segments()] == [[75, 75], [100, 100]]
@@ -538,12 +539,12 @@ def test_accuracy_figure_shows_every_fold_and_the_papers_mean(run_dir: Path) -> 
 @pytest.mark.parametrize(("seeds", "boxes"), [(2, False), (3, True)])
 def test_systems_get_boxes_from_eight_folds_on(tmp_path: Path, seeds: int, boxes: bool) -> None:
     folder = Experiment(seeds=seeds).write(tmp_path / "run")  # three folds a seed
-    axes = figures.accuracy_figure(report.read_run(folder, "demo")).axes[0]
+    axes = figures.draw_accuracies(report.read_run(folder, "demo")).axes[0]
     assert bool(axes.lines) == boxes  # outline, median, whiskers
 
 
 def test_taggrams_are_those_of_the_surest_right_and_wrong_track_of_all_folds(run_dir: Path) -> None:
-    (right_fold, right), (wrong_fold, wrong) = report.read_run(run_dir, "demo").taggrams("r3")
+    (right_fold, right), (wrong_fold, wrong) = report.read_run(run_dir, "demo").read_surest_taggrams("r3")
     assert (right_fold, right.path, right.truth, right.prediction) == ("seed 0, fold 2", "2/3.wav", C, C)
     assert (wrong_fold, wrong.path, wrong.truth, wrong.prediction) == ("seed 0, fold 2", "2/1.wav", A, C)
     assert (right.probability, wrong.probability) == pytest.approx((0.65, 0.55))
@@ -555,7 +556,7 @@ def test_taggrams_are_those_of_the_surest_right_and_wrong_track_of_all_folds(run
 def test_taggram_figure_shows_seconds_labels_and_windows() -> None:
     label = "a label of many words"
     track = fold_details.TrackTaggram("x" * 60 + "/end.wav", label, "b", 0.876, [label, "b"], taggrams(2))
-    figure = figures.taggram_figure(track, 1.5, so_far=True)
+    figure = figures.draw_track_taggram(track, 1.5, so_far=True)
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.images[0].get_array(), np.concatenate(taggrams(2)).T)
     assert axes.images[0].get_clim() == (0, 1)
@@ -578,7 +579,7 @@ def test_taggram_figure_shows_seconds_labels_and_windows() -> None:
 def test_filters_figure_sorts_by_norm_on_a_symmetric_scale(shape: tuple[int, ...], labels: tuple[str, ...]) -> None:
     strengths = np.arange(1.0, shape[2] + 1)  # the last is the largest
     kernels = np.ones(shape) * strengths * np.where(np.arange(shape[2]) % 2, -1, 1)
-    axes = figures.filters_figure(kernels, FrontEnd(), "R3, channel T").axes[0]
+    axes = figures.draw_filters(kernels, FrontEnd(), "R3, channel T").axes[0]
     picture = axes.images[0].get_array()
     assert axes.images[0].get_clim() == (-shape[2], shape[2])
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == labels
@@ -597,7 +598,9 @@ def test_filters_figure_sorts_by_norm_on_a_symmetric_scale(shape: tuple[int, ...
 def test_filters_of_nothing_but_zeros_are_drawn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert figures.png(figures.filters_figure(np.zeros((1, 60, 32)), FrontEnd(), "dead")).startswith(b"\x89PNG")
+        assert figures.encode_png(figures.draw_filters(np.zeros((1, 60, 32)), FrontEnd(), "dead")).startswith(
+            b"\x89PNG"
+        )
 
 
 @pytest.fixture(scope="module")
