@@ -210,9 +210,7 @@ def encode_png(figure: Figure) -> bytes:
     """Encode a figure as a PNG file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing"
-        )  # scripts that the font lacks; the tables of the page show them
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of scripts that the font lacks
         figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
