@@ -64,7 +64,7 @@ def list_cautions(predictions: pd.DataFrame, config: Mapping[str, Any], dataset:
     if config.get("shuffle_labels"):
         found.append("the labels were shuffled among the tracks: this is a control, and has to be at chance.")
     if config.get("on_validation"):
-        found.append("these are validation tracks, which chose the epochs: their scores compare recipes, not systems.")
+        found.append("these are scores of validation tracks, which chose the epochs: compare only recipes by them.")
     return found
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from helpers.html_page import Page
-from helpers.run_folders import LABELS, A, B, C, small
+from helpers.run_folders import LABELS, A, B, C, example, small
 from PIL import Image
 
 from mcc_zoo.evaluation import significance
 from mcc_zoo.experiment import report
 from mcc_zoo.experiment.report import figures
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as Tab
 
 PICTURES = ("taggram-right", "taggram-wrong", "filters-P", "filters-T", "filters-B")
 
@@ -32,6 +37,16 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def page_of(folder: Path, dataset: str = "demo") -> Page:
     """Write the report and read it."""
     return Page(report.write_report(folder, dataset).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def report_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return example().write(tmp_path_factory.mktemp("results") / "tuned & grouped")
+
+
+@pytest.fixture(scope="module")
+def page(report_dir: Path) -> Page:
+    return page_of(report_dir, "gtzan")
 
 
 def test_page_asks_nothing_of_the_network(page: Page) -> None:
@@ -282,34 +297,43 @@ def test_a_matrix_of_many_labels_is_wider_than_the_page(tmp_path: Path) -> None:
     assert confusion["style"] == "width:198%;max-width:none"  # 27 labels: 2.5 + 27 * 0.42 inches, of 7
 
 
-@pytest.mark.parametrize("name", ["predictions.csv", "folds.csv", "config.json", "refused.csv"])
-def test_a_folder_without_its_files_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
-    folder = small().write(tmp_path / "run")
-    (folder / name).unlink()
-    with pytest.raises(ValueError, match=rf"run holds no {name}: give the folder of a finished run \(results/DATASET"):
-        report.write_report(folder, "demo")
-    assert not (folder / "report.html").exists()
+@pytest.fixture(scope="module")
+def opened(browser: Browser, report_dir: Path, page: Page) -> Iterator[tuple[Tab, list[str]]]:
+    """The page on a phone with all that can be opened open, and what it complained of or asked of others."""
+    trouble: list[str] = []
+    tab = browser.new_page(viewport={"width": 390, "height": 844})
+    address = (report_dir / "report.html").as_uri()
+    tab.on("console", lambda message: trouble.append(f"{message.type}: {message.text}"))
+    tab.on("pageerror", lambda error: trouble.append(str(error)))
+    tab.on("request", lambda asked: None if asked.url.startswith((address, "data:")) else trouble.append(asked.url))
+    tab.goto(address)
+    tab.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    yield tab, trouble
+    tab.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("config.json", b"{", r"config\.json: Expecting property name"),
-        ("folds.csv", b"architecture,seed,fold\nr3,0,0\n", r"folds\.csv: .*not found: \['seconds'\]"),
-        ("folds.csv", b"", r"folds\.csv: No columns to parse from file"),
-        ("predictions.csv", b"path\n\xff\n", r"predictions\.csv: 'utf-8' codec can't decode"),
-        ("refused.csv", b'path,reason\n"x', r"refused\.csv: .*EOF inside string"),
-        ("units/seed0-fold1-r3/taggrams.json", b"[{}]", r"taggrams\.json: does not hold tracks \(KeyError"),
-        ("units/seed0-fold1-r3/taggrams.json", b"[", r"taggrams\.json: Expecting value"),
-        ("units/seed0-fold0-r3/filters.npz", b"PK\3\4", r"filters\.npz: does not hold filters \(BadZipFile"),
-        ("units/seed0-fold0-r3/filters.npz", b"", r"filters\.npz: does not hold filters \(EOFError"),
-        ("units/seed0-fold0-r3/history.csv", b"", r"fold0-r3/history\.csv: No columns to parse from file"),
-    ],
-)
-@pytest.mark.usefixtures("undrawn")
-def test_damaged_files_are_refused_with_a_sentence(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    folder = small(epochs=(3, 5, 4)).write(tmp_path / "run")
-    (folder / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message + ".*: remove it and start the experiment again with the same --run"):
-        report.write_report(folder, "demo")
-    assert not (folder / "report.html").exists()
+def test_browser_shows_every_picture_and_asks_nobody(opened: tuple[Tab, list[str]], page: Page) -> None:
+    tab, trouble = opened
+    images = tab.eval_on_selector_all("img", "all => all.map(image => [image.alt, image.naturalWidth])")
+    assert len(images) == len(page.pictures())
+    assert all(width > 700 for _, width in images)
+    for alt in ("Taggram of a track of ", "Filters of channel P of R3", "Filters of channel B of MCCLSTM"):
+        assert [name for name, _ in images if name.startswith(alt)]
+    assert trouble == []
+
+
+@pytest.mark.parametrize("width", [390, 1_200])
+def test_page_is_no_wider_than_its_screen_and_what_scrolls_says_so(opened: tuple[Tab, list[str]], width: int) -> None:
+    tab, _ = opened
+    tab.set_viewport_size({"width": width, "height": 844})
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    boxes = tab.eval_on_selector_all(
+        ".scroll",
+        """all => all.map(box => {
+            const note = box.nextElementSibling
+            const says = Boolean(note?.checkVisibility() && note.textContent.includes("sideways"))
+            return [box.scrollWidth > box.clientWidth, says]
+        })""",
+    )
+    assert all(scrolls == says for scrolls, says in boxes)
+    assert [width == 390, width == 390] in boxes

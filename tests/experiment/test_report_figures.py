@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.run_folders import LABELS, A, C, Experiment, history, taggrams
+from helpers.run_folders import LABELS, A, C, Experiment, example, history, taggrams
 
 from mcc_zoo.experiment import fold_details, report
 from mcc_zoo.experiment.report import figures
 from mcc_zoo.features.front_end import FrontEnd
 
 NORM, BANDS = "largest norm first", "mel band of the filter, low to high"
+
+
+@pytest.fixture(scope="module")
+def report_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return example().write(tmp_path_factory.mktemp("results") / "tuned & grouped")
 
 
 def test_confusion_figure_colours_shares_of_rows_and_prints_counts(report_dir: Path) -> None:

@@ -126,3 +126,9 @@ def filters() -> dict[str, np.ndarray]:
 def small(**settings: Any) -> Experiment:
     """One system without histories, so that few figures are drawn."""
     return Experiment(**{"mistakes": {"r3": MISTAKES["r3"]}, "epochs": (), **settings})
+
+
+def example() -> Experiment:
+    """Two systems on three folds of two seeds, with all that a page can show, two refused tracks too."""
+    refused = [("bad/<one>.wav", 'bad/<one>.wav: is empty: "replace" it'), ("bad/two.wav", "bad/two.wav: 2 bytes")]
+    return Experiment(refused=refused)
