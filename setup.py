@@ -12,7 +12,7 @@ setup(
     packages=[*find_packages(include=["mcc_zoo", "mcc_zoo.*"]), "mcc_zoo.exported_models"],
     package_dir={"mcc_zoo.exported_models": "exported_models"},
     package_data={
-        "mcc_zoo": ["**/*.pyi", "**/*.html", "**/*.css", "**/*.js", "**/*.jinja"],
+        "mcc_zoo": ["**/*.pyi", "**/*.html", "**/*.css", "**/*.js", "**/*.j2"],
         "mcc_zoo.exported_models": [f"{SHIPPED}/{NEWEST}/**"],
     },
 )

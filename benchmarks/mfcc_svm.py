@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if asked.against:
             check_run(asked.against, asked)  # before minutes of training
         predictions = run_folds(asked)
-        print(summary.scores_as_markdown(metrics.summary(predictions, asked.manifest.stem)))
-        if leak := summary.leak(predictions, asked.manifest.stem, asked.split):
+        print(summary.format_scores(metrics.summarise(predictions, asked.manifest.stem)))
+        if leak := summary.explain_leak(predictions, asked.manifest.stem, asked.split):
             print(f"Warning: {leak}")
         if asked.against:
             print(compare_with_run(predictions, asked.against))
@@ -212,10 +212,10 @@ def compare_with_run(predictions: pd.DataFrame, run: Path) -> str:
                 "give the --manifest, --split, --folds and --seed of that run"
             )
     claims = [(NAME, architecture) for architecture in systems["architecture"].unique()]
-    table = significance.compare(pd.concat([predictions, systems]), claims)
+    table = significance.compare_systems(pd.concat([predictions, systems]), claims)
     if table.empty:
         raise ValueError(f"--against={run}: has no three folds of a seed in common with these")
-    return summary.differences_as_markdown(table)
+    return summary.format_differences(table)
 
 
 def _list_tested_tracks(predictions: pd.DataFrame) -> dict[tuple[Hashable, ...], set[tuple[str, str]]]:

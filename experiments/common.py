@@ -14,10 +14,9 @@ from absl import app, flags, logging
 
 from mcc_zoo.audio import decoders
 from mcc_zoo.datasets import Track, splits
-from mcc_zoo.evaluation import metrics
 from mcc_zoo.experiment import cross_validation, run_folder
 from mcc_zoo.experiment.corpus import Corpus, prepare
-from mcc_zoo.experiment.provenance import command_line
+from mcc_zoo.experiment.provenance import build_provenance
 from mcc_zoo.experiment.refit import train
 from mcc_zoo.experiment.report import write_report
 from mcc_zoo.experiment.settings import Settings
@@ -178,30 +177,23 @@ def keep_listed(tracks: Sequence[Track], lists: Path) -> list[Track]:
 
 def export_system(corpus: Corpus, settings: Settings, run_dir: Path, predictions: pd.DataFrame) -> Path:
     """Refit the system of --export on all tracks and export it with its cross-validated scores."""
-    epochs, before = run_folder.best_epochs(run_dir, FLAGS.export)
+    epochs, before = run_folder.find_best_epochs(run_dir, FLAGS.export)
     source = WARM_STARTS.get(FLAGS.export)
     if source and settings.recipe.warm_start and before and not FLAGS.quiet:
         print(f"{FLAGS.export} starts from the channels of {source}: {source} is trained first", file=sys.stderr)
     model = train(
         corpus, settings, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet
     )
-    scores = metrics.export_scores(predictions, settings.dataset, FLAGS.export)
-    label, percent = metrics.most_frequent(predictions)
-    provenance = {
-        "recipe": dataclasses.asdict(settings.recipe),
-        "dataset": settings.dataset,
-        "licence": FLAGS.licence,
-        "tracks": len(corpus.tracks),
-        "epochs": epochs,
-        "channels_epochs": before,
-        "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
-        "scores": {**scores, "split": splits.applied(corpus.tracks, settings.split), "seeds": settings.seeds},
-        "majority": {"label": label, "percent": percent},
-        "command": command_line(),
-    }
-    if leak := run_folder.run_leak(run_dir, predictions, settings.dataset):
-        provenance["limits"] = [f"Its score is not one on new music: {leak}"]
-    return export_model(model, FLAGS.export_dir, name_export(settings), provenance)
+    provenance = build_provenance(
+        corpus,
+        settings,
+        FLAGS.export,
+        predictions,
+        licence=FLAGS.licence,
+        epochs=epochs,
+        groups_on_both_sides=run_folder.read_config(run_dir).get("groups_on_both_sides", 0),
+    )
+    return export_model(model, FLAGS.export_dir, name_export(settings), {**provenance, "channels_epochs": before})
 
 
 def name_export(settings: Settings) -> str:

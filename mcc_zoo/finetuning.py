@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,10 @@ from rich.progress import Progress
 
 from mcc_zoo import datasets
 from mcc_zoo.audio.decoders import Name
-from mcc_zoo.datasets.splits import applied, draw, too_few
-from mcc_zoo.evaluation import metrics
-from mcc_zoo.experiment import summary
+from mcc_zoo.datasets.splits import draw, too_few
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.epoch_reports import report_epochs
-from mcc_zoo.experiment.provenance import command_line
+from mcc_zoo.experiment.provenance import build_provenance
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.export.metadata import METADATA_FILE, ExportMetadata
@@ -242,28 +240,17 @@ def _provenance(
 ) -> dict[str, Any]:
     """Say what the export comes from, for its card and its mcc_zoo.json."""
     metadata = tagger.metadata
-    counts = np.bincount(corpus.classes)
     source = f'"{metadata.dataset}"' if metadata.dataset else "music that is not stated"
     limits = [
         f'Its descriptor was learnt on {source}. If the tracks of "{settings.dataset}", or others of their artists, '
         "were among that music, its score is not one on new music."
     ]
-    if leak := summary.leak(predictions, settings.dataset, settings.split):
-        limits.append(f"Its score is not one on new music: {leak}")
+    built = build_provenance(
+        corpus, settings, tagger.architecture, predictions, licence=licence, epochs=epochs, limits=limits
+    )
     return {
-        "recipe": asdict(settings.recipe),
-        "dataset": settings.dataset,
-        "licence": licence,
-        "tracks": len(corpus.tracks),
+        **built,
         "set_aside": len(corpus.refused),
-        "epochs": epochs,
-        "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
-        "scores": {
-            **metrics.export_scores(predictions, settings.dataset, tagger.architecture),
-            "split": applied(corpus.tracks, settings.split),
-            "seeds": settings.seeds,
-        },
-        "majority": {"label": corpus.labels[int(counts.argmax())], "percent": 100 * float(counts.max() / counts.sum())},
         "finetuned_from": {
             "name": metadata.name,
             "version": tagger.folder.name,
@@ -271,6 +258,4 @@ def _provenance(
             "dataset": metadata.dataset or "not stated",
             "licence": metadata.licence or "not stated",
         },
-        "command": command_line(),
-        "limits": limits,
     }

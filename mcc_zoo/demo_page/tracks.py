@@ -11,6 +11,7 @@ import numpy as np
 
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError
+from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.features.framing import samples_of, too_short
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.inference.result import Result
@@ -136,19 +137,15 @@ def tag_track(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tag
         AudioError: The track is refused.
         ModelError: The model refuses the track, does not answer, or is not the tagger's.
     """
-    answers, taggrams = [], []
+    answers = []
     audio = _refuse_long(blocks, tagger.front_end)
     for window in split_into_windows(audio, tagger.front_end, tagger.metadata.training_chunks):
-        answers.append(model.predict("serving_default", window[np.newaxis]))
-        taggrams.append(model.predict("taggram", window[np.newaxis]))
+        answers.append([model.predict(signature, window[np.newaxis]) for signature in ("serving_default", "taggram")])
     try:
-        pieces = [answer["taggram"][0] for answer in taggrams]
-        weights = [len(piece) for piece in pieces]
-        tags, descriptor = (
-            np.average([answer[name][0] for answer in answers], axis=0, weights=weights)
-            for name in ("tags", "descriptor")
+        pooled = pool_windows(
+            [{name: values[0] for answer in pair for name, values in answer.items()} for pair in answers]
         )
-        taggram = np.concatenate(pieces)
+        tags, descriptor, taggram = (pooled[name] for name in ("tags", "descriptor", "taggram"))
         labels_differ = not len(tags) == taggram.shape[1] == len(tagger.labels)
         if labels_differ or len(descriptor) != tagger.metadata.descriptor_size:
             raise ValueError(f"{len(tags)} tags, {len(descriptor)} values per descriptor")
@@ -156,7 +153,7 @@ def tag_track(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tag
         raise ModelError(
             f"the model's answer does not fit {tagger.folder} ({error}): is it that export?", BAD_GATEWAY
         ) from error
-    return TaggedTrack(tags, descriptor, taggram, len(pieces))
+    return TaggedTrack(tags, descriptor, taggram, len(answers))
 
 
 def _refuse_long(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np.ndarray]:

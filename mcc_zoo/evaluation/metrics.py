@@ -1,4 +1,4 @@
-"""Scores of folds, from the rows of predictions.csv."""
+"""Scores of tracks, labels and folds, computed from the rows of predictions.csv."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ TEXT = ["architecture", "path", "group", "truth", "prediction", "majority_vote"]
 
 
 def read_predictions(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a predictions.csv; labels and groups that look like numbers, or like "NA", stay text."""
+    """Read a predictions.csv. Labels and groups that look like numbers, or like "NA", stay text."""
     return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
 
 
-def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Score every fold: a row an architecture, seed and fold, all as shares of 1.
+def score_folds(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score each fold of each system.
 
-    Columns: accuracy, majority_vote and chunk_accuracy; balanced_accuracy (mean recall of the classes that occur);
-    macro_f1 (mean over the classes that occur or are predicted).
+    Args:
+        predictions: The rows of predictions.csv.
+
+    Returns:
+        One row per architecture, seed and fold. The scores are shares of 1: accuracy, majority_vote, chunk_accuracy,
+        balanced_accuracy (mean recall of the labels that occur) and macro_f1 (mean over the labels that occur or are
+        predicted).
     """
     scored = predictions.assign(
         accuracy=predictions["truth"] == predictions["prediction"],
@@ -32,60 +37,86 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     means = grouped[["accuracy", "majority_vote"]].mean()
     sums = grouped[["chunks_right", "chunks"]].sum()
     means["chunk_accuracy"] = sums["chunks_right"] / sums["chunks"]
-    by_class = grouped[["truth", "prediction"]].apply(_class_scores)
-    return means.join(by_class).reset_index()
+    by_label = grouped[["truth", "prediction"]].apply(_average_over_labels)
+    return means.join(by_label).reset_index()
 
 
-def _class_scores(rows: pd.DataFrame) -> pd.Series:
-    table = confusion(rows)
-    right = np.diag(table)
-    true, predicted = table.sum(axis=1).to_numpy(), table.sum(axis=0).to_numpy()
-    recall = right[true > 0] / true[true > 0]
-    return pd.Series({"balanced_accuracy": recall.mean(), "macro_f1": (2 * right / (true + predicted)).mean()})
+def _average_over_labels(predictions: pd.DataFrame) -> pd.Series:
+    scores = score_labels(predictions)
+    return pd.Series({"balanced_accuracy": scores["recall"].mean(), "macro_f1": scores["f1"].mean()})
 
 
-def groups_in_several_folds(predictions: pd.DataFrame) -> tuple[int, int]:
-    """Count the groups that one seed's folds tear apart, and all groups that are known.
+def score_labels(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score each label that occurs or is predicted.
 
-    A group that stands in several folds is trained on and tested: its artist or album can be what is recognised.
+    Args:
+        predictions: The rows of predictions.csv.
 
-    >>> rows = {"seed": [0, 0, 0, 0], "fold": [0, 1, 0, 0], "group": ["torn", "torn", "whole", ""]}
-    >>> groups_in_several_folds(pd.DataFrame(rows))
-    (1, 2)
+    Returns:
+        One row per label, sorted, with the columns tracks (how many have it), precision, recall and f1, as shares of
+        1; NaN where the denominator is 0.
     """
-    known = predictions[predictions["group"] != ""]
-    folds_of_each = known.groupby(["group", "seed"])["fold"].nunique()
-    torn = folds_of_each[folds_of_each > 1].index.get_level_values("group")
-    return torn.nunique(), known["group"].nunique()
+    counts = count_confusions(predictions)
+    right = pd.Series(np.diag(counts), counts.index)
+    true, predicted = counts.sum(axis=1), counts.sum(axis=0)
+    return pd.DataFrame(
+        {
+            "tracks": true,
+            "precision": right / predicted.where(predicted > 0),
+            "recall": right / true.where(true > 0),
+            "f1": 2 * right / (true + predicted),
+        }
+    )
 
 
-def most_frequent(predictions: pd.DataFrame) -> tuple[str, float]:
-    """Return the label that most tested tracks have, and their share in percent, which needs no ear.
-
-    >>> rows = {"seed": 0, "fold": 0, "path": ["a", "b", "c", "a"], "truth": ["rock", "pop", "rock", "rock"]}
-    >>> label, percent = most_frequent(pd.DataFrame(rows))
-    >>> label, round(percent, 1)
-    ('rock', 66.7)
-    """
-    tracks = predictions.drop_duplicates(["seed", "fold", "path"])  # each system has a row of each
-    shares = tracks["truth"].value_counts(normalize=True).sort_index()  # of equals the first by name
-    return str(shares.idxmax()), 100 * float(shares.max())
-
-
-def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Count tracks by truth (rows) and prediction (columns), over the labels that occur in either."""
+def count_confusions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Count tracks by truth (rows) and prediction (columns), over the sorted labels that occur in either."""
     labels = sorted(set(predictions["truth"]) | set(predictions["prediction"]))
     counts = pd.crosstab(predictions["truth"], predictions["prediction"])
     return counts.reindex(index=labels, columns=labels, fill_value=0)
 
 
-def summary(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """Summarise the folds: a row an architecture, in percent, mean and std over folds (ddof 1), and the paper's.
+def count_split_groups(predictions: pd.DataFrame) -> tuple[int, int]:
+    """Count the groups whose tracks stand in several folds of one seed, and all groups that are known.
 
-    Systems come in the order of `SYSTEMS`; what is none of them, a reference say, comes last under its own name.
-    Columns: system, folds, accuracy, std, majority_vote, balanced_accuracy, macro_f1, paper, paper_std.
+    A system is trained and tested on such a group, so it can recognise the artist or album instead of the label.
+
+    >>> columns = {"seed": [0, 0, 0, 0], "fold": [0, 1, 0, 0], "group": ["split", "split", "whole", ""]}
+    >>> count_split_groups(pd.DataFrame(columns))
+    (1, 2)
     """
-    scores = fold_scores(predictions)
+    known = predictions[predictions["group"] != ""]
+    folds_of_each = known.groupby(["group", "seed"])["fold"].nunique()
+    split = folds_of_each[folds_of_each > 1].index.get_level_values("group")
+    return split.nunique(), known["group"].nunique()
+
+
+def find_most_frequent_label(predictions: pd.DataFrame) -> tuple[str, float]:
+    """Return the label that most tested tracks have, and their share in percent: the accuracy of always guessing it.
+
+    >>> columns = {"seed": 0, "fold": 0, "path": ["a", "b", "c", "a"], "truth": ["rock", "pop", "rock", "rock"]}
+    >>> label, percent = find_most_frequent_label(pd.DataFrame(columns))
+    >>> label, round(percent, 1)
+    ('rock', 66.7)
+    """
+    tracks = predictions.drop_duplicates(["seed", "fold", "path"])  # each system has a row for each track
+    shares = tracks["truth"].value_counts(normalize=True).sort_index()  # of equal shares the first label by name
+    return str(shares.idxmax()), 100 * float(shares.max())
+
+
+def summarise(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """Summarise the folds of each system beside the paper's figures.
+
+    Args:
+        predictions: The rows of predictions.csv.
+        dataset: The dataset's name, by which the paper's figures are looked up.
+
+    Returns:
+        One row per architecture in the order of `SYSTEMS`; others, such as a reference, follow under their own names.
+        Columns: architecture, system, folds, accuracy, std (over folds, ddof 1), majority_vote, balanced_accuracy,
+        macro_f1, paper, paper_std; all scores in percent.
+    """
+    scores = score_folds(predictions)
     reported = REPORTED.get(dataset, {})
     rows = []
     found = set(scores["architecture"])
@@ -107,8 +138,12 @@ def summary(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def export_scores(predictions: pd.DataFrame, dataset: str, architecture: str) -> dict[str, float | int | None]:
-    """Summarise one system for the card of its export: accuracy, std, balanced_accuracy, macro_f1 in percent; folds."""
-    (found,) = summary(predictions[predictions["architecture"] == architecture], dataset).to_dict("records")
-    figures = {name: found[name] for name in ("accuracy", "std", "balanced_accuracy", "macro_f1", "folds")}
-    return {name: None if pd.isna(value) else value for name, value in figures.items()}  # one fold has no std
+def summarise_system(predictions: pd.DataFrame, dataset: str, architecture: str) -> dict[str, float | int | None]:
+    """Summarise the folds of one system for the card of its export.
+
+    Returns:
+        accuracy, std, balanced_accuracy and macro_f1 in percent, and folds; None for the std of one fold.
+    """
+    own = summarise(predictions[predictions["architecture"] == architecture], dataset)
+    (found,) = own[["accuracy", "std", "balanced_accuracy", "macro_f1", "folds"]].to_dict("records")
+    return {str(name): None if pd.isna(value) else value for name, value in found.items()}

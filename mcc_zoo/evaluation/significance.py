@@ -1,4 +1,4 @@
-"""Is a difference between two systems more than luck? Paired tests on the same folds.
+"""Paired tests of whether a difference between two systems on the same folds is more than chance.
 
 The folds of a cross-validation share their training tracks, so a plain t-test finds differences where there are none.
 The corrected resampled t-test (Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003)
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mcc_zoo.evaluation.metrics import fold_scores
+from mcc_zoo.evaluation.metrics import score_folds
 from mcc_zoo.paper import CLAIMS
 
 CONFIDENCE = 0.95
@@ -25,9 +25,9 @@ class Difference:
     """How much better one system is than another on the same folds.
 
     Attributes:
-        mean: Of the folds' differences, in the unit of the scores.
-        low: Lower end of its 95 % interval.
-        high: Upper end.
+        mean: Mean of the folds' differences, in the unit of the scores.
+        low: Lower end of its 95 % confidence interval.
+        high: Upper end of that interval.
         effect: The mean over the standard deviation of the folds' differences (Cohen's d for pairs).
         t_test: Two-sided p of the corrected resampled t-test.
         wilcoxon: Two-sided p of Wilcoxon's signed-rank test, which is not corrected for the shared tracks.
@@ -41,22 +41,22 @@ class Difference:
     wilcoxon: float
 
 
-def difference(differences: np.ndarray, test_share: float) -> Difference:
-    """Test paired differences of folds.
+def assess_differences(differences: np.ndarray, test_share: float) -> Difference:
+    """Test the paired differences of folds.
 
     Args:
-        differences: (folds,) one fold's score of a system less that of the other; folds of all seeds, at least two.
+        differences: (folds,) for each fold the score of one system minus that of the other; at least two folds.
         test_share: Test tracks of a fold over its training tracks, 1/8 for an 80-10-10 split.
 
     Raises:
         ValueError: There are fewer than two folds.
     """
-    differences = np.round(differences, 12)  # one track of forty is one track of forty, whatever was subtracted
+    differences = np.round(differences, 12)  # so that 0.60 - 0.575 equals 0.575 - 0.55, without rounding errors
     count = len(differences)
     if count < 2:
         raise ValueError(f"differences of {count} fold: two at least are needed for a spread")
     mean, std = float(np.mean(differences)), float(np.std(differences, ddof=1))
-    if std == 0:  # the same everywhere: no spread to judge by
+    if std == 0:  # all folds differ by the same: the t-test has no spread to divide by
         p = 1.0 if mean == 0 else 0.0
         return Difference(
             mean, mean, mean, 0.0 if mean == 0 else float(np.copysign(np.inf, mean)), p, _wilcoxon(differences)
@@ -73,10 +73,10 @@ def _wilcoxon(differences: np.ndarray) -> float:
     return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Correct p values of several tests so that the chance of any false find stays as stated (Holm 1979).
+def correct_by_holm(p_values: Sequence[float]) -> np.ndarray:
+    """Correct the p values of several tests so that the chance of any false positive stays as stated (Holm 1979).
 
-    >>> holm([0.01, 0.04, 0.03, 0.005]).tolist()
+    >>> correct_by_holm([0.01, 0.04, 0.03, 0.005]).tolist()
     [0.03, 0.06, 0.06, 0.02]
     """
     order = np.argsort(p_values)
@@ -86,23 +86,24 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-def compare(
+def compare_systems(
     predictions: pd.DataFrame, claims: Sequence[tuple[str, str]] = CLAIMS, score: str = "accuracy"
 ) -> pd.DataFrame:
     """Test claims that one system is better than another, on the seeds of which both have all folds.
 
     Args:
         predictions: The rows of predictions.csv.
-        claims: Pairs (worse, better); those with a system that is not in the predictions are left out.
-        score: A column of `mcc_zoo.evaluation.metrics.fold_scores`.
+        claims: Pairs (worse, better); pairs with a system that is not in the predictions are left out.
+        score: A column of `mcc_zoo.evaluation.metrics.score_folds`.
 
     Returns:
-        A row a claim: worse, better, folds, what `Difference` holds, and holm, the corrected p of the t-test over
-        these claims. Empty where no claim can be tested: without three folds of a seed, so for fixed lists.
+        One row per claim: worse, better, folds, the attributes of `Difference`, and holm, the p of the t-test after
+        Holm's correction over these claims. Empty if no claim can be tested: fewer than three folds per seed, as with
+        fixed lists.
     """
-    scores = fold_scores(predictions).pivot(index=["seed", "fold"], columns="architecture", values=score)
+    scores = score_folds(predictions).pivot(index=["seed", "fold"], columns="architecture", values=score)
     folds = predictions["fold"].nunique()
-    if folds < 3:  # a fixed split: its seeds do not draw other test tracks
+    if folds < 3:  # a fixed split: all its seeds have the same test tracks
         return pd.DataFrame()
     rows = []
     for worse, better in claims:
@@ -114,14 +115,18 @@ def compare(
             continue
         seeds = paired.index.get_level_values("seed")
         own = predictions[(predictions["architecture"] == better) & predictions["seed"].isin(seeds)]
-        found = difference(paired.to_numpy(), share_of_test_tracks(own))
+        found = assess_differences(paired.to_numpy(), compute_test_share(own))
         rows.append({"worse": worse, "better": better, "folds": len(paired), **found.__dict__})
     table = pd.DataFrame(rows)
-    return table.assign(holm=holm(table["t_test"].tolist())) if rows else table
+    return table.assign(holm=correct_by_holm(table["t_test"].tolist())) if rows else table
 
 
-def share_of_test_tracks(predictions: pd.DataFrame) -> float:
-    """Divide test by training tracks, mean over the folds of one system's whole seeds: k tests, k + 1 validates."""
+def compute_test_share(predictions: pd.DataFrame) -> float:
+    """Divide the number of test tracks by that of training tracks, and average over folds.
+
+    Args:
+        predictions: Rows of one system, all folds of each seed. Fold k tests, fold k + 1 validates, the rest trains.
+    """
     sizes = predictions.groupby(["seed", "fold"]).size()
     shares = [
         test / (own.sum() - test - validation)

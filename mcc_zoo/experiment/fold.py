@@ -102,7 +102,7 @@ class FoldRun:
     @property
     def folder(self) -> Path:
         """Where the results go."""
-        return run_folder.unit_dir(self.run_dir, self.seed, self.fold, self.architecture)
+        return run_folder.fold_dir(self.run_dir, self.seed, self.fold, self.architecture)
 
     @property
     def strategy(self) -> tf.distribute.Strategy:

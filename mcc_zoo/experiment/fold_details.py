@@ -1,4 +1,4 @@
-"""What a fold keeps for the report: taggrams of two tracks and the learnt filters."""
+"""What a fold keeps for the report: the taggrams of two tracks and the learnt filters."""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcc_zoo.atomic import write_text
+from mcc_zoo.atomic import open_atomically, write_text
 from mcc_zoo.paper import CHANNELS
+
+if TYPE_CHECKING:  # a report reads without Keras
+    pass
 
 TAGGRAMS, FILTERS = "taggrams.json", "filters.npz"  # in the folder of a fold
 
 
 @dataclass(frozen=True)
 class TrackTaggram:
-    """A tested track and what a system said of it, window by window.
+    """A tested track and what a system predicted for it, window by window.
 
     Attributes:
         path: The track's name.
-        truth: Its label.
-        prediction: The label that it was given.
-        probability: Of that label.
+        truth: The track's label.
+        prediction: The label that the system predicted.
+        probability: The probability of that label.
         labels: Names of the taggrams' columns.
         windows: For each window of the track (chunks, labels) probabilities.
     """
@@ -40,22 +43,22 @@ class TrackTaggram:
 
     @property
     def is_right(self) -> bool:
-        """Whether the track was given its own label."""
+        """Whether the track's own label was predicted."""
         return self.truth == self.prediction
 
 
 def write_taggrams(
-    unit: Path, rows: Sequence[Mapping[str, Any]], taggrams: Sequence[Sequence[np.ndarray]], labels: Sequence[str]
+    folder: Path, rows: Sequence[Mapping[str, Any]], taggrams: Sequence[Sequence[np.ndarray]], labels: Sequence[str]
 ) -> None:
-    """Keep the taggrams of two tested tracks: the right and the wrong one whose labels got the highest probability.
+    """Keep the taggrams of two tested tracks: the right and the wrong prediction of the highest probability.
 
-    Two, however large the dataset; one, where all tracks are right or all are wrong.
+    Only one is kept if all predictions are right or all are wrong.
 
     Args:
-        unit: Folder of a fold, which gets taggrams.json.
+        folder: The folder of a fold, which gets taggrams.json.
         rows: The tested tracks' rows of predictions.csv.
-        taggrams: For each of them its windows, (chunks, labels) probabilities, kept with four decimals.
-        labels: Names of their columns.
+        taggrams: For each track its windows, (chunks, labels) probabilities; they are rounded to four decimals.
+        labels: Names of the taggrams' columns.
     """
     kept = []
     for right in (True, False):
@@ -63,9 +66,9 @@ def write_taggrams(
         if own:
             surest = max(own, key=lambda i: rows[i][rows[i]["prediction"]])
             row, windows = rows[surest], [np.round(window.astype(float), 4).tolist() for window in taggrams[surest]]
-            facts = {name: row[name] for name in ("path", "truth", "prediction")}
-            kept.append({**facts, "probability": row[row["prediction"]], "labels": list(labels), "windows": windows})
-    write_text(unit / TAGGRAMS, json.dumps(kept, ensure_ascii=False))
+            track = {name: row[name] for name in ("path", "truth", "prediction")}
+            kept.append({**track, "probability": row[row["prediction"]], "labels": list(labels), "windows": windows})
+    write_text(folder / TAGGRAMS, json.dumps(kept, ensure_ascii=False))
 
 
 def read_taggrams(path: Path) -> list[TrackTaggram]:
@@ -76,7 +79,7 @@ def read_taggrams(path: Path) -> list[TrackTaggram]:
     """
     kept = json.loads(path.read_text(encoding="utf-8"))
     try:
-        tracks = [TrackTaggram(**{**facts, "windows": [*map(np.asarray, facts["windows"])]}) for facts in kept]
+        tracks = [TrackTaggram(**{**track, "windows": [*map(np.asarray, track["windows"])]}) for track in kept]
         sound = all(np.concatenate(track.windows).shape[1:] == (len(track.labels),) for track in tracks)
     except (KeyError, TypeError) as error:
         raise ValueError(f"does not hold tracks ({error!r})") from error
@@ -85,11 +88,12 @@ def read_taggrams(path: Path) -> list[TrackTaggram]:
     return tracks
 
 
-def write_filters(unit: Path, filters: Mapping[str, np.ndarray]) -> None:
+def write_filters(folder: Path, filters: Mapping[str, np.ndarray]) -> None:
     """Keep the filters of the channels that a system has, (bands, frames, filters) by channel, in filters.npz."""
     if filters:
         arrays: dict[str, Any] = {name: values.astype(np.float16) for name, values in filters.items()}
-        np.savez_compressed(unit / FILTERS, **arrays)
+        with open_atomically(folder / FILTERS) as file:
+            np.savez_compressed(file, **arrays)
 
 
 def read_filters(path: Path) -> dict[str, np.ndarray]:

@@ -1,10 +1,23 @@
-"""Where an export comes from: the command and the data."""
+"""Where an export comes from: its data, its training, its cross-validated scores and the command that made it."""
 
 from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mcc_zoo.datasets import splits
+from mcc_zoo.evaluation import metrics
+from mcc_zoo.experiment import summary
+
+if TYPE_CHECKING:  # they bring TensorFlow, without which a report is written
+    from mcc_zoo.experiment.corpus import Corpus
+    from mcc_zoo.experiment.settings import Settings
 
 
 def command_line() -> str:
@@ -12,3 +25,50 @@ def command_line() -> str:
     script = Path(sys.argv[0])
     start = ["python", "-m", f"{script.parent.name}.{script.stem}"] if script.suffix == ".py" else [script.name]
     return shlex.join([*start, *sys.argv[1:]])
+
+
+def build_provenance(
+    corpus: Corpus,
+    settings: Settings,
+    architecture: str,
+    predictions: pd.DataFrame,
+    *,
+    licence: str,
+    epochs: int,
+    groups_on_both_sides: int = 0,
+    limits: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Build what the model card and mcc_zoo.json of an export say of its origin.
+
+    Args:
+        corpus: The tracks that the exported model was trained on.
+        settings: Those of the cross-validation and the training.
+        architecture: The exported system.
+        predictions: The rows of predictions.csv; of other systems too, if there were any.
+        licence: Licence of the music.
+        epochs: Number of epochs that the exported model was trained for.
+        groups_on_both_sides: As for `mcc_zoo.experiment.summary.explain_leak`.
+        limits: Sentences for the card. If the split is leaky, one that says so is added.
+
+    Returns:
+        JSON values for `mcc_zoo.export.saved_model.export_model`, to which a caller may add further ones.
+    """
+    label, percent = metrics.find_most_frequent_label(predictions)
+    if leak := summary.explain_leak(predictions, settings.dataset, settings.split, groups_on_both_sides):
+        limits = [*limits, f"Its score is not one on new music: {leak}"]
+    built: dict[str, Any] = {
+        "recipe": asdict(settings.recipe),
+        "dataset": settings.dataset,
+        "licence": licence,
+        "tracks": len(corpus.tracks),
+        "epochs": epochs,
+        "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
+        "scores": {
+            **metrics.summarise_system(predictions, settings.dataset, architecture),
+            "split": splits.applied(corpus.tracks, settings.split),
+            "seeds": settings.seeds,
+        },
+        "majority": {"label": label, "percent": percent},
+        "command": command_line(),
+    }
+    return {**built, "limits": list(limits)} if limits else built

@@ -1,4 +1,4 @@
-"""What a run writes into its folder, results/DATASET/RUN, and reads from it again."""
+"""The folder of a run, results/DATASET/RUN: its configuration, its finished folds and its tables."""
 
 from __future__ import annotations
 
@@ -11,26 +11,34 @@ from typing import Any
 
 import pandas as pd
 
-from mcc_zoo.atomic import write_text
+from mcc_zoo.atomic import PART, write_text
 from mcc_zoo.evaluation import metrics, significance
 from mcc_zoo.experiment import summary
 from mcc_zoo.experiment.provenance import command_line
 from mcc_zoo.paper import ARCHITECTURES, REPORTED
 from mcc_zoo.version import library_versions
 
-
-def unit_dir(run_dir: Path, seed: int, fold: int, architecture: str) -> Path:
-    """Say where a fold's results lie."""
-    return run_dir / "units" / f"seed{seed}-fold{fold}-{architecture}"
+FOLDS_DIR = "units"  # in the folder of a run; it holds one folder per seed, fold and system
 
 
-def write_config(run_dir: Path, identity: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Write config.json, or check that the run that lies there is the same one.
+def fold_dir(run_dir: Path, seed: int, fold: int, architecture: str) -> Path:
+    """Return the folder of the results of one system on one fold."""
+    return run_dir / FOLDS_DIR / f"seed{seed}-fold{fold}-{architecture}"
+
+
+def find_fold_files(run_dir: Path, name: str, architecture: str = "*") -> list[Path]:
+    """Find the file of this name in each finished fold that has it, sorted; of one system if one is given."""
+    found = run_dir.glob(f"{FOLDS_DIR}/*-{architecture}/{name}")
+    return sorted(path for path in found if path.parent.suffix != PART)
+
+
+def write_config(run_dir: Path, identity: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
+    """Write config.json. If the folder holds a run already, check that it is the same one.
 
     Args:
-        run_dir: Is made if need be.
-        identity: What makes the run's figures; it may not change when a run goes on.
-        facts: What else to write down.
+        run_dir: The folder of the run; it is made if it does not exist.
+        identity: All that decides the run's figures. It may not change when a run is resumed.
+        extra: What else to record.
 
     Raises:
         ValueError: The folder holds a run of another identity.
@@ -52,22 +60,30 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], facts: Mapping[str,
     run_dir.mkdir(parents=True, exist_ok=True)
     now = {"versions": library_versions()}
     start = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command_line(), **now}
-    config = {**identity, **facts, **now, "started": [*started, start]}
+    config = {**identity, **extra, **now, "started": [*started, start]}
     write_text(path, json.dumps(config, indent=1, ensure_ascii=False))
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay recipe and front end open, so that a message can name what changed in them."""
+    """Flatten recipe and front end, so that a message can name the setting that changed in them."""
     inner = {name: value for part in settings.values() if isinstance(part, dict) for name, value in part.items()}
     return {**inner, **{name: value for name, value in settings.items() if not isinstance(value, dict)}}
 
 
 def collect(run_dir: str | os.PathLike[str], dataset: str) -> pd.DataFrame:
-    """Gather the finished folds of a run into folds.csv, predictions.csv and summary.md; return the predictions."""
+    """Gather the finished folds of a run into folds.csv, predictions.csv and summary.md.
+
+    Args:
+        run_dir: The folder of the run.
+        dataset: The dataset's name.
+
+    Returns:
+        The rows of predictions.csv, in order of architecture, seed and fold.
+    """
     run_dir = Path(run_dir)
-    units = sorted(path.parent for path in run_dir.glob("units/*/fold.json") if path.parent.suffix != ".part")
-    scores = pd.DataFrame([json.loads((unit / "fold.json").read_text()) for unit in units])
-    predictions = pd.concat([metrics.read_predictions(u / "predictions.csv") for u in units])
+    folds = find_fold_files(run_dir, "fold.json")
+    scores = pd.DataFrame([json.loads(path.read_text(encoding="utf-8")) for path in folds])
+    predictions = pd.concat([metrics.read_predictions(path.with_name("predictions.csv")) for path in folds])
     for table in (scores, predictions):
         table["architecture"] = pd.Categorical(table["architecture"], ARCHITECTURES, ordered=True)
     scores = scores.sort_values(["architecture", "seed", "fold"])
@@ -77,41 +93,36 @@ def collect(run_dir: str | os.PathLike[str], dataset: str) -> pd.DataFrame:
     write_text(run_dir / "predictions.csv", predictions.to_csv(index=False))
     tables = [
         f"# {dataset}: run {run_dir.absolute().name}\n",
-        *(f"{sentence}\n" for sentence in summary.described(predictions, _config(run_dir))),
-        summary.scores_as_markdown(metrics.summary(predictions, dataset)),
-        summary.differences_as_markdown(significance.compare(predictions)),
-        *_notes(run_dir, predictions, dataset),
+        *(f"{paragraph}\n" for paragraph in summary.describe_run(predictions, read_config(run_dir))),
+        summary.format_scores(metrics.summarise(predictions, dataset)),
+        summary.format_differences(significance.compare_systems(predictions)),
+        *_list_notes(run_dir, predictions, dataset),
     ]
     write_text(run_dir / "summary.md", "\n".join(table for table in tables if table))
     return predictions
 
 
-def _config(run_dir: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
+def read_config(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read config.json."""
+    config: dict[str, Any] = json.loads((Path(run_dir) / "config.json").read_text(encoding="utf-8"))
     return config
 
 
-def run_leak(run_dir: str | os.PathLike[str], predictions: pd.DataFrame, dataset: str) -> str:
-    """Say that a run's split is leaky, as `mcc_zoo.experiment.summary.leak` does; "" where nothing says so."""
-    config = _config(Path(run_dir))
-    return summary.leak(predictions, dataset, config["split"], config.get("groups_on_both_sides", 0))
-
-
-def _notes(run_dir: Path, predictions: pd.DataFrame, dataset: str) -> list[str]:
-    """What a reader has to know before believing the tables, a paragraph each."""
-    warnings = [f"Warning: {caution}" for caution in summary.cautions(predictions, _config(run_dir), dataset)]
+def _list_notes(run_dir: Path, predictions: pd.DataFrame, dataset: str) -> list[str]:
+    """List what a reader has to know before trusting the tables, one paragraph each."""
+    cautions = summary.list_cautions(predictions, read_config(run_dir), dataset)
     papers = summary.PAPERS_SPLIT if dataset in REPORTED else ""
-    notes = (*warnings, summary.same_tracks(predictions), papers)
+    notes = (*(f"Warning: {caution}" for caution in cautions), summary.explain_fixed_split(predictions), papers)
     return [f"{note}\n" for note in notes if note]
 
 
-def best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> tuple[int, int]:
-    """Return the median over a run's folds of the epoch with the best validation figure.
+def find_best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> tuple[int, int]:
+    """Find the median over a run's folds of the epoch with the best validation score.
 
-    Of the folds with a warm start and those without, which need many more epochs, the more numerous ones decide.
+    Folds without a warm start need many more epochs than those with one. Only the more numerous of the two kinds count.
 
     Returns:
-        The system's own, and that of the channels which it started from, 0 where it started from nothing.
+        The median for the system, and that for the channels of its warm start: 0 if it had none.
     """
     table = pd.read_csv(Path(run_dir) / "folds.csv")
     own = table.loc[table["architecture"] == architecture]

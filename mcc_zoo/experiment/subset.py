@@ -103,7 +103,7 @@ class Subset:
         rows = []
         for index, windows in zip(self.indices, taggrams, strict=True):
             track = self.corpus.tracks[index]
-            row = pooling.prediction_row(windows, int(self.corpus.classes[index]), self.corpus.labels, has_lstm)
+            row = pooling.make_prediction_row(windows, int(self.corpus.classes[index]), self.corpus.labels, has_lstm)
             rows.append({"path": track.name, "group": track.group, **row})
         return rows
 

@@ -1,4 +1,4 @@
-"""Figures in sentences and tables: what was tested, cautions, scores and differences."""
+"""Results in sentences and Markdown tables: what was tested, cautions, scores and differences."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from typing import Any
 
 import pandas as pd
 
-from mcc_zoo.evaluation.metrics import KEYS, groups_in_several_folds, most_frequent
+from mcc_zoo.evaluation.metrics import KEYS, count_split_groups, find_most_frequent_label
 from mcc_zoo.paper import REPORTED, short_name
 from mcc_zoo.text import counted
 
 PAPERS_SPLIT = "The paper's figures are of random splits by track, ten folds, and so leaky."
 
 
-def leak(predictions: pd.DataFrame, dataset: str, split: str, on_both_sides: int = 0) -> str:
-    """Say that a split is leaky, and why, in a sentence or more; "" where nothing says so.
+def explain_leak(predictions: pd.DataFrame, dataset: str, split: str, groups_on_both_sides: int = 0) -> str:
+    """Explain why a split is leaky, in one or more sentences.
 
     Args:
         predictions: The rows of predictions.csv.
-        dataset: Its name; those of the paper and Emotify have groups, whether or not a copy tells them.
+        dataset: The dataset's name. Those of the paper and Emotify have groups, also where a copy does not name them.
         split: As for `mcc_zoo.datasets.splits.draw`.
-        on_both_sides: Groups that are tested and trained or validated on, where folds do not show it: of fixed lists.
+        groups_on_both_sides: Number of groups that are tested and also trained or validated on. It is needed for fixed
+            lists, whose folds do not show it.
+
+    Returns:
+        The explanation, or "" if nothing shows that the split is leaky.
     """
-    torn, known = groups_in_several_folds(predictions)
-    torn = max(torn, on_both_sides)
+    torn, known = count_split_groups(predictions)
+    torn = max(torn, groups_on_both_sides)
     if torn or (known and split == "random"):
         why = "is random although groups of tracks are known" if split == "random" else "tears groups of tracks apart"
         return (
@@ -41,16 +45,16 @@ def leak(predictions: pd.DataFrame, dataset: str, split: str, on_both_sides: int
     return ""
 
 
-def cautions(predictions: pd.DataFrame, config: Mapping[str, Any], dataset: str) -> list[str]:
-    """Say what a reader has to know before believing a run's figures, a sentence or more each.
+def list_cautions(predictions: pd.DataFrame, config: Mapping[str, Any], dataset: str) -> list[str]:
+    """List what a reader has to know before trusting the figures of a run, each in one or more sentences.
 
     Args:
         predictions: The rows of predictions.csv.
-        config: What config.json holds.
-        dataset: As for `leak`.
+        config: The content of config.json.
+        dataset: As for `explain_leak`.
     """
     found = []
-    if leaky := leak(predictions, dataset, config["split"], config.get("groups_on_both_sides", 0)):
+    if leaky := explain_leak(predictions, dataset, config["split"], config.get("groups_on_both_sides", 0)):
         found.append(leaky)
     tested = predictions.drop_duplicates(KEYS)
     counts = tested["architecture"].value_counts(sort=False)
@@ -58,20 +62,20 @@ def cautions(predictions: pd.DataFrame, config: Mapping[str, Any], dataset: str)
         of_each = ", ".join(f"{short_name(str(name))} {folds}" for name, folds in counts.items())
         found.append(f"the systems were not tested on the same folds ({of_each}): their figures do not compare.")
     if config.get("shuffle_labels"):
-        found.append("the labels were dealt out anew among the tracks: this is a control, and has to be at chance.")
+        found.append("the labels were shuffled among the tracks: this is a control, and has to be at chance.")
     if config.get("on_validation"):
-        found.append("these are validation tracks, which chose the epochs: figures to compare recipes by, not results.")
+        found.append("these are scores of validation tracks, which chose the epochs: compare only recipes by them.")
     return found
 
 
-def described(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
-    """Say what a run's figures are of: what was tested and how, the split, and chance; a paragraph each.
+def describe_run(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[str]:
+    """Describe what a run tested and how, its split, and the accuracy of chance, one paragraph each.
 
     Args:
         predictions: The rows of predictions.csv.
-        config: What config.json holds.
+        config: The content of config.json.
     """
-    folds, known = len(predictions[["seed", "fold"]].drop_duplicates()), groups_in_several_folds(predictions)[1]
+    folds, known = len(predictions[["seed", "fold"]].drop_duplicates()), count_split_groups(predictions)[1]
     seeds = sorted(set(predictions["seed"]))
     counts = [
         counted(config["tracks"], "track"),
@@ -80,16 +84,16 @@ def described(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[str]
         counted(folds, "fold"),
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
     ]
-    label, percent = most_frequent(predictions)
+    label, percent = find_most_frequent_label(predictions)
     return [
         f"{', '.join(counts)}; recipe {config['recipe']['name']}.",
-        f"Split: {split_in_words(config['split'])}. {counted(known, 'group') if known else 'No groups are'} known.",
+        f"Split: {describe_split(config['split'])}. {counted(known, 'group') if known else 'No groups are'} known.",
         f"Chance: always naming the most frequent label ({label}) would be right for {percent:.1f} % of the tracks.",
     ]
 
 
-def split_in_words(split: str) -> str:
-    """Say what a split of `mcc_zoo.datasets.splits.draw` does."""
+def describe_split(split: str) -> str:
+    """Describe what a split of `mcc_zoo.datasets.splits.draw` does."""
     return {
         "random": "random, by track",
         "grouped": "grouped; the tracks of a group (artist, album, link) stay in one fold",
@@ -97,18 +101,18 @@ def split_in_words(split: str) -> str:
     }.get(split, f"from {split}")
 
 
-def same_tracks(predictions: pd.DataFrame) -> str:
-    """Say that seeds do not draw other test tracks, where there is one fixed split; "" where they do."""
+def explain_fixed_split(predictions: pd.DataFrame) -> str:
+    """Explain that all seeds of a fixed split have the same test tracks; "" if there is one seed or a drawn split."""
     seeds = predictions["seed"].nunique()
     if seeds == 1 or predictions["fold"].nunique() > 1:
         return ""
     return f"The split is fixed: its {seeds} folds are one, learnt from {seeds} draws of the initial weights."
 
 
-def percent(mean: float | None, std: float | None = None) -> str:
-    """Write a mean in percent, with its standard deviation if there is one.
+def format_percent(mean: float | None, std: float | None = None) -> str:
+    """Format a mean in percent, with its standard deviation if there is one.
 
-    >>> percent(71.25), percent(71.25, 2.0), percent(None)
+    >>> format_percent(71.25), format_percent(71.25, 2.0), format_percent(None)
     ('71.2', '71.2 ± 2.0', '')
     """
     if mean is None or pd.isna(mean):
@@ -116,30 +120,36 @@ def percent(mean: float | None, std: float | None = None) -> str:
     return f"{mean:.1f}" if std is None or pd.isna(std) else f"{mean:.1f} ± {std:.1f}"
 
 
-def scores_as_markdown(table: pd.DataFrame) -> str:
-    """Write `summary` as a Markdown table; the paper's column is there where the paper has the dataset."""
+def format_scores(table: pd.DataFrame) -> str:
+    """Format what `mcc_zoo.evaluation.metrics.summarise` gives as a Markdown table.
+
+    The paper's column is there if the paper has the dataset.
+    """
     heads = ["system", "folds", "accuracy %", "majority vote %", "balanced accuracy %", "macro F1 %"]
     has_paper = bool(table["paper"].notna().any())
     lines = [heads + ["paper %"] * has_paper]
     for row in table.to_dict("records"):
-        cells = [row["system"], str(row["folds"]), percent(row["accuracy"], row["std"])]
-        cells += [percent(row[name]) for name in ("majority_vote", "balanced_accuracy", "macro_f1")]
-        lines.append(cells + [percent(row["paper"], row["paper_std"])] * has_paper)
+        cells = [row["system"], str(row["folds"]), format_percent(row["accuracy"], row["std"])]
+        cells += [format_percent(row[name]) for name in ("majority_vote", "balanced_accuracy", "macro_f1")]
+        lines.append(cells + [format_percent(row["paper"], row["paper_std"])] * has_paper)
     lines.insert(1, ["---"] * len(lines[0]))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def probability(p: float) -> str:
-    """Write a p value.
+def format_p_value(p: float) -> str:
+    """Format a p value.
 
-    >>> probability(0.25), probability(1e-6)
+    >>> format_p_value(0.25), format_p_value(1e-6)
     ('0.250', '< 0.001')
     """
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def differences_as_markdown(table: pd.DataFrame) -> str:
-    """Write `compare` as a Markdown table, differences in points (percent); nothing for an empty one."""
+def format_differences(table: pd.DataFrame) -> str:
+    """Format what `mcc_zoo.evaluation.significance.compare_systems` gives as a Markdown table.
+
+    Differences are in percentage points. An empty table gives "".
+    """
     if table.empty:
         return ""
     heads = ["claim", "folds", "difference, 95 % interval", "effect", "p", "p, Holm", "p, Wilcoxon"]
@@ -153,7 +163,7 @@ def differences_as_markdown(table: pd.DataFrame) -> str:
                 str(row["folds"]),
                 f"{mean:+.1f} ({low:+.1f} to {high:+.1f})",
                 f"{row['effect']:.2f}",
-                *(probability(row[name]) for name in ("t_test", "holm", "wilcoxon")),
+                *(format_p_value(row[name]) for name in ("t_test", "holm", "wilcoxon")),
             ]
         )
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -69,7 +69,7 @@ def test_columns_are_those_of_an_experiment(output):
     assert (found["majority_vote"] == found["prediction"]).all()
     assert found[["high", "low"]].idxmax(axis=1).tolist() == found["prediction"].tolist()
     assert (found[["high", "low"]].sum(axis=1) == 1).all()
-    scores = metrics.fold_scores(found)
+    scores = metrics.score_folds(found)
     assert scores["accuracy"].mean() > 0.9
     written = pd.read_csv(output / "folds.csv")
     assert written["accuracy"].tolist() == pytest.approx(scores["accuracy"].tolist())
@@ -114,7 +114,7 @@ def test_a_run_is_compared_on_the_same_folds(mfcc_svm, output, tmp_path):
     predictions = metrics.read_predictions(output / "predictions.csv")
     predictions.loc[predictions["fold"] == 1, "prediction"] = "low"
     line = mfcc_svm.compare_with_run(predictions, run_of(output, tmp_path / "run")).splitlines()[2]
-    wrong = 1 - metrics.fold_scores(predictions)["accuracy"].mean()
+    wrong = 1 - metrics.score_folds(predictions)["accuracy"].mean()
     assert line.startswith(f"| MCCLSTM over mfcc_svm | 6 | {100 * wrong:+.1f} (")
 
 

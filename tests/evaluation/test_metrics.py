@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_recall_fscore_support
 
 from mcc_zoo.evaluation import metrics, pooling
 from mcc_zoo.experiment import summary
@@ -65,18 +65,18 @@ def random_predictions(seed: int) -> pd.DataFrame:
 
 
 def test_track_probabilities_without_lstm_are_the_mean_of_all_chunks() -> None:
-    mean = pooling.track_probabilities([FIRST, SECOND], has_lstm=False)
+    mean = pooling.pool_taggrams([FIRST, SECOND], has_lstm=False)
     np.testing.assert_allclose(mean, [1.2 / 4, 1.4 / 4, 1.4 / 4], rtol=1e-12)
 
 
 def test_track_probabilities_with_lstm_weigh_the_last_steps_by_their_chunks() -> None:
-    weighed = pooling.track_probabilities([FIRST, SECOND], has_lstm=True)
+    weighed = pooling.pool_taggrams([FIRST, SECOND], has_lstm=True)
     np.testing.assert_allclose(weighed, [3 * 0.4 / 4, (3 * 0.5 + 0.1) / 4, (3 * 0.1 + 0.9) / 4], rtol=1e-12)
 
 
 @pytest.mark.parametrize("has_lstm", [False, True])
 def test_track_of_one_chunk_has_that_chunks_probabilities(has_lstm: bool) -> None:
-    np.testing.assert_array_equal(pooling.track_probabilities([SECOND], has_lstm), SECOND[0])
+    np.testing.assert_array_equal(pooling.pool_taggrams([SECOND], has_lstm), SECOND[0])
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,27 @@ def test_track_of_one_chunk_has_that_chunks_probabilities(has_lstm: bool) -> Non
     ],
 )
 def test_majority_vote_counts_chunks_and_settles_ties_by_the_mean(taggram: list[list[float]], winner: int) -> None:
-    assert pooling.majority_vote(np.array(taggram)) == winner
+    assert pooling.take_majority_vote(np.array(taggram)) == winner
+
+
+def test_windows_are_pooled_by_their_chunks() -> None:
+    windows = [
+        {"tags": np.float32([0.5, 0.5]), "descriptor": np.float32([1, 2, 3]), "taggram": np.zeros((3, 2), np.float32)},
+        {"tags": np.float32([0.0, 1.0]), "descriptor": np.float32([5, 6, 7]), "taggram": np.ones((1, 2), np.float32)},
+    ]
+    pooled = pooling.pool_windows(windows)
+    assert list(pooled) == ["tags", "descriptor", "taggram"]
+    assert pooled["tags"].tolist() == [0.375, 0.625]
+    assert pooled["descriptor"].tolist() == [2, 3, 4]
+    assert pooled["taggram"].tolist() == [[0, 0]] * 3 + [[1, 1]]
+    assert [pooled[name].dtype for name in pooled] == [np.float64, np.float64, np.float32]
+    windows[1]["descriptor"] = np.float32([5, 6])
+    with pytest.raises(ValueError):  # noqa: PT011 - NumPy's own words
+        pooling.pool_windows(windows)
 
 
 def test_prediction_row_without_lstm() -> None:
-    row = pooling.prediction_row([FIRST, SECOND + [[0.0, 0.1, -0.1]]], 1, LABELS, has_lstm=False)
+    row = pooling.make_prediction_row([FIRST, SECOND + [[0.0, 0.1, -0.1]]], 1, LABELS, has_lstm=False)
     assert list(row) == ["truth", "prediction", "majority_vote", "chunks", "chunks_right", "a", "b", "c"]
     probabilities = [row.pop(label) for label in LABELS]
     np.testing.assert_allclose(probabilities, [0.3, 0.375, 0.325], rtol=1e-12)
@@ -104,7 +120,7 @@ def test_prediction_row_without_lstm() -> None:
 
 def test_prediction_row_with_lstm_says_what_its_last_step_says_and_votes_apart() -> None:
     taggram = np.array([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.1, 0.2, 0.7]])
-    row = pooling.prediction_row([taggram], 0, LABELS, has_lstm=True)
+    row = pooling.make_prediction_row([taggram], 0, LABELS, has_lstm=True)
     assert [row.pop(label) for label in LABELS] == pytest.approx([0.1, 0.2, 0.7], abs=1e-12)
     assert row == {"truth": "a", "prediction": "c", "majority_vote": "a", "chunks": 3, "chunks_right": 2}
 
@@ -112,7 +128,7 @@ def test_prediction_row_with_lstm_says_what_its_last_step_says_and_votes_apart()
 @pytest.mark.parametrize("seed", range(5))
 def test_fold_scores_equal_scikit_learns(seed: int) -> None:
     predictions = random_predictions(seed)
-    scores = metrics.fold_scores(predictions)
+    scores = metrics.score_folds(predictions)
     assert len(scores) == 2 * 2 * 4
     absent = 0
     for score in scores.to_dict("records"):
@@ -133,7 +149,7 @@ def test_fold_scores_equal_scikit_learns(seed: int) -> None:
 
 
 def test_fold_scores_of_one_fold() -> None:
-    scores = metrics.fold_scores(predictions_of(r0=[[True, True, False, True]]))
+    scores = metrics.score_folds(predictions_of(r0=[[True, True, False, True]]))
     assert scores.to_dict("records") == [
         {
             "architecture": "r0",
@@ -148,9 +164,20 @@ def test_fold_scores_of_one_fold() -> None:
     ]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_of_labels_equal_scikit_learns(seed: int) -> None:
+    for _, own in random_predictions(seed).groupby(metrics.KEYS):
+        scores = metrics.score_labels(own)
+        expected = precision_recall_fscore_support(
+            own["truth"], own["prediction"], labels=list(scores.index), average=None, zero_division=np.nan
+        )
+        found = scores[["precision", "recall", "f1", "tracks"]].to_numpy().T
+        np.testing.assert_allclose(found, np.array(expected, float), rtol=1e-12)
+
+
 def test_confusion_counts_by_truth_and_prediction_over_the_labels_of_either() -> None:
     rows = pd.DataFrame({"truth": ["b", "b", "a", "b"], "prediction": ["b", "c", "c", "c"]})
-    table = metrics.confusion(rows)
+    table = metrics.count_confusions(rows)
     assert list(table.index) == list(table.columns) == LABELS
     assert table.to_numpy().tolist() == [[0, 0, 1], [0, 1, 2], [0, 0, 0]]
 
@@ -160,7 +187,7 @@ def test_summary_has_mean_and_std_over_folds_with_ddof_1_in_the_papers_order() -
         mcclstm=[[True, True], [True, False], [True, True]],
         r3=[[True, False], [False, False], [True, True], [True, False]],
     )
-    table = metrics.summary(predictions, "my own").set_index("architecture")
+    table = metrics.summarise(predictions, "my own").set_index("architecture")
     assert list(table.index) == ["r3", "mcclstm"]
     assert table["system"].tolist() == ["R3: CNNs (T+P+B)", "MCCLSTM: CNNs (T+P+B) + LSTM"]
     assert table["folds"].tolist() == [4, 3]
@@ -186,14 +213,14 @@ def test_summary_sets_the_papers_figures_beside_ours(
     dataset: str, r3: tuple[float, float], mcclstm: tuple[float, float]
 ) -> None:
     predictions = predictions_of(r3=[[True], [False]], mcclstm=[[True], [True]])
-    table = metrics.summary(predictions, dataset).set_index("architecture")
+    table = metrics.summarise(predictions, dataset).set_index("architecture")
     assert tuple(table.loc["r3", ["paper", "paper_std"]]) == r3
     assert tuple(table.loc["mcclstm", ["paper", "paper_std"]]) == mcclstm
 
 
 def test_as_markdown_without_figures_of_the_paper() -> None:
-    table = metrics.summary(predictions_of(r0=[[True], [False]]), "my own")
-    assert summary.scores_as_markdown(table) == (
+    table = metrics.summarise(predictions_of(r0=[[True], [False]]), "my own")
+    assert summary.format_scores(table) == (
         "| system | folds | accuracy % | majority vote % | balanced accuracy % | macro F1 % |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         "| R0: CNNs (T) | 2 | 50.0 ± 70.7 | 100.0 | 50.0 | 50.0 |\n"
@@ -201,8 +228,8 @@ def test_as_markdown_without_figures_of_the_paper() -> None:
 
 
 def test_as_markdown_leaves_blank_what_the_paper_lacks_and_the_std_of_one_fold() -> None:
-    table = metrics.summary(predictions_of(r0=[[True]], mlp=[[True]]), "ballroom")
-    assert summary.scores_as_markdown(table).splitlines()[2:] == [
+    table = metrics.summarise(predictions_of(r0=[[True]], mlp=[[True]]), "ballroom")
+    assert summary.format_scores(table).splitlines()[2:] == [
         "| R0: CNNs (T) | 1 | 100.0 | 100.0 | 100.0 | 100.0 | 81.8 ± 4.7 |",
         "| MLP | 1 | 100.0 | 100.0 | 100.0 | 100.0 |  |",
     ]
@@ -210,11 +237,11 @@ def test_as_markdown_leaves_blank_what_the_paper_lacks_and_the_std_of_one_fold()
 
 def test_what_is_no_system_comes_last_under_its_own_name() -> None:
     predictions = predictions_of(**{"a reference": [[True], [False]], "mlp": [[True], [True]]})
-    assert metrics.summary(predictions, "ballroom")["system"].tolist() == ["MLP", "a reference"]
+    assert metrics.summarise(predictions, "ballroom")["system"].tolist() == ["MLP", "a reference"]
 
 
 def rows_of(folds: list[int], groups: list[str], seeds: int = 1) -> pd.DataFrame:
-    """What `leak` and `same_tracks` read of predictions.csv."""
+    """The columns of predictions.csv that `explain_leak` and `explain_fixed_split` read."""
     return pd.concat([pd.DataFrame({"seed": seed, "fold": folds, "group": groups}) for seed in range(seeds)])
 
 
@@ -223,11 +250,11 @@ def test_cautions_say_what_figures_are_not():
         rows_of(fold, ["", "", ""]).assign(architecture=name) for name, fold in (("r2", [0, 1, 2]), ("r3", [0, 1, 1]))
     )
     config = {"split": "random", "shuffle_labels": True, "on_validation": True}
-    folds, shuffled, validation = summary.cautions(rows, config, "mine")
+    folds, shuffled, validation = summary.list_cautions(rows, config, "mine")
     assert folds == "the systems were not tested on the same folds (R2 3, R3 2): their figures do not compare."
     assert "has to be at chance" in shuffled and "validation tracks" in validation
     same = rows[rows["architecture"] == "r2"]
-    assert summary.cautions(same, {"split": "random", "shuffle_labels": False}, "mine") == []
+    assert summary.list_cautions(same, {"split": "random", "shuffle_labels": False}, "mine") == []
 
 
 @pytest.mark.parametrize(
@@ -248,11 +275,12 @@ def test_cautions_say_what_figures_are_not():
 def test_a_leaky_split_is_called_so(
     rows: pd.DataFrame, dataset: str, split: str, on_both_sides: int, words: str
 ) -> None:
-    found = summary.leak(rows, dataset, split, on_both_sides)
+    found = summary.explain_leak(rows, dataset, split, on_both_sides)
     assert re.search(words, found)
 
 
 def test_seeds_of_a_fixed_split_are_said_to_share_their_tracks() -> None:
     words = "The split is fixed: its 3 folds are one, learnt from 3 draws of the initial weights."
-    assert summary.same_tracks(rows_of([0, 0], ["", ""], seeds=3)) == words
-    assert summary.same_tracks(rows_of([0, 0], ["", ""])) == summary.same_tracks(rows_of([0, 1], ["", ""], 3)) == ""
+    assert summary.explain_fixed_split(rows_of([0, 0], ["", ""], seeds=3)) == words
+    assert summary.explain_fixed_split(rows_of([0, 0], ["", ""])) == ""
+    assert summary.explain_fixed_split(rows_of([0, 1], ["", ""], seeds=3)) == ""

@@ -13,7 +13,7 @@ from mcc_zoo.experiment import summary
 
 def test_without_shared_tracks_it_is_the_plain_t_test(rng):
     differences = rng.normal(0.03, 0.05, size=10)
-    found = significance.difference(differences, test_share=0)
+    found = significance.assess_differences(differences, test_share=0)
     plain = stats.ttest_1samp(differences, 0)
     assert found.t_test == pytest.approx(plain.pvalue)
     assert (found.low, found.high) == pytest.approx(plain.confidence_interval(0.95))
@@ -22,7 +22,7 @@ def test_without_shared_tracks_it_is_the_plain_t_test(rng):
 
 def test_shared_tracks_shrink_t_by_hand_arithmetic(rng):
     differences = rng.normal(0.03, 0.05, size=30)
-    found = significance.difference(differences, test_share=1 / 8)
+    found = significance.assess_differences(differences, test_share=1 / 8)
     t = stats.ttest_1samp(differences, 0).statistic * np.sqrt((1 / 30) / (1 / 30 + 1 / 8))
     assert found.t_test == pytest.approx(2 * stats.t.sf(abs(t), 29))
     assert (
@@ -33,31 +33,31 @@ def test_shared_tracks_shrink_t_by_hand_arithmetic(rng):
 
 
 def test_wilcoxon_is_exact_where_all_differ_one_way():
-    found = significance.difference(np.array([0.01, 0.02, 0.03, 0.04, 0.05]), 1 / 8)
+    found = significance.assess_differences(np.array([0.01, 0.02, 0.03, 0.04, 0.05]), 1 / 8)
     assert found.wilcoxon == pytest.approx(2 / 2**5)
 
 
 @pytest.mark.parametrize(("value", "p"), [(0.0, 1.0), (0.1, 0.0)])
 def test_differences_without_a_spread(value, p):
-    found = significance.difference(np.full(5, value), 1 / 8)
+    found = significance.assess_differences(np.full(5, value), 1 / 8)
     assert (found.mean, found.low, found.high, found.t_test) == (value, value, value, p)
     assert found.effect == (np.inf if value else 0)
 
 
 def test_a_track_more_in_each_fold_is_no_spread():
-    found = significance.difference(np.array([0.6 - 0.575, 0.575 - 0.55, 0.55 - 0.525, 0.525 - 0.5]), 1 / 8)
+    found = significance.assess_differences(np.array([0.6 - 0.575, 0.575 - 0.55, 0.55 - 0.525, 0.525 - 0.5]), 1 / 8)
     assert (found.mean, found.effect, found.t_test) == (pytest.approx(0.025), np.inf, 0)
 
 
 def test_one_fold_is_refused():
     with pytest.raises(ValueError, match="differences of 1 fold: two at least"):
-        significance.difference(np.array([0.1]), 1 / 8)
+        significance.assess_differences(np.array([0.1]), 1 / 8)
 
 
 def test_holm_needs_every_smaller_p_to_hold():
     # by hand: 4 * 0.005, 3 * 0.01, then 2 * 0.03, and 1 * 0.04 is raised to the one before
-    assert significance.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert significance.holm([0.6, 0.7]) == pytest.approx([1, 1])
+    assert significance.correct_by_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert significance.correct_by_holm([0.6, 0.7]) == pytest.approx([1, 1])
 
 
 def predictions(right: dict[str, list[list[int]]], per_fold: int = 10) -> pd.DataFrame:
@@ -76,16 +76,16 @@ def predictions(right: dict[str, list[list[int]]], per_fold: int = 10) -> pd.Dat
 
 def test_claims_are_compared_on_the_seeds_of_which_both_have_all_folds():
     rows = predictions({"r2": [[5, 6, 7, 5], [6, 6, 6, 6]], "r3": [[7, 7, 7, 6], [9, 7, 6]], "mlp": [[1, 1, 1, 1]]})
-    table = significance.compare(rows)
+    table = significance.compare_systems(rows)
     assert table[["worse", "better", "folds"]].values.tolist() == [["r2", "r3", 4]]
     assert table["mean"][0] == pytest.approx(np.mean([2, 1, 0, 1]) / 10)
-    expected = significance.difference(np.array([2, 1, 0, 1]) / 10, 10 / 20)
+    expected = significance.assess_differences(np.array([2, 1, 0, 1]) / 10, 10 / 20)
     assert table["t_test"][0] == table["holm"][0] == pytest.approx(expected.t_test)
-    assert significance.compare(predictions({"r2": [[5]], "r3": [[5]]})).empty
+    assert significance.compare_systems(predictions({"r2": [[5]], "r3": [[5]]})).empty
 
 
 def test_share_of_test_tracks_is_one_eighth_of_ten_equal_folds():
-    assert significance.share_of_test_tracks(predictions({"r2": [[5] * 10]})) == pytest.approx(1 / 8)
+    assert significance.compute_test_share(predictions({"r2": [[5] * 10]})) == pytest.approx(1 / 8)
 
 
 @pytest.mark.slow
@@ -94,26 +94,26 @@ def test_correction_keeps_false_finds_rare_where_the_plain_test_does_not():
     rng = np.random.default_rng(0)
     shared = np.sqrt(0.1)
     draws = rng.normal(size=(2_000, 30)) * np.sqrt(1 - shared**2) + shared * rng.normal(size=(2_000, 1))
-    corrected = np.mean([significance.difference(row, 1 / 8).t_test < 0.05 for row in draws])
+    corrected = np.mean([significance.assess_differences(row, 1 / 8).t_test < 0.05 for row in draws])
     plain = np.mean([stats.ttest_1samp(row, 0).pvalue < 0.05 for row in draws])
     assert corrected < 0.06 < 0.2 < plain
 
 
 def test_the_table_says_points_and_small_p_in_words():
     rows = predictions({"r2": [[5, 6, 7, 5] * 2], "r3": [[7, 7, 7, 6] * 2]})
-    lines = summary.differences_as_markdown(significance.compare(rows)).splitlines()
+    lines = summary.format_differences(significance.compare_systems(rows)).splitlines()
     assert len(lines) == 3
     assert lines[2].startswith("| R3 over R2 | 8 | +10.0 (")
-    assert summary.differences_as_markdown(pd.DataFrame()) == ""
-    assert summary.probability(0.00004) == "< 0.001"
-    assert summary.probability(0.0449) == "0.045"
+    assert summary.format_differences(pd.DataFrame()) == ""
+    assert summary.format_p_value(0.00004) == "< 0.001"
+    assert summary.format_p_value(0.0449) == "0.045"
 
 
 def test_a_fixed_split_is_not_tested_since_its_seeds_share_their_test_tracks():
-    assert significance.compare(predictions({"r2": [[5], [6], [5], [4]], "r3": [[7], [8], [7], [9]]})).empty
+    assert significance.compare_systems(predictions({"r2": [[5], [6], [5], [4]], "r3": [[7], [8], [7], [9]]})).empty
 
 
 def test_what_is_no_system_keeps_its_name_in_the_table():
     rows = predictions({"a reference": [[5, 6, 7, 5]], "r3": [[7, 7, 7, 6]]})
-    table = summary.differences_as_markdown(significance.compare(rows, [("a reference", "r3")]))
+    table = summary.format_differences(significance.compare_systems(rows, [("a reference", "r3")]))
     assert table.splitlines()[2].startswith("| R3 over a reference | 4 | +10.0 (")

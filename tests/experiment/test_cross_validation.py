@@ -84,7 +84,7 @@ def test_columns_are_those_of_the_contract(run):
     assert splits[["architecture", "seed", "fold"]].values.tolist() == [
         [architecture, 0, fold] for architecture in ("r4", "mlp") for fold in range(3)
     ]
-    scores = metrics.fold_scores(written).set_index(["architecture", "seed", "fold"])
+    scores = metrics.score_folds(written).set_index(["architecture", "seed", "fold"])
     np.testing.assert_allclose(splits["accuracy"], scores.loc[splits.set_index(scores.index.names).index, "accuracy"])
     assert (splits["train"] + splits["validation"] + splits["test"] == 18).all()
 
@@ -112,7 +112,7 @@ def test_the_mean_and_std_are_those_of_the_training_tracks(corpus, run):
 def test_a_fold_keeps_the_taggrams_of_the_surest_right_and_wrong_track(run):
     run_dir, predictions = run
     for (fold, architecture), rows in predictions.groupby(["fold", "architecture"]):
-        unit = run_folder.unit_dir(run_dir, 0, fold, architecture)
+        unit = run_folder.fold_dir(run_dir, 0, fold, architecture)
         assert (unit / fold_details.FILTERS).exists() == (architecture == "r4")  # an MLP has no channels
         kept = fold_details.read_taggrams(unit / fold_details.TAGGRAMS)
         surest = rows.assign(sure=rows[["high", "low"]].max(axis=1), right=rows["truth"] == rows["prediction"])
@@ -122,7 +122,7 @@ def test_a_fold_keeps_the_taggrams_of_the_surest_right_and_wrong_track(run):
             row = expected.loc[track.is_right]
             assert (track.path, track.truth, track.prediction) == (row["path"], row["truth"], row["prediction"])
             assert track.probability == pytest.approx(row["sure"])
-            tags = pooling.track_probabilities(track.windows, architecture == "r4")
+            tags = pooling.pool_taggrams(track.windows, architecture == "r4")
             np.testing.assert_allclose(tags, row[track.labels].to_numpy(float), atol=1e-4)
 
 
@@ -235,18 +235,18 @@ def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path
     settings = dataclasses.replace(SETTINGS, architectures=("r2", "r4"), recipe=recipe, split=str(tmp_path))
     both = cross_validation.cross_validate(corpus, settings, tmp_path / "both", device="cpu", quiet=True)
     table = pd.read_csv(tmp_path / "both" / "folds.csv")
-    with np.load(run_folder.unit_dir(tmp_path / "both", 0, 0, "r2") / CHANNELS) as kept:
+    with np.load(run_folder.fold_dir(tmp_path / "both", 0, 0, "r2") / CHANNELS) as kept:
         weights = dict(kept)
     assert {name: weight.shape for name, weight in weights.items()} == {
         "T.0": (1, 60, 1, 32), "T.1": (32,), "P.0": (32, 1, 1, 32), "P.1": (32,),
         "fusion.0": (960, 200), "fusion.1": (200,),
     }  # fmt: skip
-    filters = fold_details.read_filters(run_folder.unit_dir(tmp_path / "both", 0, 0, "r2") / fold_details.FILTERS)
+    filters = fold_details.read_filters(run_folder.fold_dir(tmp_path / "both", 0, 0, "r2") / fold_details.FILTERS)
     assert list(filters) == ["P", "T"]
     np.testing.assert_allclose(filters["T"], weights["T.0"][:, :, 0], rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(filters["P"], weights["P.0"][:, :, 0], rtol=1e-3, atol=1e-6)
     best = dict(zip(table["architecture"], table["best_epoch"], strict=True))
-    assert run_folder.best_epochs(tmp_path / "both", "r4") == (best["r4"], best["r2"])
+    assert run_folder.find_best_epochs(tmp_path / "both", "r4") == (best["r4"], best["r2"])
     alone = dataclasses.replace(settings, architectures=("r4",))  # whose channels are trained on the way
     found = cross_validation.cross_validate(corpus, alone, tmp_path / "alone", device="cpu", quiet=True)
     expected = both[both["architecture"] == "r4"].reset_index(drop=True)
@@ -257,7 +257,7 @@ def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path
     monkeypatch.setattr("mcc_zoo.experiment.fold.LEARNT", 0.0)  # no channels beat that
     unlearnt = cross_validation.cross_validate(corpus, alone, tmp_path / "unlearnt", device="cpu", quiet=True)
     pd.testing.assert_frame_equal(unlearnt, other, atol=1e-4, rtol=1e-4)
-    assert run_folder.best_epochs(tmp_path / "unlearnt", "r4")[1] == 0
+    assert run_folder.find_best_epochs(tmp_path / "unlearnt", "r4")[1] == 0
 
 
 @pytest.mark.slow
@@ -296,7 +296,7 @@ def test_lists_fix_one_split_for_every_seed(corpus, tmp_path):
 def test_best_epoch_is_the_median_over_folds(run):
     table = pd.read_csv(run[0] / "folds.csv")
     own = sorted(table.loc[table["architecture"] == "r4", "best_epoch"])
-    assert run_folder.best_epochs(run[0], "r4") == (own[1], 0)
+    assert run_folder.find_best_epochs(run[0], "r4") == (own[1], 0)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_best_epoch_is_the_median_over_folds(run):
 def test_folds_with_a_warm_start_and_without_are_not_mixed(tmp_path, channels, expected):
     rows = [{"architecture": "r4", "best_epoch": 2 if c else 30, "channels_best_epoch": c} for c in channels]
     pd.DataFrame(rows).to_csv(tmp_path / "folds.csv")
-    assert run_folder.best_epochs(tmp_path, "r4") == expected
+    assert run_folder.find_best_epochs(tmp_path, "r4") == expected
 
 
 def test_the_label_prior_knows_how_frequent_labels_are(corpus, tmp_path):

@@ -1,15 +1,11 @@
-"""The page of an experiment: a run folder made by hand, the page parsed, its figures decoded."""
+"""The page of a run: a folder made by hand, the page parsed, its figures decoded."""
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,185 +13,25 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.html_page import Page
+from helpers.run_folders import LABELS, A, B, C, example, small
 from PIL import Image
 
 from mcc_zoo.evaluation import significance
-from mcc_zoo.experiment import fold_details, report
+from mcc_zoo.experiment import report
 from mcc_zoo.experiment.report import figures
-from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.paper import CHANNELS, FILTERS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from playwright.sync_api import Page as Tab
 
-A, B, C = LABELS = ('<rock&"', "Forró", r"$\pop{$ 5")
-MISTAKES = {"r3": (0, 1, 2), "mcclstm": (0, 0, 1)}  # by fold: that many of the first tracks are labelled wrongly
-NORM, BANDS = "largest norm first", "mel band of the filter, low to high"
-VOID = {"meta", "link", "img"}
 PICTURES = ("taggram-right", "taggram-wrong", "filters-P", "filters-T", "filters-B")
-
-
-class Page(HTMLParser):
-    """What a browser would see of a page, and whether its tags match."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.source = source
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.tables: list[list[list[str]]] = []
-        self.text = ""
-        self.feed(source)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" in self.open:
-            return
-        self.text += data
-        if {"td", "th"} & set(self.open):
-            self.tables[-1][-1][-1] += data.replace("\N{NO-BREAK SPACE}", " ")
-
-    def find(self, tag: str, /, **attributes: str | None) -> list[dict[str, str | None]]:
-        """The attributes of each such element."""
-        return [found for name, found in self.tags if name == tag and attributes.items() <= found.items()]
-
-    def pictures(self) -> list[bytes]:
-        """The decoded data URIs."""
-        sources = [str(image["src"]) for image in self.find("img")]
-        assert all(source.startswith("data:image/png;base64,") for source in sources)
-        return [base64.b64decode(source.partition(",")[2], validate=True) for source in sources]
-
-
-@dataclass
-class Experiment:
-    """A run folder to be, with settings to bend."""
-
-    mistakes: dict[str, Sequence[int]] = field(default_factory=lambda: dict(MISTAKES))
-    seeds: int = 2
-    split: str = "grouped"
-    groups: str = "kept"
-    epochs: Sequence[int] = (3, 5, 4)
-    pictures: bool = True
-    labels: Sequence[str] = LABELS
-    config: dict[str, Any] = field(default_factory=dict)
-    refused: Sequence[tuple[str, str]] = ()
-
-    def group(self, fold: int, place: int) -> str:
-        """An artist's name: all of a fold's tracks are theirs, or a track in every fold, or nobody knows."""
-        return {"kept": f"artist {fold}", "torn": f"artist {place}", "unknown": ""}[self.groups]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of predictions.csv, four tracks a fold; the majority vote is always the first label's."""
-        first, second, third = self.labels
-        truths, wrong = (first, first, second, third), {0: second, 1: third}
-        rows: list[dict[str, Any]] = [
-            {
-                "seed": seed,
-                "fold": fold,
-                "architecture": architecture,
-                "path": f"{fold}/{place}.wav",
-                "group": self.group(fold, place),
-                "truth": truth,
-                "prediction": wrong[place] if place < mistakes else truth,
-                "majority_vote": first,
-                "chunks": 8,
-                "chunks_right": 8 if place >= mistakes else 3,
-                **dict.fromkeys(self.labels, 0.2),
-            }
-            for architecture, folds in self.mistakes.items()
-            for seed in range(self.seeds)
-            for fold, mistakes in enumerate(folds)
-            for place, truth in enumerate(truths)
-        ]
-        for row in rows:  # later folds and tracks are surer
-            row[row["prediction"]] = 0.4 + 0.05 * sum(map(int, row["path"].removesuffix(".wav").split("/")))
-        return rows
-
-    def write(self, folder: Path) -> Path:
-        """Write the run's files as an experiment leaves them."""
-        folder.mkdir()
-        predictions = pd.DataFrame(self.rows())
-        predictions.to_csv(folder / "predictions.csv", index=False)
-        units = predictions[["seed", "fold", "architecture"]].drop_duplicates()
-        units.assign(best_epoch=2, seconds=700.5).to_csv(folder / "folds.csv", index=False)
-        for seed, fold, architecture in units.to_numpy().tolist() if self.epochs else ():
-            own = folder / "units" / f"seed{seed}-fold{fold}-{architecture}"
-            own.mkdir(parents=True)
-            history(self.epochs[fold]).to_csv(own / "history.csv", index=False)
-            if self.pictures:
-                rows = predictions.query("seed == @seed and fold == @fold and architecture == @architecture")
-                windows = [taggrams(len(self.labels))] * len(rows)
-                fold_details.write_taggrams(own, rows.to_dict("records"), windows, self.labels)
-                np.savez_compressed(own / fold_details.FILTERS, **filters())
-        pd.DataFrame(self.refused, columns=["path", "reason"]).to_csv(folder / "refused.csv", index=False)
-        config = {
-            "split": self.split,
-            "shuffle_labels": False,
-            "recipe": {"name": "tuned", "learning_rate": 0.001},
-            "front_end": {"sample_rate": 44_100},
-            "tracks": 12,
-            "versions": {"mcc_zoo": "0.1.0", "keras": "3.99.1"},
-            "started": [
-                {"date": "2031-02-03T04:05:06+00:00", "command": "python -m experiments.demo --folds=3"},
-                {"date": "2031-02-04T04:05:06+00:00", "command": 'python -m experiments.demo --note="<b>"'},
-            ],
-            **self.config,
-        }
-        (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
-        return folder
-
-
-def history(epochs: int) -> pd.DataFrame:
-    """A history.csv."""
-    steps = np.arange(1.0, epochs + 1)
-    return pd.DataFrame(
-        {
-            "loss": 2 / steps,
-            "tags_accuracy": 1 - 1 / (1 + steps),
-            "tags_cross_entropy": 1 / steps,
-            "val_tags_accuracy": 1 - 1 / (2 + steps),
-            "val_tags_cross_entropy": 1.5 / steps,
-        }
-    )
-
-
-def taggrams(labels: int) -> list[np.ndarray]:
-    """Two windows of a track, of eight chunks in all."""
-    chunks = np.random.default_rng(0).dirichlet(np.ones(labels), size=8)
-    return [chunks[:5], chunks[5:]]
-
-
-def filters() -> dict[str, np.ndarray]:
-    """The filters of Table 1's channels."""
-    draw = np.random.default_rng(0).normal
-    return {name: draw(size=(*channel.kernel, FILTERS)).astype(np.float16) for name, channel in CHANNELS.items()}
 
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are made but not drawn, which is what takes the time."""
-    monkeypatch.setattr(figures, "png", lambda figure: b"PNG")
-
-
-def small(**settings: Any) -> Experiment:
-    """One system without histories, so that few figures are drawn."""
-    return Experiment(**{"mistakes": {"r3": MISTAKES["r3"]}, "epochs": (), **settings})
+    monkeypatch.setattr(figures, "encode_png", lambda figure: b"PNG")
 
 
 def page_of(folder: Path, dataset: str = "demo") -> Page:
@@ -204,14 +40,13 @@ def page_of(folder: Path, dataset: str = "demo") -> Page:
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    refused = [("bad/<one>.wav", 'bad/<one>.wav: is empty: "replace" it'), ("bad/two.wav", "bad/two.wav: 2 bytes")]
-    return Experiment(refused=refused).write(tmp_path_factory.mktemp("results") / "tuned & grouped")
+def report_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return example().write(tmp_path_factory.mktemp("results") / "tuned & grouped")
 
 
 @pytest.fixture(scope="module")
-def page(run_dir: Path) -> Page:
-    return page_of(run_dir, "gtzan")
+def page(report_dir: Path) -> Page:
+    return page_of(report_dir, "gtzan")
 
 
 def test_page_asks_nothing_of_the_network(page: Page) -> None:
@@ -234,9 +69,9 @@ def test_page_suits_phones_and_both_colour_schemes(page: Page) -> None:
     assert page.source.count('<div class="scroll"><table') == page.source.count("<table") == 5
 
 
-def test_figures_are_those_of_the_folder_and_of_sane_size(run_dir: Path, page: Page) -> None:
-    assert not list(run_dir.rglob("*.part"))
-    files = {path.name: path.read_bytes() for path in (run_dir / "figures").iterdir()}
+def test_figures_are_those_of_the_folder_and_of_sane_size(report_dir: Path, page: Page) -> None:
+    assert not list(report_dir.rglob("*.part"))
+    files = {path.name: path.read_bytes() for path in (report_dir / "figures").iterdir()}
     systems = ("r3", "mcclstm")
     assert set(files) == {
         "accuracy.png",
@@ -255,7 +90,7 @@ def test_figures_are_those_of_the_folder_and_of_sane_size(run_dir: Path, page: P
 
 def test_labels_are_escaped_everywhere(page: Page) -> None:
     assert "<rock" not in page.source
-    assert "&lt;rock&amp;&quot;" in page.source
+    assert "&lt;rock&amp;&#34;" in page.source
     assert "Forró" in page.text
     assert [row[0] for row in page.tables[2][1:]] == sorted(LABELS)
     assert 'python -m experiments.demo --note="<b>"' in page.text
@@ -283,9 +118,9 @@ def test_table_equals_hand_arithmetic_and_the_papers_figures(page: Page) -> None
     assert "grouped; the tracks of a group (artist, album, link) stay in one fold. 3 groups known" in page.text
 
 
-def test_claims_are_those_of_summary_md(run_dir: Path, page: Page) -> None:
+def test_claims_are_those_of_summary_md(report_dir: Path, page: Page) -> None:
     differences = np.array([0, 1, 1] * 2) / 4  # of the folds' accuracies
-    found = significance.difference(differences, test_share=1)
+    found = significance.assess_differences(differences, test_share=1)
     assert page.tables[1][1][:3] == [
         "MCCLSTM over R3", "6", f"+16.7 ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
     ]  # fmt: skip
@@ -434,7 +269,7 @@ def test_a_second_report_replaces_the_first_and_a_failing_one_leaves_it(
     before = path.read_bytes()
     assert b"<h1>two</h1>" in before
 
-    def disk_is_full(*_: Path) -> Path:
+    def disk_is_full(*_: Path) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr(os, "replace", disk_is_full)
@@ -462,151 +297,12 @@ def test_a_matrix_of_many_labels_is_wider_than_the_page(tmp_path: Path) -> None:
     assert confusion["style"] == "width:198%;max-width:none"  # 27 labels: 2.5 + 27 * 0.42 inches, of 7
 
 
-@pytest.mark.parametrize("name", ["predictions.csv", "folds.csv", "config.json", "refused.csv"])
-def test_a_folder_without_its_files_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
-    folder = small().write(tmp_path / "run")
-    (folder / name).unlink()
-    with pytest.raises(ValueError, match=rf"run holds no {name}: give the folder of a finished run \(results/DATASET"):
-        report.write_report(folder, "demo")
-    assert not (folder / "report.html").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("config.json", b"{", r"config\.json: Expecting property name"),
-        ("folds.csv", b"architecture,seed,fold\nr3,0,0\n", r"folds\.csv: .*not found: \['seconds'\]"),
-        ("folds.csv", b"", r"folds\.csv: No columns to parse from file"),
-        ("predictions.csv", b"path\n\xff\n", r"predictions\.csv: 'utf-8' codec can't decode"),
-        ("refused.csv", b'path,reason\n"x', r"refused\.csv: .*EOF inside string"),
-        ("units/seed0-fold1-r3/taggrams.json", b"[{}]", r"taggrams\.json: does not hold tracks \(KeyError"),
-        ("units/seed0-fold1-r3/taggrams.json", b"[", r"taggrams\.json: Expecting value"),
-        ("units/seed0-fold0-r3/filters.npz", b"PK\3\4", r"filters\.npz: does not hold filters \(BadZipFile"),
-        ("units/seed0-fold0-r3/filters.npz", b"", r"filters\.npz: does not hold filters \(EOFError"),
-        ("units/seed0-fold0-r3/history.csv", b"", r"fold0-r3/history\.csv: No columns to parse from file"),
-    ],
-)
-@pytest.mark.usefixtures("undrawn")
-def test_damaged_files_are_refused_with_a_sentence(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    folder = small(epochs=(3, 5, 4)).write(tmp_path / "run")
-    (folder / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message + ".*: remove it and start the experiment again with the same --run"):
-        report.write_report(folder, "demo")
-    assert not (folder / "report.html").exists()
-
-
-def test_confusion_figure_colours_shares_of_rows_and_prints_counts(run_dir: Path) -> None:
-    run = report.read_run(run_dir, "demo")
-    axes = figures.confusion_figure(run, "r3").axes[0]
-    np.testing.assert_allclose(axes.images[0].get_array(), [[1, 0, 0], [1 / 6, 1 / 2, 1 / 3], [0, 0, 1]])
-    assert [text.get_text() for text in axes.texts] == ["6", "0", "0", "2", "6", "4", "0", "0", "6"]
-    assert axes.texts[3].get_position() == (0, 1)  # column, row
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == run.labels == sorted(LABELS)
-
-
-def test_confusion_figure_has_rows_for_labels_that_only_another_system_names(tmp_path: Path) -> None:
-    folder = Experiment(mistakes={"r0": (0,), "r3": (1,)}, seeds=1).write(tmp_path / "run")
-    table = pd.read_csv(folder / "predictions.csv")
-    table.loc[table["architecture"] == "r0", ["truth", "prediction"]] = A
-    table.to_csv(folder / "predictions.csv", index=False)
-    axes = figures.confusion_figure(report.read_run(folder, "demo"), "r0").axes[0]
-    np.testing.assert_array_equal(axes.images[0].get_array(), [[0, 0, 0], [0, 1, 0], [0, 0, 0]])
-
-
-def test_bold_curve_is_the_mean_while_half_of_the_folds_are_trained() -> None:
-    accuracies = ([0.1], [0.2, 0.4], [0.6, 0.8, 0.9])
-    histories = [history(len(own)).assign(tags_accuracy=own) for own in accuracies]
-    _, accuracy = figures.curves_figure(histories, "R3").axes
-    training, validation = [line for line in accuracy.lines if line.get_linewidth() > 2]
-    assert training.get_label() == "training"
-    np.testing.assert_array_equal(training.get_xdata(), [1, 2])  # of the third epoch there is one fold of three
-    assert np.asarray(training.get_ydata()).tolist() == pytest.approx([0.3, 0.6])
-    assert np.asarray(validation.get_ydata()).tolist() == pytest.approx([2 / 3, 3 / 4])
-    assert len(accuracy.lines) == 8  # a thin one for each fold besides
-
-
-def test_accuracy_figure_shows_every_fold_and_the_papers_mean(run_dir: Path) -> None:
-    axes = figures.accuracy_figure(report.read_run(run_dir, "ballroom")).axes[0]
-    *of_systems, of_paper = axes.collections
-    medians, points = of_systems[::2], of_systems[1::2]  # six folds: no box
-    assert [line[:, 1].tolist() for own in medians for line in own.get_segments()] == [[75, 75], [100, 100]]
-    folds, paper = [np.asarray(own.get_offsets()) for own in points], np.asarray(of_paper.get_offsets())
-    assert [own[:, 1].tolist() for own in folds] == [[100, 75, 50] * 2, [100, 100, 75] * 2]
-    assert [own[:, 0].round().tolist() for own in folds] == [[1] * 6, [2] * 6]
-    assert paper.tolist() == [[1, 89.45], [2, 91.90]]
-
-
-@pytest.mark.parametrize(("seeds", "boxes"), [(2, False), (3, True)])
-def test_systems_get_boxes_from_eight_folds_on(tmp_path: Path, seeds: int, boxes: bool) -> None:
-    folder = Experiment(seeds=seeds).write(tmp_path / "run")  # three folds a seed
-    axes = figures.accuracy_figure(report.read_run(folder, "demo")).axes[0]
-    assert bool(axes.lines) == boxes  # outline, median, whiskers
-
-
-def test_taggrams_are_those_of_the_surest_right_and_wrong_track_of_all_folds(run_dir: Path) -> None:
-    (right_fold, right), (wrong_fold, wrong) = report.read_run(run_dir, "demo").taggrams("r3")
-    assert (right_fold, right.path, right.truth, right.prediction) == ("seed 0, fold 2", "2/3.wav", C, C)
-    assert (wrong_fold, wrong.path, wrong.truth, wrong.prediction) == ("seed 0, fold 2", "2/1.wav", A, C)
-    assert (right.probability, wrong.probability) == pytest.approx((0.65, 0.55))
-    assert wrong.labels == list(LABELS)
-    for found, expected in zip(wrong.windows, taggrams(3), strict=True):
-        np.testing.assert_allclose(found, expected, atol=5e-5)
-
-
-def test_taggram_figure_shows_seconds_labels_and_windows() -> None:
-    label = "a label of many words"
-    track = fold_details.TrackTaggram("x" * 60 + "/end.wav", label, "b", 0.876, [label, "b"], taggrams(2))
-    figure = figures.taggram_figure(track, 1.5, so_far=True)
-    axes = figure.axes[0]
-    np.testing.assert_array_equal(axes.images[0].get_array(), np.concatenate(taggrams(2)).T)
-    assert axes.images[0].get_clim() == (0, 1)
-    assert axes.images[0].get_extent() == [0, 12, 1.5, -0.5]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a label of many…", "b"]
-    assert [line.get_xdata() for line in axes.lines] == [[7.5, 7.5]]
-    name, labels = figure.get_suptitle().split("\n")
-    assert name.startswith("…xxx") and name.endswith("x/end.wav") and len(name) == 50
-    assert labels == "true: a label of many…, given: b (88 %)"
-
-
-@pytest.mark.parametrize(
-    ("shape", "labels"),
-    [
-        ((3, 1, 4), (f"filter, {NORM}", BANDS, "R3, channel T")),
-        ((1, 5, 4), ("time in ms (5 frames)", f"filter, {NORM}", "R3, channel T")),
-        ((3, 2, 9), ("time in ms (2 frames a filter)", BANDS, f"R3, channel T: row by row, {NORM}")),
-    ],
-)
-def test_filters_figure_sorts_by_norm_on_a_symmetric_scale(shape: tuple[int, ...], labels: tuple[str, ...]) -> None:
-    strengths = np.arange(1.0, shape[2] + 1)  # the last is the largest
-    kernels = np.ones(shape) * strengths * np.where(np.arange(shape[2]) % 2, -1, 1)
-    axes = figures.filters_figure(kernels, FrontEnd(), "R3, channel T").axes[0]
-    picture = axes.images[0].get_array()
-    assert axes.images[0].get_clim() == (-shape[2], shape[2])
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == labels
-    if shape[0] == 1:  # a row a filter, and 5 frames of 1,024 samples at 44,100 Hz
-        assert picture[:, 0].tolist() == [-4, 3, -2, 1]
-        assert axes.images[0].get_extent() == pytest.approx((0, 116.1, 4.5, 0.5), abs=0.01)
-    elif shape[1] == 1:
-        assert picture[0].tolist() == [-4, 3, -2, 1]
-    else:  # eight in the upper row, one below
-        assert picture.shape == (7, 23)
-        assert picture[4:, :2].tolist() == [[9, 9]] * 3 and picture[:3, :2].tolist() == [[1, 1]] * 3
-        assert picture[4:, -2:].tolist() == [[-2, -2]] * 3
-        assert np.ma.getmaskarray(picture)[:, 2].all() and np.ma.getmaskarray(picture)[:3, 3:].all()
-
-
-def test_filters_of_nothing_but_zeros_are_drawn() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert figures.png(figures.filters_figure(np.zeros((1, 60, 32)), FrontEnd(), "dead")).startswith(b"\x89PNG")
-
-
 @pytest.fixture(scope="module")
-def opened(browser: Browser, run_dir: Path, page: Page) -> Iterator[tuple[Tab, list[str]]]:
+def opened(browser: Browser, report_dir: Path, page: Page) -> Iterator[tuple[Tab, list[str]]]:
     """The page on a phone with all that can be opened open, and what it complained of or asked of others."""
     trouble: list[str] = []
     tab = browser.new_page(viewport={"width": 390, "height": 844})
-    address = (run_dir / "report.html").as_uri()
+    address = (report_dir / "report.html").as_uri()
     tab.on("console", lambda message: trouble.append(f"{message.type}: {message.text}"))
     tab.on("pageerror", lambda error: trouble.append(str(error)))
     tab.on("request", lambda asked: None if asked.url.startswith((address, "data:")) else trouble.append(asked.url))

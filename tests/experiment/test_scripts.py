@@ -218,7 +218,7 @@ def test_an_export_says_which_system_it_starts_from(monkeypatch, capsys, tmp_pat
         ("mcclstm", 0, ""),  # the folds' channels had learnt nothing
         ("r3", 0, ""),
     ):
-        monkeypatch.setattr(common.run_folder, "best_epochs", lambda *_, before=before: (2, before))
+        monkeypatch.setattr(common.run_folder, "find_best_epochs", lambda *_, before=before: (2, before))
         with flagsaver.flagsaver(export=export, quiet=False), pytest.raises(Trained):
             common.export_system(None, common.make_settings("music"), tmp_path, pd.DataFrame())
         assert capsys.readouterr().err == said

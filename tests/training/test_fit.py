@@ -323,8 +323,8 @@ def test_devices_that_are_not_there_are_refused(device, message, monkeypatch):
 
 def test_windows_of_a_long_track_are_weighed_by_their_chunks():
     windows = [np.array([[0.8, 0.2], [0.6, 0.4]]), np.array([[0.1, 0.9]])]
-    np.testing.assert_allclose(pooling.track_probabilities(windows, has_lstm=False), [0.5, 0.5])
-    np.testing.assert_allclose(pooling.track_probabilities(windows, has_lstm=True), [1.3 / 3, 1.7 / 3])
+    np.testing.assert_allclose(pooling.pool_taggrams(windows, has_lstm=False), [0.5, 0.5])
+    np.testing.assert_allclose(pooling.pool_taggrams(windows, has_lstm=True), [1.3 / 3, 1.7 / 3])
 
 
 def test_the_bar_says_from_what_a_system_starts(corpus, monkeypatch, capsys):

@@ -1,6 +1,6 @@
-"""Tables, figures and one HTML page of an experiment, from the files of its run folder alone.
+"""Tables, figures and one HTML page of an experiment, made from the files of its run folder alone.
 
-`run` reads the folder, `figures` draws, `page` lays out in `template`.
+`run` reads the folder, `figures` draws, `page` gathers the data of each section for the template `page.html.j2`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ __all__ = ["Run", "read_run", "write_report"]
 
 
 def write_report(run_dir: str | os.PathLike[str], dataset: str) -> Path:
-    """Write a run's figures/*.png and report.html, each whole or not at all.
+    """Write figures/*.png and report.html of a run, each whole or not at all.
 
     Args:
-        run_dir: As `mcc_zoo.experiment.cross_validation.cross_validate` leaves it.
-        dataset: The dataset's name; the paper's figures of the same name stand beside ours.
+        run_dir: The folder of a run that `mcc_zoo.experiment.cross_validation.cross_validate` has finished.
+        dataset: The dataset's name; if the paper has it, the paper's scores stand beside ours.
 
     Returns:
         Path of report.html.
 
     Raises:
         ValueError: The folder is not that of a finished run, or one of its files is damaged.
+        OSError: A file cannot be written.
     """
     run = read_run(run_dir, dataset)
     return run.write("report.html", render(run).encode())

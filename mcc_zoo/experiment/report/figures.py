@@ -21,14 +21,14 @@ from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.paper import short_name
 
 WIDTH = 7.0  # inches of a usual figure
-WIDEST = 40.0  # inches, room for some 90 labels; an unbounded matrix could take gigabytes
-FOLDS_OF_A_BOX = 8  # quartiles of fewer say nothing; their median is drawn alone
-LONGEST_NAME = 16  # characters of a label in a figure; the tables give it whole
+WIDEST = 40.0  # inches, room for some 90 labels; without a bound a matrix could take gigabytes
+FOLDS_OF_A_BOX = 8  # with fewer folds quartiles mean little, and only the median is drawn
+LONGEST_NAME = 16  # characters of a label in a figure; the tables show it in full
 LONGEST_TITLE = 50  # characters of a line above a figure
 HIGHEST = 20.0  # inches, room for some 50 labels of a taggram
 FILTERS_IN_A_ROW = 8
 STYLE: list[Any] = [
-    "default",  # whatever the user's own settings are, a page looks the same everywhere
+    "default",  # the page looks the same whatever the user's own settings are
     {
         "font.size": 14,  # points: some 9 pixels when seven inches are shown on a phone of 360 pixels
         "text.parse_math": False,  # a dollar sign in a label is a dollar sign
@@ -41,11 +41,11 @@ TILTED: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "ancho
 CURVES = {"cross-entropy": "tags_cross_entropy", "accuracy": "tags_accuracy"}
 
 
-def accuracy_figure(run: Run) -> Figure:
+def draw_accuracies(run: Run) -> Figure:
     """Draw the folds' accuracies as points for each system, their median and box, and the paper's mean if any."""
-    figure = _figure(WIDTH, 5.0)
+    figure = _make_figure(WIDTH, 5.0)
     axes = figure.subplots()
-    scores = metrics.fold_scores(run.predictions).set_index("architecture")["accuracy"]
+    scores = metrics.score_folds(run.predictions).set_index("architecture")["accuracy"]
     folds = [100 * scores.loc[[name]].to_numpy() for name in run.systems]
     median: dict[str, Any] = {"color": "black", "linewidth": 2}
     for place, own in enumerate(folds, start=1):
@@ -53,7 +53,7 @@ def accuracy_figure(run: Run) -> Figure:
             axes.boxplot([own], positions=[place], widths=0.6, showfliers=False, medianprops=median, manage_ticks=False)
         else:
             axes.hlines(np.median(own), place - 0.3, place + 0.3, **median)
-        aside = np.linspace(-0.2, 0.2, len(own) + 2)[1:-1]  # so that equal points show
+        aside = np.linspace(-0.2, 0.2, len(own) + 2)[1:-1]  # so that folds of equal accuracy do not cover each other
         points = axes.scatter(place + aside, own, color=BLUE, alpha=0.7, zorder=3, label="a fold")
     places = range(1, len(folds) + 1)
     if run.summary["paper"].notna().any():
@@ -67,11 +67,13 @@ def accuracy_figure(run: Run) -> Figure:
     return figure
 
 
-def confusion_figure(run: Run, architecture: str) -> Figure:
+def draw_confusions(run: Run, architecture: str) -> Figure:
     """Draw a system's confusion matrix (truth, prediction): each row's shares as colours, the counts as figures."""
-    counts = metrics.confusion(run.rows(architecture)).reindex(index=run.labels, columns=run.labels, fill_value=0)
+    counts = metrics.count_confusions(run.select_predictions(architecture)).reindex(
+        index=run.labels, columns=run.labels, fill_value=0
+    )
     width = min(WIDEST, max(WIDTH, 2.5 + 0.42 * len(counts)))
-    figure = _figure(width, 0.95 * width)
+    figure = _make_figure(width, 0.95 * width)
     axes = figure.subplots()
     table = counts.to_numpy()
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
@@ -79,21 +81,21 @@ def confusion_figure(run: Run, architecture: str) -> Figure:
     for (row, column), count in np.ndenumerate(table):
         colour = "white" if shares[row, column] > 0.7 else "black" if count else "gray"
         axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    names = [_shortened(name) for name in counts.index]
+    names = [_shorten(name) for name in counts.index]
     axes.set_xticks(range(len(names)), names, **{"rotation": 90} if len(names) > 6 else TILTED)
     axes.set_yticks(range(len(names)), names)
     axes.set(title=short_name(architecture), xlabel="prediction", ylabel="truth")
     return figure
 
 
-def curves_figure(histories: Sequence[pd.DataFrame], title: str) -> Figure:
-    """Draw training and validation curves, one panel a measure.
+def draw_learning_curves(histories: Sequence[pd.DataFrame], title: str) -> Figure:
+    """Draw training and validation curves, one panel per measure.
 
     Args:
-        histories: One a fold, epochs as rows.
-        title: Its heading.
+        histories: One per fold, epochs as rows.
+        title: The title of the figure.
     """
-    figure = _figure(WIDTH, 7.5)
+    figure = _make_figure(WIDTH, 7.5)
     panels = figure.subplots(len(CURVES), 1, sharex=True)
     for axes, (measure, column) in zip(panels, CURVES.items(), strict=True):
         for part, prefix, colour, line in (("training", "", BLUE, "-"), ("validation", "val_", VERMILION, "--")):
@@ -112,22 +114,22 @@ def curves_figure(histories: Sequence[pd.DataFrame], title: str) -> Figure:
     return figure
 
 
-def taggram_figure(track: TrackTaggram, seconds: float, so_far: bool) -> Figure:
-    """Draw a track's taggram under its name, its label and the label that it was given.
+def draw_track_taggram(track: TrackTaggram, seconds: float, so_far: bool) -> Figure:
+    """Draw the taggram of a track, under its name, its label and the predicted label.
 
     Args:
-        track: Its windows are drawn one after the other.
-        seconds: Of a chunk.
+        track: The track; its windows are drawn one after the other.
+        seconds: Duration of a chunk.
         so_far: As for `draw_taggram`.
     """
-    figure = _figure(WIDTH, min(HIGHEST, 2.6 + 0.42 * len(track.labels)))
+    figure = _make_figure(WIDTH, min(HIGHEST, 2.6 + 0.42 * len(track.labels)))
     starts = np.cumsum([len(window) for window in track.windows])[:-1]
-    labels = [_shortened(label) for label in track.labels]
+    labels = [_shorten(label) for label in track.labels]
     draw_taggram(figure, np.concatenate(track.windows), labels, seconds, starts, so_far)
-    # of a path its end tells more than its beginning
+    # the end of a path says more than its beginning
     name = track.path if len(track.path) <= LONGEST_TITLE else "…" + track.path[1 - LONGEST_TITLE :]
-    given = f"given: {_shortened(track.prediction)} ({100 * track.probability:.0f} %)"
-    figure.suptitle(f"{name}\ntrue: {_shortened(track.truth)}, {given}")
+    given = f"given: {_shorten(track.prediction)} ({100 * track.probability:.0f} %)"
+    figure.suptitle(f"{name}\ntrue: {_shorten(track.truth)}, {given}")
     return figure
 
 
@@ -137,12 +139,12 @@ def draw_taggram(
     """Draw a taggram: time from left to right, the first label on top, probability from 0 to 1 as colour.
 
     Args:
-        figure: Still empty.
+        figure: An empty figure.
         taggram: (chunks, labels) probabilities.
-        labels: Names of its columns.
-        seconds: Of a chunk.
-        starts: Chunks with which a further window begins.
-        so_far: Whether a step is of all chunks up to it, as with an LSTM, or of its own chunk.
+        labels: Names of the taggram's columns.
+        seconds: Duration of a chunk.
+        starts: Numbers of the chunks at which a further window starts; each gets a white line.
+        so_far: Whether a column is the prediction for all chunks so far, as with an LSTM, or for its own chunk.
 
     Returns:
         The axes drawn into.
@@ -158,20 +160,20 @@ def draw_taggram(
     return axes
 
 
-def filters_figure(kernels: np.ndarray, front_end: FrontEnd, title: str) -> Figure:
-    """Draw the filters of a channel, that of the largest norm first: red raises its output, blue lowers it.
+def draw_filters(kernels: np.ndarray, front_end: FrontEnd, title: str) -> Figure:
+    """Draw the filters of a channel, that of the largest norm first. Red raises the output, blue lowers it.
 
-    Filters of one frame, or of one band, are lines of one picture; others are small pictures in rows.
+    Filters of one frame or one band are drawn as the lines of one picture, others as small pictures in rows.
 
     Args:
         kernels: (bands, frames, filters) weights.
-        front_end: Of the chunks that they run over.
-        title: Stands above.
+        front_end: The front end of the chunks that the filters run over.
+        title: The title of the figure.
     """
     kernels = kernels[:, :, np.argsort(-np.linalg.norm(kernels, axis=(0, 1)), kind="stable")]
     bands, frames, filters = kernels.shape
     span = 1_000 * front_end.hop_length / front_end.sample_rate  # ms of a frame
-    figure = _figure(WIDTH, 7.0)
+    figure = _make_figure(WIDTH, 7.0)
     axes = figure.subplots()
     largest = np.abs(kernels).max() or 1.0
     look: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
@@ -183,7 +185,7 @@ def filters_figure(kernels: np.ndarray, front_end: FrontEnd, title: str) -> Figu
         image = axes.imshow(kernels[0].T, extent=(0, frames * span, filters + 0.5, 0.5), **look)
         axes.set(title=title, xlabel=f"time in ms ({frames} frames)", ylabel=f"filter, {order}")
     else:
-        image = axes.imshow(_side_by_side(kernels), origin="lower", interpolation="nearest", **look)
+        image = axes.imshow(_tile(kernels), origin="lower", interpolation="nearest", **look)
         axes.set_xticks([-0.5, frames - 0.5], ["0", f"{frames * span:.0f}"])
         axes.set_yticks([-0.5, bands - 0.5], ["1", str(bands)])
         axes.set(title=f"{title}: row by row, {order}", ylabel=bands_axis)
@@ -192,8 +194,8 @@ def filters_figure(kernels: np.ndarray, front_end: FrontEnd, title: str) -> Figu
     return figure
 
 
-def _side_by_side(kernels: np.ndarray) -> np.ndarray:
-    """Lay (bands, frames, filters) out in rows, the first filter top left in a picture whose origin is bottom left."""
+def _tile(kernels: np.ndarray) -> np.ndarray:
+    """Tile (bands, frames, filters) in rows, the first filter top left in a picture whose origin is bottom left."""
     bands, frames, filters = kernels.shape
     rows = -(-filters // FILTERS_IN_A_ROW)
     sheet = np.full((rows * (bands + 1) - 1, FILTERS_IN_A_ROW * (frames + 1) - 1), np.nan)  # gaps of one stay white
@@ -204,19 +206,19 @@ def _side_by_side(kernels: np.ndarray) -> np.ndarray:
     return sheet
 
 
-def png(figure: Figure) -> bytes:
-    """Draw a figure as PNG."""
+def encode_png(figure: Figure) -> bytes:
+    """Encode a figure as a PNG file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the tables of the page have every script
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # of scripts that the font lacks
         figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
-def _figure(width: float, height: float) -> Figure:
+def _make_figure(width: float, height: float) -> Figure:
     margins = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)  # inches, as the page around may be dark
     return Figure(figsize=(width, height), dpi=120, layout=margins)

@@ -1,4 +1,4 @@
-"""A run folder: what the report reads in it, and writes into it."""
+"""The folder of a run: what the report reads from it and writes to it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ import pandas as pd
 from mcc_zoo.atomic import write_bytes
 from mcc_zoo.evaluation import metrics
 from mcc_zoo.experiment.fold_details import FILTERS, TAGGRAMS, TrackTaggram, read_filters, read_taggrams
+from mcc_zoo.experiment.run_folder import find_fold_files
 from mcc_zoo.features.front_end import FrontEnd
 
 
 @dataclass(frozen=True)
 class Run:
-    """What lies in a run folder.
+    """The content of a run's folder.
 
     Attributes:
-        folder: The run folder.
-        dataset: Its dataset's name.
-        config: config.json.
-        seconds: Of training and testing, all folds together (folds.csv).
-        predictions: predictions.csv.
-        refused: refused.csv: path and reason of each track that was set aside.
+        folder: The folder.
+        dataset: The dataset's name.
+        config: The content of config.json.
+        seconds: Time of training and testing, summed over all folds (folds.csv).
+        predictions: The rows of predictions.csv.
+        refused: The rows of refused.csv: path and reason of each track that was set aside.
     """
 
     folder: Path
@@ -42,8 +43,8 @@ class Run:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """As `mcc_zoo.evaluation.metrics.summary` gives it."""
-        return metrics.summary(self.predictions, self.dataset)
+        """One row per system, as `mcc_zoo.evaluation.metrics.summarise` gives it."""
+        return metrics.summarise(self.predictions, self.dataset)
 
     @property
     def name(self) -> str:
@@ -57,46 +58,47 @@ class Run:
 
     @property
     def front_end(self) -> FrontEnd:
-        """What the systems were trained on."""
+        """The front end of all systems of the run."""
         return FrontEnd(**self.config["front_end"])
 
     @property
     def folds(self) -> int:
-        """How many folds were tested, over all seeds, by at least one system."""
+        """Number of folds, over all seeds, that at least one system was tested on."""
         return len(self.predictions[["seed", "fold"]].drop_duplicates())
 
     @property
     def labels(self) -> list[str]:
         """The labels that occur or are predicted, sorted."""
-        return list(metrics.confusion(self.predictions).index)
+        return list(metrics.count_confusions(self.predictions).index)
 
-    def rows(self, architecture: str) -> pd.DataFrame:
-        """Return a system's predictions over all its folds and seeds."""
+    def select_predictions(self, architecture: str) -> pd.DataFrame:
+        """Select the predictions of one system, over all its folds and seeds."""
         return self.predictions[self.predictions["architecture"] == architecture]
 
-    def histories(self, architecture: str) -> list[pd.DataFrame]:
-        """Return a system's training histories, epochs as rows, of the folds whose folders are still there."""
-        return [_read(path, pd.read_csv) for path in self._of_units(architecture, "history.csv")]
+    def read_histories(self, architecture: str) -> list[pd.DataFrame]:
+        """Read the training histories of one system, epochs as rows; folds whose folders are gone have none."""
+        return [_read(path, pd.read_csv) for path in find_fold_files(self.folder, "history.csv", architecture)]
 
-    def taggrams(self, architecture: str) -> list[tuple[str, TrackTaggram]]:
-        """Return the surest right and the surest wrong track of a system, of all folds that kept theirs.
+    def read_surest_taggrams(self, architecture: str) -> list[tuple[str, TrackTaggram]]:
+        """Read the taggrams of the right and of the wrong prediction of the highest probability of one system.
 
-        Each stands behind the name of its fold, as "seed 0, fold 3"; what no fold has is left out.
+        Returns:
+            The name of the fold, such as "seed 0, fold 3", and the track; empty if no fold kept its taggrams.
         """
-        paths = self._of_units(architecture, TAGGRAMS)
-        kept = [(_fold_name(path), track) for path in paths for track in _read(path, read_taggrams)]
-        sides = ([named for named in kept if named[1].is_right == right] for right in (True, False))
-        return [max(side, key=lambda named: named[1].probability) for side in sides if side]
+        paths = find_fold_files(self.folder, TAGGRAMS, architecture)
+        kept = [(_name_fold(path), track) for path in paths for track in _read(path, read_taggrams)]
+        sides = ([found for found in kept if found[1].is_right == is_right] for is_right in (True, False))
+        return [max(side, key=lambda found: found[1].probability) for side in sides if side]
 
-    def filters(self, architecture: str) -> tuple[str, dict[str, np.ndarray]]:
-        """Return the name of a system's first fold that kept its filters, and the filters; none, where none did."""
-        for path in self._of_units(architecture, FILTERS):
-            return _fold_name(path), _read(path, read_filters)
+    def read_filters(self, architecture: str) -> tuple[str, dict[str, np.ndarray]]:
+        """Read the filters of the first fold of one system that kept them.
+
+        Returns:
+            The name of the fold and for each channel (bands, frames, filters); "" and no channels if none kept them.
+        """
+        for path in find_fold_files(self.folder, FILTERS, architecture):
+            return _name_fold(path), _read(path, read_filters)
         return "", {}
-
-    def _of_units(self, architecture: str, name: str) -> list[Path]:
-        """List a file of the system's folds, of those whose folders are still there and hold it."""
-        return sorted(self.folder.glob(f"units/*-{architecture}/{name}"))
 
     def write(self, name: str, content: bytes) -> Path:
         """Replace a file of the folder, whole or not at all, and return its path."""
@@ -107,7 +109,7 @@ class Run:
 
 
 def read_run(run_dir: str | os.PathLike[str], dataset: str) -> Run:
-    """Read a run folder.
+    """Read the folder of a run.
 
     Args:
         run_dir: As for `write_report`.
@@ -127,8 +129,8 @@ def read_run(run_dir: str | os.PathLike[str], dataset: str) -> Run:
     )
 
 
-def _fold_name(path: Path) -> str:
-    """Tell a fold by the name of its folder: seed0-fold3-r0 is "seed 0, fold 3"."""
+def _name_fold(path: Path) -> str:
+    """Name the fold that a file is of: that of seed0-fold3-r0/history.csv is "seed 0, fold 3"."""
     return re.sub(r"seed(.+)-fold(.+)-.+", r"seed \1, fold \2", path.parent.name)
 
 
