@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from absl import app
 from absl.flags import FLAGS
 from absl.testing import flagsaver
 from conftest import write_tone
@@ -45,6 +46,7 @@ def run_script(monkeypatch, capsys, tmp_path):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [name, *flags])
         capsys.readouterr()
+        app.define_help_flags()  # once, before the flags are saved: absl does not define them again
         with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:  # takes the script's own flags away again
             runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
         printed, code = capsys.readouterr(), ended.value.code
