@@ -35,7 +35,7 @@ def train(
         corpus: As `mcc_zoo.prepare` gives it.
         settings: Seed, recipe, front end and precision are used.
         architecture: The system.
-        epochs: For example the folds' median best epoch (`mcc_zoo.experiment.run_folder.best_epochs`).
+        epochs: For example the folds' median best epoch (`mcc_zoo.experiment.run_folder.find_best_epochs`).
         channels_epochs: Epochs of the system that a warm start takes channels from; `epochs` by default, 0 for no warm
             start.
         device: As for `mcc_zoo.training.devices.make_strategy`.

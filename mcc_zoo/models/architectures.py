@@ -167,7 +167,7 @@ def make_lstm(units: int, recipe: Recipe) -> layers.LSTM:
         units,
         return_sequences=True,
         kernel_initializer=make_kernel_initializer(recipe),
-        recurrent_initializer=make_kernel_initializer(recipe) if literal else "orthogonal",
+        recurrent_initializer=make_kernel_initializer(recipe) if literal else layers.Orthogonal(),
         unit_forget_bias=not literal,
         dropout=recipe.lstm_dropout,
         name="lstm",

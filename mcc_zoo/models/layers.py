@@ -160,6 +160,15 @@ class MeanSoFar(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="mcc_zoo")
+class Orthogonal(keras.initializers.Orthogonal):
+    """`keras.initializers.Orthogonal` that computes in float32: TensorFlow has no QR decomposition in bfloat16."""
+
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Any:
+        """Make a matrix of this shape and dtype."""
+        return ops.cast(super().__call__(shape, "float32"), dtype or keras.config.floatx())
+
+
+@keras.saving.register_keras_serializable(package="mcc_zoo")
 class LSTM(keras.layers.LSTM):
     """`keras.layers.LSTM` that projects all steps' inputs in one product, before its loop.
 
