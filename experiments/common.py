@@ -70,7 +70,7 @@ flags.DEFINE_string("cache_dir", None, "Where log-mel features are kept; RESULTS
 flags.DEFINE_enum(
     "decoder",
     "soundfile",
-    list(decoders.NAMES),
+    list(decoders.DECODERS),
     "Who decodes. av also reads M4A, AAC and WMA (pip install .[av]); tfio is tensorflow-io (pip install .[tfio]).",
 )
 flags.DEFINE_enum(

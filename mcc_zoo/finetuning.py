@@ -29,7 +29,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from mcc_zoo import datasets
-from mcc_zoo.audio.decoders import Name
+from mcc_zoo.audio.decoders import DecoderName
 from mcc_zoo.datasets.splits import Split, applied, draw, too_few
 from mcc_zoo.evaluation import metrics
 from mcc_zoo.experiment import summary
@@ -88,7 +88,7 @@ def finetune(
     seed: int = 0,
     licence: str = "not stated",
     cache_dir: str | os.PathLike[str] | None = None,
-    decoder: Name = "soundfile",
+    decoder: DecoderName = "soundfile",
     quiet: bool = False,
 ) -> Path:
     """Put new labels on an export's descriptor, test it by cross-validation, and export the refit on all tracks.
@@ -137,7 +137,7 @@ def finetune(
     if rare := too_few(tracks, split, folds):
         print(f"warning: {rare}", file=sys.stderr)
     with _kept_or_not(cache_dir) as cache:
-        corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, decoder), quiet)
+        corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
         with progress_bar(quiet) as bar:
             model, trained_epochs, predictions = _tested_and_trained(tagger, corpus, settings, unfreeze, bar)

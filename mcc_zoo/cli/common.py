@@ -16,7 +16,7 @@ import tensorflow as tf
 import typer
 
 from mcc_zoo.audio import checks, folders
-from mcc_zoo.audio.decoders import Name, check
+from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.tagger import Mode, Tagger, load
@@ -48,15 +48,15 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(IMPOSSIBLE)
 
 
-def loaded(export: Path, decoder: Name) -> Tagger:
+def loaded(export: Path, decoder: DecoderName) -> Tagger:
     """Load an export, or end with the reason."""
-    usable(decoder)
+    found = usable(decoder)
     with contextlib.suppress(RuntimeError):  # where TensorFlow has started already, its threads stay as they are
         # Files go through side by side, a core each: more threads for an operation would take the others' cores.
         tf.config.threading.set_intra_op_parallelism_threads(1)
     try:
         with quiet():
-            tagger = load(export, decoder)
+            tagger = load(export, found)
             # Asked once, here, TensorFlow logs nothing between the rows.
             tagger.tag_waveform(np.zeros(tagger.front_end.chunk_samples), tagger.front_end.sample_rate)
     except ExportError as error:
@@ -64,10 +64,10 @@ def loaded(export: Path, decoder: Name) -> Tagger:
     return tagger
 
 
-def usable(decoder: Name) -> None:
-    """End with the reason where a decoder is not installed."""
+def usable(decoder: DecoderName) -> Decoder:
+    """Find a decoder, or end with the reason where it is not installed."""
     try:
-        check(decoder)
+        return find_decoder(decoder)
     except ValueError as error:
         fail(f"--{error}")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from mcc_zoo import conversion, datasets
 from mcc_zoo.audio.checks import AudioError
-from mcc_zoo.audio.decoders import Name
+from mcc_zoo.audio.decoders import DecoderName
 from mcc_zoo.cli.common import INTERRUPTED, REFUSED, conclude, fail, listed, loaded, printable, results, say, usable
 from mcc_zoo.cli.output import DESCRIPTORS, TABLES, by_suffix, descriptor_row, row, save, stream_csv, tag_row, tag_table
 from mcc_zoo.cli.taggram_figure import picture, picture_paths, save_picture
@@ -46,7 +46,7 @@ SequenceOption = Annotated[
     ),
 ]
 DecoderOption = Annotated[
-    Name,
+    DecoderName,
     typer.Option(
         help="Who decodes. soundfile: WAV, FLAC, Ogg, MP3 and more. av: these, M4A, AAC and WMA (pip install .[av]). "
         "tfio: tensorflow-io, WAV, FLAC, Ogg and MP3 (pip install .[tfio])."
@@ -342,7 +342,7 @@ def validate(
     """
     if dataset not in (*DATASETS, "manifest"):
         fail(f"DATASET={dataset!r} is not known: choose one of {', '.join(DATASETS)}, manifest")
-    usable(decoder)
+    resolved = usable(decoder)
     with progress_bar(quiet=not sys.stderr.isatty()) as bar:
         task = bar.add_task("checking", total=None)
         try:
@@ -350,7 +350,7 @@ def validate(
                 DATASETS.get(dataset),
                 folder,
                 decode=not headers_only,
-                decoder=decoder,
+                decoder=resolved,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         except datasets.DatasetError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcc_zoo.audio import checks, reading
-from mcc_zoo.audio.decoders import Name
+from mcc_zoo.audio.decoders import Decoder, DecoderName
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.datasets.files import audio_of, list_files
 from mcc_zoo.datasets.readers.manifest import read_manifest
@@ -119,7 +119,7 @@ def check(
     where: Path | str | Sequence[Track],
     *,
     decode: bool = True,
-    decoder: Name = "soundfile",
+    decoder: DecoderName | Decoder = "soundfile",
     progress: Callable[[int, int], None] | None = None,
 ) -> Check:
     """Compare a copy with what it should be: missing, extra and unreadable files, and counts.

@@ -18,7 +18,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from mcc_zoo.audio import checks
-from mcc_zoo.audio.decoders import Name, check
+from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.datasets import Track
 from mcc_zoo.features.framing import samples_of
@@ -73,12 +73,13 @@ class FeatureCache:
         ValueError: The decoder is not installed.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], front_end: FrontEnd, decoder: Name = "soundfile") -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], front_end: FrontEnd, decoder: DecoderName | Decoder = "soundfile"
+    ) -> None:
         """Make the folder."""
-        check(decoder)
         self.folder = Path(folder)
         self.front_end = front_end
-        self.decoder = decoder
+        self.decoder = find_decoder(decoder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def features(self, path: str | os.PathLike[str]) -> Features:
@@ -98,7 +99,7 @@ class FeatureCache:
     def _name(self, path: str | os.PathLike[str]) -> str:
         with open(path, "rb") as file:
             content = hashlib.file_digest(file, "sha256")
-        others = [] if self.decoder == "soundfile" else [self.decoder]
+        others = [] if self.decoder.name == "soundfile" else [self.decoder.name]
         content.update(json.dumps([CACHE_FORMAT, asdict(self.front_end), *others]).encode())
         return f"{content.hexdigest()[:40]}.npy"
 

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.audio.checks import AudioError
-from mcc_zoo.audio.decoders import Name, check
+from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.limits import MAX_AMPLITUDE
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.export.metadata import ExportError
@@ -54,9 +54,15 @@ class Tagger:
         decoder: Who decodes files.
     """
 
-    def __init__(self, folder: Path, facts: dict[str, Any], model: keras.Model, decoder: Name = "soundfile") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        facts: dict[str, Any],
+        model: keras.Model,
+        decoder: DecoderName | Decoder = "soundfile",
+    ) -> None:
         """Keep the parts."""
-        self.decoder = decoder
+        self.decoder = find_decoder(decoder)
         self.folder, self.facts, self.model = folder, facts, model
         self.labels: list[str] = facts["labels"]
         self.front_end = FrontEnd(**facts["front_end"])
@@ -266,7 +272,7 @@ def _close_all(decoders: SimpleQueue[IsolatedDecoder]) -> None:
         decoders.get_nowait().close()
 
 
-def load(folder: str | os.PathLike[str], decoder: Name = "soundfile") -> Tagger:
+def load(folder: str | os.PathLike[str], decoder: DecoderName | Decoder = "soundfile") -> Tagger:
     """Load an export.
 
     Args:
@@ -277,10 +283,10 @@ def load(folder: str | os.PathLike[str], decoder: Name = "soundfile") -> Tagger:
         ValueError: The decoder is not installed.
         ExportError: There is no export, or it cannot be read; the message says what is missing.
     """
-    check(decoder)
+    found = find_decoder(decoder)
     path = newest(Path(folder))
     try:
         facts = json.loads((path / FACTS).read_text(encoding="utf-8"))
-        return Tagger(path, facts, keras.models.load_model(path, compile=False), decoder)
+        return Tagger(path, facts, keras.models.load_model(path, compile=False), found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{path} cannot be loaded ({error!r}): is the folder whole?") from error
