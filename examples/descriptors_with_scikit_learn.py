@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     arguments = parser.parse_args()
 
-    tracks = mcc_zoo.datasets.manifest(arguments.manifest)
+    tracks = mcc_zoo.datasets.read_manifest(arguments.manifest)
     results = mcc_zoo.load(arguments.export).tag_files(track.path for track in tracks)
     pairs = list(zip(tracks, progress.track(results, "describing", len(tracks)), strict=True))
     for _, result in pairs:

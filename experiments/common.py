@@ -104,7 +104,7 @@ def settings(dataset: str) -> Settings:
 
 def default_run(asked: Settings) -> str:
     """Name a run after what distinguishes it."""
-    drawn = asked.split in splits.DRAWN
+    drawn = asked.split in splits.SPLIT_NAMES
     split = asked.split if drawn else Path(asked.split).resolve().stem
     parts = [asked.recipe.name, split, FLAGS.front_end, *([f"{asked.folds}folds"] if drawn else [])]
     if asked.front_end.compression != "log10_1p":
@@ -137,10 +137,10 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
             "--split=random, which is leaky if several tracks are of one artist"
         )
     for seed in range(asked.seed, asked.seed + asked.seeds):
-        splits.draw(tracks, asked.split, asked.folds, seed)  # what is impossible is refused before hours of decoding
-    if rare := splits.too_few(tracks, asked.split, asked.folds):
+        splits.draw_splits(tracks, asked.split, asked.folds, seed)  # raises before hours of decoding
+    if rare := splits.describe_rare_label(tracks, asked.split, asked.folds):
         print(f"warning: {rare}", file=sys.stderr)
-    if splits.is_fixed(asked.split):
+    if splits.is_fixed_split(asked.split):
         tracks = in_lists(tracks, Path(asked.split))
     run_dir = Path(FLAGS.results_dir) / dataset / (FLAGS.run or default_run(asked))
     cache = FeatureCache(FLAGS.cache_dir or Path(FLAGS.results_dir) / "cache", asked.front_end, FLAGS.decoder)
@@ -160,14 +160,14 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
 
 def in_lists(tracks: Sequence[Track], lists: Path) -> list[Track]:
     """Keep the tracks that the lists of a fixed split name, and say how the lists and the dataset differ."""
-    fixed = splits.from_lists(tracks, lists)
-    for path, absent in fixed.absent.items():
+    fixed = splits.read_fixed_split(tracks, lists)
+    for path, absent in fixed.missing.items():
         more = f" and {len(absent) - MOST_NAMES} more" if len(absent) > MOST_NAMES else ""
         names = ", ".join(absent[:MOST_NAMES])
         print(f"{path}: {counted(len(absent), 'track')} not there: {names}{more}", file=sys.stderr)
-    if fixed.left_out:
-        print(f"left out, in none of the lists of {lists}: {counted(len(fixed.left_out), 'track')}", file=sys.stderr)
-    left_out = set(fixed.left_out)
+    if fixed.unlisted:
+        print(f"left out, in none of the lists of {lists}: {counted(len(fixed.unlisted), 'track')}", file=sys.stderr)
+    left_out = set(fixed.unlisted)
     return [track for track in tracks if track.name not in left_out]
 
 
@@ -188,7 +188,7 @@ def export_winner(corpus: Corpus, asked: Settings, run_dir: Path, predictions: p
         "epochs": epochs,
         "channels_epochs": before,
         "training_chunks": min(asked.recipe.max_chunks, max(features.chunks for features in corpus.features)),
-        "scores": {**scores, "split": splits.applied(corpus.tracks, asked.split), "seeds": asked.seeds},
+        "scores": {**scores, "split": splits.describe_split(corpus.tracks, asked.split), "seeds": asked.seeds},
         "majority": {"label": label, "percent": percent},
         "command": command_line(),
     }

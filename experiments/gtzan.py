@@ -34,7 +34,7 @@ flags.adopt_module_key_flags(common)
 
 def load() -> tuple[str, list[datasets.Track]]:
     """List the tracks; --split=grouped without an artist would only be called so."""
-    tracks = datasets.gtzan(Path(DATA_DIR.value), ARTISTS.value)
+    tracks = datasets.read_gtzan(Path(DATA_DIR.value), ARTISTS.value)
     if flags.FLAGS.split == "grouped" and not any(track.group for track in tracks):
         raise ValueError(
             f"--split=grouped: no artist is known of {DATA_DIR.value}; put GTZANindex.txt there, or give --artists=FILE"

@@ -22,7 +22,7 @@ from absl import flags
 from experiments import common
 from mcc_zoo import datasets, recipes
 from mcc_zoo.atomic import write_text
-from mcc_zoo.datasets.splits import draw
+from mcc_zoo.datasets.splits import draw_splits
 from mcc_zoo.experiment import cross_validation
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.settings import Settings
@@ -93,7 +93,7 @@ def screen() -> Path:
     """Run the trials and return the table's path."""
     asked = common.settings(f"{Path(MANIFEST.value).stem}-screening")
     folder = Path(flags.FLAGS.results_dir) / asked.dataset
-    tracks = datasets.manifest(Path(MANIFEST.value))
+    tracks = datasets.read_manifest(Path(MANIFEST.value))
     table = folder / "screening.csv"
     for trial in ONLY.value:
         named(trial, TRIALS, "--trials")
@@ -139,7 +139,7 @@ def same_channels(lender: Path, corpus: Corpus, settings: Settings) -> bool:
     """Tell whether a run was of the same tracks, folds and settings, but for levers that concern the LSTM alone."""
     if not (lender / "config.json").exists():
         return False
-    splits = draw(corpus.tracks, settings.split, settings.folds, settings.seed)
+    splits = draw_splits(corpus.tracks, settings.split, settings.folds, settings.seed)
     wanted = json.loads(json.dumps(cross_validation.identity(corpus, settings, splits)))
     there = json.loads((lender / "config.json").read_text(encoding="utf-8"))
     for facts in (wanted, there):

@@ -24,7 +24,7 @@ def tracks() -> list[datasets.Track]:
     """Make the corpus, unless it is there, and list it."""
     with common.progress("making the corpus") as progress:
         manifest = synthetic.make_structure(Path(DATA_DIR.value), songs=SONGS.value, progress=progress)
-    return datasets.manifest(manifest)
+    return datasets.read_manifest(manifest)
 
 
 if __name__ == "__main__":

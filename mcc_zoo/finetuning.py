@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 
 from mcc_zoo import datasets
 from mcc_zoo.audio.decoders import DecoderName
-from mcc_zoo.datasets.splits import Split, applied, draw, too_few
+from mcc_zoo.datasets.splits import Split, describe_rare_label, describe_split, draw_splits
 from mcc_zoo.evaluation import metrics
 from mcc_zoo.experiment import summary
 from mcc_zoo.experiment.corpus import Corpus, prepare
@@ -97,13 +97,13 @@ def finetune(
 
     Args:
         folder: The export: a version's folder, or that of all versions, of which the newest is taken.
-        manifest: CSV file with the columns path, label[, group][, fold], as for `mcc_zoo.datasets.manifest`.
+        manifest: CSV file with the columns path, label[, group][, fold], as for `mcc_zoo.datasets.read_manifest`.
         exports_dir: Where the new export goes.
         name: Of the new export; that of the old one and the manifest's, joined by "_", by default.
         unfreeze: Train all weights, at a tenth of the recipe's rate, from where the new softmax alone has got.
         epochs: Of that training at most, instead of the recipe's; validation tracks choose how many.
         folds: Of the cross-validation, three at least.
-        split: As for `mcc_zoo.datasets.splits.draw`: by group where the manifest has groups.
+        split: As for `mcc_zoo.datasets.splits.draw_splits`: by group where the manifest has groups.
         seed: Draws folds, and the order of training.
         licence: Of the music, for the model card.
         cache_dir: Where log-mel features are kept for a next time; nowhere by default.
@@ -132,9 +132,9 @@ def finetune(
         recipe=_recipe(tagger.facts, epochs),
         front_end=tagger.front_end,
     )
-    tracks = datasets.manifest(Path(manifest))
-    draw(tracks, split, folds, seed)  # what is impossible is refused before hours of decoding
-    if rare := too_few(tracks, split, folds):
+    tracks = datasets.read_manifest(Path(manifest))
+    draw_splits(tracks, split, folds, seed)  # what is impossible is refused before hours of decoding
+    if rare := describe_rare_label(tracks, split, folds):
         print(f"warning: {rare}", file=sys.stderr)
     with _kept_or_not(cache_dir) as cache:
         corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), quiet)
@@ -179,7 +179,7 @@ def _tested_and_trained(
     tagger: Tagger, corpus: Corpus, settings: Settings, unfreeze: bool, bar: Progress
 ) -> tuple[keras.Model, int, pd.DataFrame]:
     """Cross-validate, then train on all tracks: the model, its epochs, and the rows of predictions.csv."""
-    splits = draw(corpus.tracks, settings.split, settings.folds, settings.seed)
+    splits = draw_splits(corpus.tracks, settings.split, settings.folds, settings.seed)
     readings = _readings(tagger.model, corpus, settings, bar)
     rows: list[dict[str, Any]] = []
     losses: list[list[float]] = []  # of each fold and penalty
@@ -296,7 +296,7 @@ def _provenance(
         "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
         "scores": {
             **metrics.export_scores(predictions, settings.dataset, tagger.model.name),
-            "split": applied(corpus.tracks, settings.split),
+            "split": describe_split(corpus.tracks, settings.split),
             "seeds": settings.seeds,
         },
         "majority": {"label": corpus.labels[int(counts.argmax())], "percent": 100 * float(counts.max() / counts.sum())},

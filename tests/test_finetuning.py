@@ -69,7 +69,7 @@ def test_frozen_everything_but_the_softmax_stays(frozen, exported):
 
 
 def test_the_new_labels_are_learnt(frozen, exported, tones):
-    tracks = [track for track in mcc_zoo.datasets.manifest(tones) if track.name != "damaged.wav"]
+    tracks = [track for track in mcc_zoo.datasets.read_manifest(tones) if track.name != "damaged.wav"]
     tagger = mcc_zoo.load(frozen)
     results = list(tagger.tag_files(track.path for track in tracks))
     assert [result.tag for result in results] == [track.label for track in tracks]

@@ -346,7 +346,7 @@ def validate(
     with progress_bar(quiet=not sys.stderr.isatty()) as bar:
         task = bar.add_task("checking", total=None)
         try:
-            found = datasets.check(
+            found = datasets.check_dataset(
                 DATASETS.get(dataset),
                 folder,
                 decode=not headers_only,
@@ -355,9 +355,9 @@ def validate(
             )
         except datasets.DatasetError as error:
             fail(str(error))
-    for line in found.lines():
+    for line in found.format_lines():
         typer.echo(printable(line))
-    if not found.complete:
+    if not found.is_complete:
         raise typer.Exit(REFUSED)
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from rich.progress import TaskID
 
 from mcc_zoo.atomic import write_text
-from mcc_zoo.datasets.splits import Split, draw, groups_on_both_sides
+from mcc_zoo.datasets.splits import Split, count_groups_on_both_sides, draw_splits
 from mcc_zoo.experiment import process_pool, run_folder
 from mcc_zoo.experiment.corpus import Corpus, fingerprint, with_shuffled_labels
 from mcc_zoo.experiment.fold import Job, described, reporting, run_unit
@@ -59,7 +59,7 @@ def cross_validate(
     if settings.shuffle_labels:
         corpus = with_shuffled_labels(corpus, settings.seed)
     seeds = range(settings.seed, settings.seed + settings.seeds)
-    splits = {seed: draw(corpus.tracks, settings.split, settings.folds, seed) for seed in seeds}
+    splits = {seed: draw_splits(corpus.tracks, settings.split, settings.folds, seed) for seed in seeds}
     run_folder.write_config(
         run_dir,
         identity(corpus, settings, splits[settings.seed]),
@@ -67,7 +67,7 @@ def cross_validate(
             "labels": corpus.labels,
             "architectures": settings.architectures,
             "seeds": settings.seeds,
-            "groups_on_both_sides": groups_on_both_sides(corpus.tracks, list(itertools.chain(*splits.values()))),
+            "groups_on_both_sides": count_groups_on_both_sides(corpus.tracks, list(itertools.chain(*splits.values()))),
         },
     )
     write_text(run_dir / "refused.csv", corpus.refused.to_csv(index=False))

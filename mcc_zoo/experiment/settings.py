@@ -21,7 +21,7 @@ class Settings:
         folds: Number of folds.
         seeds: How many times the folds and the weights are drawn anew.
         seed: The first of these seeds.
-        split: As for `mcc_zoo.datasets.splits.draw`.
+        split: As for `mcc_zoo.datasets.splits.draw_splits`.
         recipe: How to train.
         front_end: What to train on.
         precision: Keras dtype policy to train under; what is trained predicts, and is exported, in float32.

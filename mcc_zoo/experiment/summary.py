@@ -20,7 +20,7 @@ def leak(predictions: pd.DataFrame, dataset: str, split: str, on_both_sides: int
     Args:
         predictions: The rows of predictions.csv.
         dataset: Its name; those of the paper and Emotify have groups, whether or not a copy tells them.
-        split: As for `mcc_zoo.datasets.splits.draw`.
+        split: As for `mcc_zoo.datasets.splits.draw_splits`.
         on_both_sides: Groups that are tested and trained or validated on, where folds do not show it: of fixed lists.
     """
     torn, known = groups_in_several_folds(predictions)
@@ -89,7 +89,7 @@ def described(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[str]
 
 
 def split_in_words(split: str) -> str:
-    """Say what a split of `mcc_zoo.datasets.splits.draw` does."""
+    """Say what a split of `mcc_zoo.datasets.splits.draw_splits` does."""
     return {
         "random": "random, by track",
         "grouped": "grouped; the tracks of a group (artist, album, link) stay in one fold",

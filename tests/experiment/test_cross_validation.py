@@ -210,7 +210,7 @@ def test_a_run_is_told_by_its_folds(corpus):
         classes=corpus.classes[order],
     )
     first, same, other = (
-        cross_validation.identity(own, settings, splits.draw(own.tracks, "random", 3, 0))
+        cross_validation.identity(own, settings, splits.draw_splits(own.tracks, "random", 3, 0))
         for own in (corpus, corpus, rolled)
     )
     assert first == same
