@@ -79,18 +79,18 @@ def _make_parser() -> argparse.ArgumentParser:
 
 def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
     """Train and test on each fold of each seed, write folds.csv and predictions.csv, and return the predictions."""
-    tracks = datasets.manifest(asked.manifest)
+    tracks = datasets.read_manifest(asked.manifest)
     seeds = range(asked.seed, asked.seed + asked.seeds)
     if not seeds:
         raise ValueError(f"--seeds={asked.seeds}: at least one is needed")
     if taken := corpus.RESERVED & {track.label for track in tracks}:
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
-    splits.draw(tracks, asked.split, asked.folds, asked.seed)  # what is impossible is refused before the decoding
+    splits.draw_splits(tracks, asked.split, asked.folds, asked.seed)  # raises before the decoding
     tracks, features = read_features(tracks)
     jobs = [
         (seed, fold, split)
         for seed in seeds
-        for fold, split in enumerate(splits.draw(tracks, asked.split, asked.folds, seed))
+        for fold, split in enumerate(splits.draw_splits(tracks, asked.split, asked.folds, seed))
     ]
     scores, predictions = [], []
     for seed, fold, split in progress(jobs, description="folds", disable=not sys.stderr.isatty()):
@@ -159,7 +159,7 @@ def fit_svm(features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray, 
         indices: Of the training and validation tracks; no other track is used.
         seed: Of the inner folds.
     """
-    labels, groups = _list_labels(tracks, indices), splits.group_numbers(tracks)[indices]
+    labels, groups = _list_labels(tracks, indices), splits.number_groups(tracks)[indices]
     most = min(len(set(groups.tolist())), max(Counter(labels.tolist()).values()))
     inner = StratifiedGroupKFold(min(INNER_FOLDS, most), shuffle=True, random_state=seed)
     search = GridSearchCV(Pipeline([("scale", StandardScaler()), ("svc", SVC())]), GRID, cv=inner)

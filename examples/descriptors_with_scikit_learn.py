@@ -27,7 +27,7 @@ def main(
     folds: Annotated[int, typer.Option(help="folds of the cross-validation: --folds 10")] = 5,
 ) -> None:
     """Print the accuracy of an SVM on the descriptors of labelled tracks, and that of the most frequent label."""
-    tracks = mcc_zoo.datasets.manifest(manifest)
+    tracks = mcc_zoo.datasets.read_manifest(manifest)
     results = mcc_zoo.load(export).tag_files(track.path for track in tracks)
     pairs = list(zip(tracks, progress.track(results, "describing", len(tracks)), strict=True))
     for _, result in pairs:

@@ -19,4 +19,4 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the dataset, with on
 flags.adopt_module_key_flags(common)
 
 if __name__ == "__main__":
-    common.main(lambda: ("ballroom", datasets.ballroom(Path(DATA_DIR.value))))
+    common.main(lambda: ("ballroom", datasets.read_ballroom(Path(DATA_DIR.value))))

@@ -74,7 +74,7 @@ flags.DEFINE_string("cache_dir", None, "Folder of the feature cache; RESULTS_DIR
 flags.DEFINE_enum(
     "decoder",
     "soundfile",
-    list(decoders.NAMES),
+    list(decoders.DECODERS),
     "Decoder. av also reads M4A, AAC and WMA (pip install .[av]); tfio is tensorflow-io (pip install .[tfio]).",
 )
 flags.DEFINE_enum(
@@ -108,7 +108,7 @@ def make_settings(dataset: str) -> Settings:
 
 def name_run(settings: Settings) -> str:
     """Name a run by the settings that distinguish it."""
-    drawn = settings.split in splits.DRAWN
+    drawn = settings.split in splits.SPLIT_NAMES
     split = settings.split if drawn else Path(settings.split).resolve().stem
     parts = [settings.recipe.name, split, FLAGS.front_end, *([f"{settings.folds}folds"] if drawn else [])]
     if settings.front_end.compression != "log10_1p":
@@ -141,10 +141,10 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
             "--split=random, which is leaky if several tracks are of one artist"
         )
     for seed in range(settings.seed, settings.seed + settings.seeds):
-        splits.draw(tracks, settings.split, settings.folds, seed)  # raises before hours of decoding
-    if rare := splits.too_few(tracks, settings.split, settings.folds):
+        splits.draw_splits(tracks, settings.split, settings.folds, seed)  # raises before hours of decoding
+    if rare := splits.describe_rare_label(tracks, settings.split, settings.folds):
         print(f"warning: {rare}", file=sys.stderr)
-    if splits.is_fixed(settings.split):
+    if splits.is_fixed_split(settings.split):
         tracks = keep_listed(tracks, Path(settings.split))
     run_dir = Path(FLAGS.results_dir) / dataset / (FLAGS.run or name_run(settings))
     cache = FeatureCache(FLAGS.cache_dir or Path(FLAGS.results_dir) / "cache", settings.front_end, FLAGS.decoder)
@@ -164,14 +164,14 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
 
 def keep_listed(tracks: Sequence[Track], lists: Path) -> list[Track]:
     """Keep the tracks in the lists of a fixed split; print how the lists and the dataset differ."""
-    fixed = splits.from_lists(tracks, lists)
-    for path, absent in fixed.absent.items():
+    fixed = splits.read_fixed_split(tracks, lists)
+    for path, absent in fixed.missing.items():
         more = f" and {len(absent) - MOST_NAMES} more" if len(absent) > MOST_NAMES else ""
         names = ", ".join(absent[:MOST_NAMES])
         print(f"{path}: {counted(len(absent), 'track')} not there: {names}{more}", file=sys.stderr)
-    if fixed.left_out:
-        print(f"left out, in none of the lists of {lists}: {counted(len(fixed.left_out), 'track')}", file=sys.stderr)
-    left_out = set(fixed.left_out)
+    if fixed.unlisted:
+        print(f"left out, in none of the lists of {lists}: {counted(len(fixed.unlisted), 'track')}", file=sys.stderr)
+    left_out = set(fixed.unlisted)
     return [track for track in tracks if track.name not in left_out]
 
 

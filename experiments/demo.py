@@ -24,8 +24,8 @@ flags.adopt_module_key_flags(common)
 def load_tracks() -> list[datasets.Track]:
     """Make the corpus if it is missing, and list its tracks."""
     with common.show_progress("making the corpus") as progress:
-        manifest = synthetic.make(Path(DATA_DIR.value), tracks_per_dance=TRACKS.value, progress=progress)
-    return datasets.manifest(manifest)
+        manifest = synthetic.make_demo(Path(DATA_DIR.value), tracks_per_dance=TRACKS.value, progress=progress)
+    return datasets.read_manifest(manifest)
 
 
 if __name__ == "__main__":

@@ -18,4 +18,4 @@ LABELS = flags.DEFINE_enum("labels", "genre", ["genre", "emotion"], "What to pre
 flags.adopt_module_key_flags(common)
 
 if __name__ == "__main__":
-    common.main(lambda: (f"emotify-{LABELS.value}", datasets.emotify(Path(DATA_DIR.value), LABELS.value)))
+    common.main(lambda: (f"emotify-{LABELS.value}", datasets.read_emotify(Path(DATA_DIR.value), LABELS.value)))

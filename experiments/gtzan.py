@@ -35,7 +35,7 @@ flags.adopt_module_key_flags(common)
 
 def load_tracks() -> tuple[str, list[datasets.Track]]:
     """List the tracks; raise if --split=grouped is asked for and no artist is known."""
-    tracks = datasets.gtzan(Path(DATA_DIR.value), ARTISTS.value)
+    tracks = datasets.read_gtzan(Path(DATA_DIR.value), ARTISTS.value)
     if flags.FLAGS.split == "grouped" and not any(track.group for track in tracks):
         raise ValueError(
             f"--split=grouped: no artist is known of {DATA_DIR.value}; put GTZANindex.txt there, or give --artists=FILE"

@@ -21,4 +21,4 @@ NAME = flags.DEFINE_string("name", None, "Name of the dataset, for results and e
 flags.adopt_module_key_flags(common)
 
 if __name__ == "__main__":
-    common.main(lambda: (NAME.value or Path(MANIFEST.value).stem, datasets.manifest(Path(MANIFEST.value))))
+    common.main(lambda: (NAME.value or Path(MANIFEST.value).stem, datasets.read_manifest(Path(MANIFEST.value))))

@@ -21,7 +21,7 @@ from absl import flags
 from experiments import common
 from mcc_zoo import datasets, recipes
 from mcc_zoo.atomic import write_text
-from mcc_zoo.datasets.splits import draw
+from mcc_zoo.datasets.splits import draw_splits
 from mcc_zoo.experiment import cross_validation
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.identity import identify_run
@@ -93,7 +93,7 @@ def screen() -> Path:
     """Run the trials and return the table's path."""
     asked = common.make_settings(f"{Path(MANIFEST.value).stem}-screening")
     folder = Path(flags.FLAGS.results_dir) / asked.dataset
-    tracks = datasets.manifest(Path(MANIFEST.value))
+    tracks = datasets.read_manifest(Path(MANIFEST.value))
     table = folder / "screening.csv"
     for trial in ONLY.value:
         choose(trial, TRIALS, "--trials")
@@ -140,7 +140,7 @@ def has_same_channels(lender: Path, corpus: Corpus, settings: Settings) -> bool:
     """Whether a run has the same tracks, folds and settings, except those of the LSTM."""
     if not (lender / "config.json").exists():
         return False
-    splits = draw(corpus.tracks, settings.split, settings.folds, settings.seed)
+    splits = draw_splits(corpus.tracks, settings.split, settings.folds, settings.seed)
     wanted = json.loads(json.dumps(identify_run(corpus, settings, splits)))
     found = json.loads((lender / "config.json").read_text(encoding="utf-8"))
     for config in (wanted, found):

@@ -20,4 +20,4 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder that holds Set1, Set2 a
 flags.adopt_module_key_flags(common)
 
 if __name__ == "__main__":
-    common.main(lambda: ("soundtracks", datasets.soundtracks(Path(DATA_DIR.value))))
+    common.main(lambda: ("soundtracks", datasets.read_soundtracks(Path(DATA_DIR.value))))

@@ -26,7 +26,7 @@ def load_tracks() -> list[datasets.Track]:
     """Make the corpus if it is missing, and list its tracks."""
     with common.show_progress("making the corpus") as progress:
         manifest = synthetic.make_structure(Path(DATA_DIR.value), songs=SONGS.value, progress=progress)
-    return datasets.manifest(manifest)
+    return datasets.read_manifest(manifest)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ import tensorflow as tf
 from rich.progress import Progress
 
 from mcc_zoo import datasets
-from mcc_zoo.audio.decoders import Name
-from mcc_zoo.datasets.splits import draw, too_few
+from mcc_zoo.audio.decoders import Decoder, DecoderName
+from mcc_zoo.datasets.splits import describe_rare_label, draw_splits
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.epoch_reports import report_epochs
 from mcc_zoo.experiment.provenance import build_provenance
@@ -59,7 +59,7 @@ def finetune(
     seed: int = 0,
     licence: str = "not stated",
     cache_dir: str | os.PathLike[str] | None = None,
-    decoder: Name = "soundfile",
+    decoder: DecoderName | Decoder = "soundfile",
     quiet: bool = False,
 ) -> Tagger:
     """Fit a new softmax to an export's descriptor, cross-validate it, and export the refit on all tracks.
@@ -68,13 +68,13 @@ def finetune(
 
     Args:
         folder: The export: a version's folder, or that of all versions, of which the newest is taken.
-        manifest: CSV file with the columns `path,label[,group][,fold]`, as for `mcc_zoo.datasets.manifest`.
+        manifest: CSV file with the columns `path,label[,group][,fold]`, as for `mcc_zoo.datasets.read_manifest`.
         exports_dir: Folder of the new export.
         name: Of the new export; by default the old name and the manifest's, joined by "_".
         unfreeze: Train all weights after the softmax, at a tenth of the recipe's learning rate.
         epochs: Most epochs of that training, instead of the recipe's; validation tracks choose the best one.
         folds: Of the cross-validation, at least three.
-        split: As for `mcc_zoo.datasets.splits.draw`: by group where the manifest has groups.
+        split: As for `mcc_zoo.datasets.splits.draw_splits`: by group where the manifest has groups.
         seed: Fixes the folds and the order of training.
         licence: Licence of the music, for the model card.
         cache_dir: Folder that keeps log-mel features for the next run; by default they are deleted.
@@ -100,7 +100,7 @@ def finetune(
     settings = Settings(dataset, systems, folds, seed=seed, split=split, recipe=recipe, front_end=tagger.front_end)
     tracks = _read_tracks(Path(manifest), settings)
     with _open_cache_folder(cache_dir) as cache:
-        corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, decoder), quiet)
+        corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
         with progress_bar(quiet) as bar:
             model, trained_epochs, predictions = FineTuning(tagger, corpus, settings, unfreeze, bar).run()
@@ -123,9 +123,9 @@ def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
 
 def _read_tracks(manifest: Path, settings: Settings) -> list[datasets.Track]:
     """Read the manifest, and refuse impossible folds before hours of decoding."""
-    tracks = datasets.manifest(manifest)
-    draw(tracks, settings.split, settings.folds, settings.seed)
-    if rare := too_few(tracks, settings.split, settings.folds):
+    tracks = datasets.read_manifest(manifest)
+    draw_splits(tracks, settings.split, settings.folds, settings.seed)
+    if rare := describe_rare_label(tracks, settings.split, settings.folds):
         print(f"warning: {rare}", file=sys.stderr)
     return tracks
 
@@ -172,7 +172,7 @@ class FineTuning:
         Returns:
             The model, the number of epochs in which all its weights were trained, and the rows of predictions.csv.
         """
-        splits = draw(self.corpus.tracks, self.settings.split, self.settings.folds, self.settings.seed)
+        splits = draw_splits(self.corpus.tracks, self.settings.split, self.settings.folds, self.settings.seed)
         everything = Subset(self.corpus, np.arange(len(self.corpus.tracks)), self.settings)
         inputs = self.compute_softmax_inputs(everything)
         rows: list[dict[str, Any]] = []

@@ -58,8 +58,8 @@ def test_a_tagger_needs_no_extra(tmp_path: Path, music: Path) -> None:
             "export",
         ),
         (
-            "from mcc_zoo.datasets.splits import assign;"
-            "assign([mcc_zoo.Track(str(i), str(i), 'ab'[i % 2]) for i in range(12)], 'random', 3)",
+            "from mcc_zoo.datasets.splits import assign_folds;"
+            "assign_folds([mcc_zoo.Track(str(i), str(i), 'ab'[i % 2]) for i in range(12)], 'random', 3)",
             "sklearn.model_selection",
             "train",
         ),

@@ -79,7 +79,7 @@ def test_frozen_everything_but_the_softmax_stays(frozen, exported):
 
 
 def test_the_new_labels_are_learnt(fine_tuned, frozen, exported, tones):
-    tracks = [track for track in mcc_zoo.datasets.manifest(tones) if track.name != "damaged.wav"]
+    tracks = [track for track in mcc_zoo.datasets.read_manifest(tones) if track.name != "damaged.wav"]
     results = list(fine_tuned.tag_files(track.path for track in tracks))
     assert fine_tuned.labels == LABELS and fine_tuned.folder == frozen
     assert [result.tag for result in results] == [track.label for track in tracks]

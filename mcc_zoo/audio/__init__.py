@@ -1,4 +1,4 @@
-"""Audio files to mono waveforms at the rate asked for, and every refusal."""
+"""Read audio files as mono waveforms at a given sample rate, and refuse damaged ones."""
 
 import lazy_loader
 

@@ -9,24 +9,24 @@ from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import SUFFIXES
 
 AUDIO_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-OTHER_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".ape", ".mpc", ".wv"})  # audio that soundfile cannot read
+OTHER_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".ape", ".mpc", ".wv"})  # soundfile does not read them
 
 
 def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES | OTHER_SUFFIXES) -> list[Path]:
-    """List the audio files of a folder and its subfolders, those that `mcc-zoo tag` has a row for.
+    """List the audio files of a folder and its subfolders.
 
-    Audio that the default decoder does not read, such as M4A, is listed too: to refuse it with a reason is better than
-    to leave it out in silence.
+    Audio that the default decoder does not read, such as M4A, is listed too, so that it is refused with a reason and
+    not passed over.
 
-    Hidden files and folders are left out, and with them the "._" files that macOS leaves on other disks. Links to
-    files count, links to folders are not followed.
+    Hidden files and folders are left out, and so are the "._" files that macOS writes to other disks. Links to files
+    are listed, links to folders are not followed.
 
     Args:
-        folder: Where to look.
-        suffixes: Of the files wanted, in small letters; `AUDIO_SUFFIXES` are those that every installation reads.
+        folder: The folder to search.
+        suffixes: Suffixes of the files to list, in lower case; every installation reads `AUDIO_SUFFIXES`.
 
     Returns:
-        Sorted paths, each beginning with `folder`, of regular files with one of the suffixes, in capitals or not.
+        Sorted paths, each beginning with `folder`, of regular files with one of the suffixes in upper or lower case.
 
     Raises:
         AudioError: `folder` is not a folder, or it or a subfolder cannot be listed.
@@ -48,7 +48,7 @@ def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIX
 
 
 def _refuse_folder(error: OSError) -> None:
-    """Raise what `os.walk` would pass over in silence."""
+    """Raise for a folder that `os.walk` would skip."""
     raise AudioError(
         f"{error.filename!r}: cannot be listed as a folder ({error.strerror}); give a folder that can be read"
     ) from error

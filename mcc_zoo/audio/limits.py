@@ -1,10 +1,11 @@
-"""What audio is accepted: rates, channels, amplitude and length."""
+"""Limits of the audio that is accepted: sample rate, channels, amplitude, length."""
 
 from __future__ import annotations
 
 MIN_SAMPLE_RATE = 1_000  # Hz
 MAX_SAMPLE_RATE = 768_000  # Hz
 MAX_CHANNELS = 64
-MAX_AMPLITUDE = 100.0  # times full scale; a float file of integers is far above
+MAX_AMPLITUDE = 100.0  # times full scale; integers written as floats are far above
 MAX_SECONDS = 86_400.0  # a day
-COMPLETE = 0.9  # share of the declared audio that has to be there
+MIN_COMPLETE = 0.9  # share of the declared audio that has to be present
+UNKNOWN_BYTES = 0x7FFF_0000  # programs that do not know the length declare as much or more

@@ -1,8 +1,9 @@
-"""Decoding in a process of its own, so that a file that crashes or hangs the decoder costs one row, not the job.
+"""Decode audio in a process of its own, so that a file on which the decoder crashes or hangs costs that file alone.
 
-`serve` is the other end: it reads requests, a line of JSON each, from its standard input and answers on its standard
-output with messages: eight bytes that say how many samples follow (0 ends a file, a negative number announces that many
-bytes of an error's text), then the samples as float32. It imports TensorFlow for tensorflow-io alone.
+`IsolatedDecoder` starts the process; `main` is what runs in it. It reads requests, one line of JSON each, from its
+standard input and writes messages to its standard output: eight bytes, a signed integer, then a body. A positive
+integer is the number of float32 samples that follow, 0 ends a file, and a negative integer is the number of bytes of an
+error message. The process imports no TensorFlow, except for tensorflow-io.
 """
 
 from __future__ import annotations
@@ -19,43 +20,42 @@ from typing import IO
 
 import numpy as np
 
-from mcc_zoo.audio import decoders
 from mcc_zoo.audio.checks import AudioError
-from mcc_zoo.audio.decoders import Name
-from mcc_zoo.audio.reading import read_blocks
+from mcc_zoo.audio.decoders import DECODERS, Decoder, DecoderName, find_decoder
+from mcc_zoo.audio.reading import decode_blocks
 
 try:
     import fcntl
-except ImportError:  # on Windows
+except ImportError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
 
-HEAD = struct.Struct("<q")
+MESSAGE_HEADER = struct.Struct("<q")
 TIMEOUT_SECONDS = 120.0
-# With the search path of this process the other one imports what this one would.
+# The process gets this process's search path, so that both import the same modules.
 START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mcc_zoo.audio.subprocess_decoder import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from mcc_zoo.audio.subprocess_decoder import main; main(sys.argv[2])"
 )
-PIPE_BYTES = 1 << 20  # six seconds of audio, so that the decoder seldom waits for its reader
+PIPE_BYTES = 1 << 20  # six seconds of audio at 44,100 Hz, so that the decoder seldom waits for its reader
 
 
 class IsolatedDecoder:
-    """Reads audio files as `mcc_zoo.audio.reading.read_blocks` does, in a process that is started anew when it dies.
+    """Reads audio files as `mcc_zoo.audio.reading.read_blocks` does, in a process that is restarted when it dies.
 
-    Use it in a `with` statement. One file at a time: an iterator that was left early ends with the next call.
+    Use it in a `with` statement. It reads one file at a time: the next call ends an iterator that was left early.
 
     Args:
         timeout: Seconds without a block after which the decoder counts as hung.
-        decoder: Who decodes, as in `mcc_zoo.audio.reading.read_blocks`.
+        decoder: The decoder, as in `mcc_zoo.audio.reading.read_blocks`.
 
     Raises:
-        ValueError: The decoder is not installed.
+        ValueError: The decoder is unknown or not installed.
     """
 
-    def __init__(self, timeout: float = TIMEOUT_SECONDS, decoder: Name = "soundfile") -> None:
-        """Start nothing yet."""
-        decoders.check(decoder)
+    def __init__(self, timeout: float = TIMEOUT_SECONDS, decoder: DecoderName | Decoder = "soundfile") -> None:
+        """Find the decoder; the process starts with the first file."""
         self.timeout = timeout
-        self.decoder = decoder
+        self.decoder = find_decoder(decoder)
         self._process: subprocess.Popen[bytes] | None = None
         self._busy = False
 
@@ -70,33 +70,34 @@ class IsolatedDecoder:
         """Yield the file's blocks: float32 arrays (block_samples,), the last one may be shorter.
 
         Raises:
-            mcc_zoo.audio.checks.AudioError: The file is refused, or the decoder crashed or hung on it.
+            mcc_zoo.audio.AudioError: The file is refused, or the decoder crashed or hung on it.
         """
         if self._busy:
-            self.close()  # an iterator was left early, and its blocks still lie in the pipe
-        process = self._started()
+            self.close()  # an iterator was left early, and its blocks are still in the pipe
+        process = self.start()
         self._busy = True
         request = {
             "path": os.fspath(path),
             "sample_rate": sample_rate,
             "block_samples": block_samples,
             "max_seconds": max_seconds,
-            "decoder": self.decoder,
         }
         try:
-            _stream(process.stdin).write(json.dumps(request).encode() + b"\n")
-            _stream(process.stdin).flush()
-            while (count := HEAD.unpack(self._receive(process, HEAD.size))[0]) > 0:
+            _get_pipe(process.stdin).write(json.dumps(request).encode() + b"\n")
+            _get_pipe(process.stdin).flush()
+            while (count := MESSAGE_HEADER.unpack(self._receive(process, MESSAGE_HEADER.size))[0]) > 0:
                 yield np.frombuffer(self._receive(process, 4 * count), np.float32)
             error = self._receive(process, -count).decode() if count < 0 else None
         except TimeoutError:
             self._end(process)
             raise AudioError(
-                f"{path}: the decoder gave nothing for {self.timeout:.0f} s: is it an audio file?"
+                f"{path}: the decoder returned nothing for {self.timeout:.0f} s; check that it is an audio file"
             ) from None
         except (EOFError, OSError, ValueError):
             self._end(process)
-            raise AudioError(f"{path}: the decoder crashed on it: the file is damaged, or made to do that") from None
+            raise AudioError(
+                f"{path}: the decoder crashed on it; the file is damaged, copy or download it again"
+            ) from None
         self._busy = False
         if error is not None:
             raise AudioError(error)
@@ -114,17 +115,18 @@ class IsolatedDecoder:
         """End the process."""
         self.close()
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
+        """Return the process, started now where none is running."""
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", START, json.dumps(sys.path)],
+                [sys.executable, "-c", START, json.dumps(sys.path), self.decoder.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # decoders write warnings of their own there
+                stderr=subprocess.DEVNULL,  # decoders write warnings there
                 env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},  # tensorflow-io's TensorFlow would take the GPU
             )
-            with contextlib.suppress(AttributeError, OSError):  # where the system has no such call or allows no more
-                fcntl.fcntl(_stream(self._process.stdout), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            with contextlib.suppress(AttributeError, OSError):  # the system lacks the call, or limits the size
+                fcntl.fcntl(_get_pipe(self._process.stdout), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         return self._process
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
@@ -132,12 +134,12 @@ class IsolatedDecoder:
         process.wait()
         for stream in (process.stdin, process.stdout):
             with contextlib.suppress(OSError):
-                _stream(stream).close()
-        if process is self._process:  # an iterator of an earlier process does not end a later one
+                _get_pipe(stream).close()
+        if process is self._process:  # an iterator of an earlier process must not end a later one
             self._process, self._busy = None, False
 
     def _receive(self, process: subprocess.Popen[bytes], size: int) -> bytearray:
-        pipe = _stream(process.stdout).fileno()
+        pipe = _get_pipe(process.stdout).fileno()
         data = bytearray(size)
         missing = memoryview(data)
         with selectors.DefaultSelector() as selector:
@@ -152,28 +154,27 @@ class IsolatedDecoder:
         return data
 
 
-def _stream(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None  # both are pipes, as `_started` asks for
+def _get_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None  # `start` makes both
     return pipe
 
 
-def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
-    """Answer requests until there are no more: the other end of `IsolatedDecoder`."""
-    decoders.process_is_its_own = True
+def serve(requests: IO[bytes], messages: IO[bytes], decoder: Decoder) -> None:
+    """Answer the requests of an `IsolatedDecoder` until its pipe closes."""
     for line in requests:
         try:
-            for block in read_blocks(**json.loads(line)):
-                answers.write(HEAD.pack(len(block)))
-                answers.write(block.data)
-            answers.write(HEAD.pack(0))
-        except Exception as error:  # whatever it is, it is this file's row and no other's
+            for block in decode_blocks(**json.loads(line), decoder=decoder):
+                messages.write(MESSAGE_HEADER.pack(len(block)))
+                messages.write(block.data)
+            messages.write(MESSAGE_HEADER.pack(0))
+        except Exception as error:  # any error is about this file and no other
             text = str(error).encode() or repr(error).encode()
-            answers.write(HEAD.pack(-len(text)) + text)
-        answers.flush()
+            messages.write(MESSAGE_HEADER.pack(-len(text)) + text)
+        messages.flush()
 
 
-def main() -> None:
+def main(decoder: DecoderName) -> None:
     """Run the decoder process."""
     with os.fdopen(os.dup(1), "wb") as pipe:
-        os.dup2(2, 1)  # whatever a decoder prints is no answer
-        serve(sys.stdin.buffer, pipe)
+        os.dup2(2, 1)  # what a decoder prints must not get among the messages
+        serve(sys.stdin.buffer, pipe, DECODERS[decoder])  # the parent checked that it is installed

@@ -58,17 +58,17 @@ def find_export(export: Path) -> Path:
         fail(str(error))
 
 
-def check_decoder(decoder: str) -> None:
-    """End with the reason if a decoder is not installed."""
+def find_decoder(name: decoders.DecoderName) -> decoders.Decoder:
+    """Find a decoder, or end with the reason if it is not installed."""
     try:
-        decoders.check(decoder)
+        return decoders.find_decoder(name)
     except ValueError as error:
         fail(f"--{error}")
 
 
-def load_tagger(export: Path, decoder: decoders.Name) -> Tagger:
+def load_tagger(export: Path, decoder: decoders.DecoderName) -> Tagger:
     """Load a model for use on many files, or end with the reason."""
-    check_decoder(decoder)
+    found_decoder = find_decoder(decoder)
     folder = find_export(export)
     import_tensorflow()
     import numpy as np
@@ -81,7 +81,7 @@ def load_tagger(export: Path, decoder: decoders.Name) -> Tagger:
         tf.config.threading.set_intra_op_parallelism_threads(1)
     try:
         with quiet():
-            tagger = inference.load(folder, decoder)
+            tagger = inference.load(folder, found_decoder)
             # After a first question here, TensorFlow logs nothing between the rows.
             tagger.tag_waveform(np.zeros(tagger.front_end.chunk_samples), tagger.front_end.sample_rate)
     except ExportError as error:

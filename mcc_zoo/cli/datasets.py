@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mcc_zoo import datasets
-from mcc_zoo.cli.common import REFUSED, check_decoder, escape_unprintable, fail
+from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder
 from mcc_zoo.cli.options import DecoderOption
 from mcc_zoo.progress import progress_bar
 
@@ -44,20 +44,20 @@ def validate(
     """
     if dataset not in (*datasets.DATASETS, MANIFEST):
         fail(f"DATASET={dataset!r} is not known: choose one of {', '.join(datasets.DATASETS)}, {MANIFEST}")
-    check_decoder(decoder)
+    found_decoder = find_decoder(decoder)
     with progress_bar(quiet=not sys.stderr.isatty()) as bar:
         task = bar.add_task("checking", total=None)
         try:
-            check = datasets.check(
+            check = datasets.check_dataset(
                 datasets.DATASETS.get(dataset),
                 folder,
                 decode=not headers_only,
-                decoder=decoder,
+                decoder=found_decoder,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         except datasets.DatasetError as error:
             fail(str(error))
-    for line in check.lines():
+    for line in check.format_lines():
         typer.echo(escape_unprintable(line))
-    if not check.complete:
+    if not check.is_complete:
         raise typer.Exit(REFUSED)

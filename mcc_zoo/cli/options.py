@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mcc_zoo.audio.decoders import Name
+from mcc_zoo.audio.decoders import DecoderName
 
 Mode = Literal["windows", "whole"]  # as of `mcc_zoo.Tagger`, whose module imports TensorFlow
 
@@ -31,7 +31,7 @@ SequenceOption = Annotated[
     ),
 ]
 DecoderOption = Annotated[
-    Name,
+    DecoderName,
     typer.Option(
         help="The audio decoder. soundfile: WAV, FLAC, Ogg, MP3 and more. av: also M4A, AAC and WMA (pip install "
         "'mcc_zoo[av]'). tfio: WAV, FLAC, Ogg and MP3 by tensorflow-io (pip install 'mcc_zoo[tfio]')."

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mcc_zoo.cli.common import REFUSED, check_decoder, escape_unprintable, fail, find_export, say
+from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder, find_export, say
 from mcc_zoo.cli.options import DecoderOption, ExportArgument
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.export.model_card import format_accuracy
@@ -83,7 +83,7 @@ def finetune(
 
     Exit status: 0 exported, 1 exported but some tracks were set aside, 2 not exported, 130 after Ctrl-C.
     """
-    check_decoder(decoder)
+    found_decoder = find_decoder(decoder)
     folder = find_export(export)
     import_tensorflow()
     import tensorflow as tf
@@ -104,7 +104,7 @@ def finetune(
             seed=seed,
             licence=licence,
             cache_dir=cache_dir,
-            decoder=decoder,
+            decoder=found_decoder,
             quiet=not sys.stderr.isatty(),
         )
     except (ExportError, ValueError, FloatingPointError, OSError) as error:

@@ -1,21 +1,21 @@
-"""The paper's datasets, and Emotify, as they lie on a disk: facts, labels, groups, and what is wrong with a copy.
+"""The paper's datasets and Emotify as they lie on a disk: facts, labels, groups, and checks of a copy.
 
-A reader (`gtzan`, `ballroom`, `soundtracks`, `emotify`) takes a folder and lists its tracks; `manifest` does so for
-anybody's own CSV table. No audio is opened until `check` is asked to. Nothing is downloaded.
+A reader (`read_gtzan`, `read_ballroom`, `read_soundtracks`, `read_emotify`) takes a folder and lists its tracks;
+`read_manifest` does the same for any CSV table. Audio is opened by `check_dataset` alone. Nothing is downloaded.
 
-A *group* is music that must not stand on both sides of a split: an artist, an album, copies of one recording.
-Whoever trains on one side of it and tests on the other measures memory, not understanding.
+A *group* is a set of tracks that must not stand on both sides of a split: an artist, an album, copies of one recording.
+Hearing an artist in training inflates the score on other tracks of that artist.
 """
 
 from __future__ import annotations
 
-from mcc_zoo.datasets.checking import Check, check
-from mcc_zoo.datasets.readers.ballroom import BALLROOM, DANCES, REPLICAS, ballroom
-from mcc_zoo.datasets.readers.emotify import EMOTIFY, EMOTIFY_EMOTIONS, emotify
-from mcc_zoo.datasets.readers.gtzan import GTZAN, gtzan
-from mcc_zoo.datasets.readers.manifest import manifest
-from mcc_zoo.datasets.readers.soundtracks import SOUNDTRACKS, soundtracks
-from mcc_zoo.datasets.track import Dataset, DatasetError, DatasetWarning, Track
+from mcc_zoo.datasets.ballroom import BALLROOM, DANCES, REPLICAS, read_ballroom
+from mcc_zoo.datasets.base import Dataset, DatasetError, DatasetWarning, Track
+from mcc_zoo.datasets.checking import CheckResult, check_dataset
+from mcc_zoo.datasets.emotify import EMOTIFY, EMOTIFY_EMOTIONS, read_emotify
+from mcc_zoo.datasets.gtzan import GTZAN, read_gtzan
+from mcc_zoo.datasets.manifest import read_manifest
+from mcc_zoo.datasets.soundtracks import SOUNDTRACKS, read_soundtracks
 
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (GTZAN, BALLROOM, SOUNDTRACKS, EMOTIFY)}
 
@@ -24,15 +24,15 @@ __all__ = [
     "DATASETS",
     "EMOTIFY_EMOTIONS",
     "REPLICAS",
-    "Check",
+    "CheckResult",
     "Dataset",
     "DatasetError",
     "DatasetWarning",
     "Track",
-    "ballroom",
-    "check",
-    "emotify",
-    "gtzan",
-    "manifest",
-    "soundtracks",
+    "check_dataset",
+    "read_ballroom",
+    "read_emotify",
+    "read_gtzan",
+    "read_manifest",
+    "read_soundtracks",
 ]

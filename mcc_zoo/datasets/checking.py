@@ -1,4 +1,4 @@
-"""What is wrong with a copy: missing, extra and unreadable files."""
+"""Check a copy of a dataset: missing, extra and unreadable files."""
 
 from __future__ import annotations
 
@@ -10,206 +10,215 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcc_zoo.audio import checks, reading
-from mcc_zoo.audio.decoders import Name
+from mcc_zoo.audio.decoders import Decoder, DecoderName
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
-from mcc_zoo.datasets.files import audio_of, list_files
-from mcc_zoo.datasets.readers.manifest import read_manifest
-from mcc_zoo.datasets.track import Dataset, DatasetWarning, Track
+from mcc_zoo.datasets.base import Dataset, DatasetWarning, Track
+from mcc_zoo.datasets.files import filter_audio, list_files
+from mcc_zoo.datasets.manifest import parse_manifest
 from mcc_zoo.text import counted
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Check:
-    """What `check` found.
+class CheckResult:
+    """What `check_dataset` found.
 
     Attributes:
-        title: Of the dataset or manifest.
-        found: Tracks of each label, on disk and listed.
-        expected: Tracks of each label in a whole copy; empty where nobody knows.
-        missing: Tracks of a whole copy that are not there. Of Ballroom only their number is known: see `found`.
-        extra: Audio files that lie among the tracks and are none.
+        title: Title of the dataset, or the path of the manifest.
+        found_counts: Number of tracks of each label that are on disk and listed.
+        expected_counts: Number of tracks of each label in a complete copy; empty for a manifest.
+        missing: Tracks of a complete copy that are not on disk. For Ballroom only their number is known, by
+            `found_counts`.
+        extra: Audio files among the tracks that belong to none.
         unreadable: Tracks that do not decode, each with the reason, a sentence that names the file.
-        known_faults: Those of `unreadable` that decode in hardly any copy.
-        decoded: Whether every track was decoded to its end; if not, only headers were read.
-        notes: What the reader had to say.
+        known_faults: Those of `unreadable` that do not decode in most copies.
+        was_decoded: Whether every track was decoded to its end; if not, only headers were read.
+        notes: Warnings of the reader.
         groups: Known groups of each label, of the tracks on disk and listed; a group can have several labels.
-        without_group: How many of these tracks have no group.
+        ungrouped_count: Number of these tracks that have no group.
     """
 
     title: str
-    found: Mapping[str, int]
-    expected: Mapping[str, int]
+    found_counts: Mapping[str, int]
+    expected_counts: Mapping[str, int]
     missing: tuple[str, ...]
     extra: tuple[str, ...]
     unreadable: tuple[tuple[str, str], ...]
     known_faults: tuple[str, ...]
-    decoded: bool
+    was_decoded: bool
     notes: tuple[str, ...]
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    without_group: int = 0
+    ungrouped_count: int = 0
 
     @property
-    def tracks(self) -> int:
-        """Tracks on disk and listed, whether or not they decode."""
-        return sum(self.found.values())
+    def track_count(self) -> int:
+        """Number of tracks on disk and listed, whether or not they decode."""
+        return sum(self.found_counts.values())
 
     @property
-    def readable(self) -> int:
-        """Tracks that can be trained on."""
-        return self.tracks - len(self.unreadable)
+    def readable_count(self) -> int:
+        """Number of tracks that can be trained on."""
+        return self.track_count - len(self.unreadable)
 
     @property
-    def complete(self) -> bool:
-        """Whether every track is there and decodes, but for the known faults. Extra files do no harm."""
-        counts_agree = not self.expected or dict(self.found) == dict(self.expected)
+    def is_complete(self) -> bool:
+        """Whether every track is on disk and decodes, except for the known faults. Extra files do not count."""
+        counts_agree = not self.expected_counts or dict(self.found_counts) == dict(self.expected_counts)
         return counts_agree and not self.missing and len(self.unreadable) == len(self.known_faults)
 
-    def lines(self, most: int = 10) -> list[str]:
-        """The findings as text.
+    def format_lines(self, max_names: int = 10) -> list[str]:
+        """Format the findings as text.
 
         Args:
-            most: Names given of each kind of finding; the rest is counted.
+            max_names: Names to list for each kind of finding; further names are counted.
 
         Returns:
-            One line a finding, the summary first.
+            One line per finding, the summary first.
         """
-        total = f" of {sum(self.expected.values())}" if self.expected else ""
-        how = "decode to the end" if self.decoded else "have a readable header (nothing was decoded)"
-        out = [f"{self.title}: {self.tracks}{total} tracks, {self.readable} of them {how}"]
-        for label in sorted(self.expected.keys() | self.found.keys()):
-            count, usual = self.found.get(label, 0), self.expected.get(label, 0)
-            if self.expected and count != usual:
-                out.append(f"  {label}: {count} tracks, a whole copy has {usual}")
-        if not self.expected:  # nobody knows how many there should be, so all counts are news
-            out += self._counts()
-        out += _named("missing", self.missing, most)
-        out += _named("unreadable", [reason for _, reason in self.unreadable], most)
-        out += [f"  {name} decodes in hardly any copy: go on without it, and say so" for name in self.known_faults]
-        out += _named("extra, not used", self.extra, most)
-        return out + [f"note: {note}" for note in self.notes]
-
-    def _counts(self) -> list[str]:
-        """Tracks and groups of each label, which say how many folds there can be."""
-        known = frozenset().union(*self.groups.values())
-        if not known:
-            return [f"  {label}: {counted(self.found[label], 'track')}" for label in sorted(self.found)] + [
-                "no track has a group: a column group (artist, album) keeps tracks of one together in a split"
-            ]
-        out = [
-            f"  {label}: {counted(self.found[label], 'track')}, {counted(len(self.groups.get(label, ())), 'group')}"
-            for label in sorted(self.found)
+        total = f" of {sum(self.expected_counts.values())}" if self.expected_counts else ""
+        state = "decode to the end" if self.was_decoded else "have a readable header (nothing was decoded)"
+        lines = [f"{self.title}: {self.track_count}{total} tracks, {self.readable_count} of them {state}"]
+        for label in sorted(self.expected_counts.keys() | self.found_counts.keys()):
+            found, expected = self.found_counts.get(label, 0), self.expected_counts.get(label, 0)
+            if self.expected_counts and found != expected:
+                lines.append(f"  {label}: {found} tracks, a complete copy has {expected}")
+        if not self.expected_counts:
+            lines += self._format_counts()
+        lines += _format_names("missing", self.missing, max_names)
+        lines += _format_names("unreadable", [reason for _, reason in self.unreadable], max_names)
+        lines += [
+            f"  {name} does not decode in most copies: leave it out, and report that with the score"
+            for name in self.known_faults
         ]
-        alone = f"; {counted(self.without_group, 'track')} without one" if self.without_group else ""
-        return [*out, f"{counted(len(known), 'group')} in all{alone}"]
+        lines += _format_names("extra, not used", self.extra, max_names)
+        return lines + [f"note: {note}" for note in self.notes]
+
+    def _format_counts(self) -> list[str]:
+        """Format the tracks and groups of each label, which limit the number of folds."""
+        known = frozenset().union(*self.groups.values())
+        labels = sorted(self.found_counts)
+        tracks = {label: f"  {label}: {counted(self.found_counts[label], 'track')}" for label in labels}
+        if not known:
+            return [
+                *tracks.values(),
+                "no track has a group: a column group (artist, album) keeps tracks of one together in a split",
+            ]
+        groups = {label: counted(len(self.groups.get(label, ())), "group") for label in labels}
+        ungrouped = f"; {counted(self.ungrouped_count, 'track')} without one" if self.ungrouped_count else ""
+        return [
+            *(f"{tracks[label]}, {groups[label]}" for label in labels),
+            f"{counted(len(known), 'group')} in all{ungrouped}",
+        ]
 
     def __str__(self) -> str:
-        """The findings as text, ten names of each kind."""
-        return "\n".join(self.lines())
+        """The findings as text, with up to ten names of each kind."""
+        return "\n".join(self.format_lines())
 
 
-def _named(title: str, names: Sequence[str], most: int) -> list[str]:
+def _format_names(title: str, names: Sequence[str], max_names: int) -> list[str]:
     if not names:
         return []
-    more = [f"  and {len(names) - most} more"] if len(names) > most else []
-    return [f"{title} ({len(names)}):", *(f"  {name}" for name in names[:most]), *more]
+    more = [f"  and {len(names) - max_names} more"] if len(names) > max_names else []
+    return [f"{title} ({len(names)}):", *(f"  {name}" for name in names[:max_names]), *more]
 
 
-def check(
+def check_dataset(
     dataset: Dataset | None,
-    where: Path | str | Sequence[Track],
+    source: Path | str | Sequence[Track],
     *,
     decode: bool = True,
-    decoder: Name = "soundfile",
-    progress: Callable[[int, int], None] | None = None,
-) -> Check:
-    """Compare a copy with what it should be: missing, extra and unreadable files, and counts.
+    decoder: DecoderName | Decoder = "soundfile",
+    progress: Progress | None = None,
+) -> CheckResult:
+    """Compare a copy with a complete one: missing, extra and unreadable files, and counts.
 
     Args:
-        dataset: Which dataset it should be; None for a manifest, of which nothing is expected but that its files are
-            there and decode.
-        where: The dataset's folder, the manifest, or tracks already listed (then no extra files are looked for).
+        dataset: The dataset; None for a manifest, whose files are only expected to exist and to decode.
+        source: The dataset's folder, the manifest, or tracks already listed; for these no extra files are searched.
         decode: Whether to decode each track to its end, which takes minutes; otherwise only its header is read.
-        decoder: Who reads them.
-        progress: Called after each track with the number done and the number of all.
+        decoder: The decoder.
+        progress: Called after each track with the number of tracks done and the number of all.
 
     Returns:
         The findings.
 
     Raises:
-        DatasetError: If the folder is no such dataset or the manifest cannot be read.
-        ValueError: The decoder is not installed.
+        DatasetError: The folder is not this dataset, or the manifest cannot be read.
+        ValueError: The decoder is unknown or not installed.
     """
-    tracks, notes = _listed(dataset, where)
-    title = str(where) if isinstance(where, (str, Path)) else "manifest"
-    there = [track for track in tracks if os.path.isfile(track.path)]
+    tracks, notes = _list_tracks(dataset, source)
+    title = str(source) if isinstance(source, (str, Path)) else "manifest"
+    present = [track for track in tracks if os.path.isfile(track.path)]
     missing = [track.name for track in tracks if not os.path.isfile(track.path)]
-    unreadable = []
-    with IsolatedDecoder(decoder=decoder) as isolated:
-        for done, track in enumerate(there, start=1):
-            if reason := _fault(track.path, isolated, decode):
-                unreadable.append((track.name, reason))
-            if progress is not None:
-                progress(done, len(there))
-    expected: Mapping[str, int] = {}
-    known: list[str] = []
+    unreadable = _find_unreadable(present, decode, decoder, progress)
+    known_faults: list[str] = []
     extra: list[str] = []
     if dataset is not None:
-        title, expected = dataset.title, dataset.labels
-        listed = {dataset.key(track.name) for track in tracks}
-        missing += [file for file in dataset.files if file not in listed]
-        known = [name for name, _ in unreadable if dataset.key(name) in dataset.known_faults]
-        extra = [track.name for track in there if dataset.files and dataset.key(track.name) not in dataset.files]
-        extra += _unlisted(there) if isinstance(where, (str, Path)) else []
-    return Check(
+        title, make_key = dataset.title, dataset.make_key
+        listed = {make_key(track.name) for track in tracks}
+        missing += [key for key in dataset.track_keys if key not in listed]
+        known_faults = [name for name, _ in unreadable if make_key(name) in dataset.known_faults]
+        if dataset.track_keys:
+            extra = [track.name for track in present if make_key(track.name) not in dataset.track_keys]
+        extra += _find_unlisted(present) if isinstance(source, (str, Path)) else []
+    return CheckResult(
         title=title,
-        found=dict(Counter(track.label for track in there)),
-        expected=dict(expected),
+        found_counts=dict(Counter(track.label for track in present)),
+        expected_counts=dict(dataset.label_counts) if dataset else {},
         missing=tuple(missing),
         extra=tuple(sorted(extra)),
         unreadable=tuple(unreadable),
-        known_faults=tuple(known),
-        decoded=decode,
+        known_faults=tuple(known_faults),
+        was_decoded=decode,
         notes=notes,
-        groups=_groups(there),
-        without_group=sum(not track.group for track in there),
+        groups=_collect_groups(present),
+        ungrouped_count=sum(not track.group for track in present),
     )
 
 
-def _groups(tracks: Sequence[Track]) -> dict[str, frozenset[str]]:
-    """The known groups of each label."""
-    return {
-        label: frozenset(track.group for track in tracks if track.label == label and track.group)
-        for label in {track.label for track in tracks}
-    }
-
-
-def _listed(dataset: Dataset | None, where: Path | str | Sequence[Track]) -> tuple[list[Track], tuple[str, ...]]:
-    """The tracks, and what the reader warned of."""
-    if not isinstance(where, (str, Path)):
-        return list(where), ()
+def _list_tracks(dataset: Dataset | None, source: Path | str | Sequence[Track]) -> tuple[list[Track], tuple[str, ...]]:
+    """List the tracks, and the warnings of the reader."""
+    if not isinstance(source, (str, Path)):
+        return list(source), ()
     if dataset is None:
-        return read_manifest(Path(where)), ()
-    with warnings.catch_warnings(record=True) as heard:
+        return parse_manifest(Path(source)), ()
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DatasetWarning)
-        tracks = dataset.list_tracks(Path(where))
-    return tracks, tuple(str(warning.message) for warning in heard)
+        tracks = dataset.list_tracks(Path(source))
+    return tracks, tuple(str(warning.message) for warning in caught)
 
 
-def _unlisted(tracks: Sequence[Track]) -> list[str]:
-    """Audio files beside the tracks that are none of them, as seen from the folder that holds all tracks."""
+def _find_unreadable(
+    tracks: Sequence[Track], decode: bool, decoder: DecoderName | Decoder, progress: Progress | None
+) -> list[tuple[str, str]]:
+    """Read every track; the names of those that fail, each with the reason."""
+    unreadable = []
+    with IsolatedDecoder(decoder=decoder) as isolated:
+        for done, track in enumerate(tracks, start=1):
+            try:
+                rate = reading.probe(track.path, isolated.decoder).sample_rate
+                for _ in isolated.read_blocks(track.path, rate, 10 * rate) if decode else ():
+                    pass  # at the file's own rate: resampling would only take time
+            except checks.AudioError as error:
+                unreadable.append((track.name, str(error)))
+            if progress is not None:
+                progress(done, len(tracks))
+    return unreadable
+
+
+def _find_unlisted(tracks: Sequence[Track]) -> list[str]:
+    """Find audio files beside the tracks that are none of them; paths relative to the folder that holds all tracks."""
     if not tracks:
         return []
     root = Path(os.path.commonpath([track.path.parent for track in tracks]))
     listed = {track.path for track in tracks}
-    return [path.relative_to(root).as_posix() for path in audio_of(list_files(root)) if path not in listed]
+    return [path.relative_to(root).as_posix() for path in filter_audio(list_files(root)) if path not in listed]
 
 
-def _fault(path: Path, isolated: IsolatedDecoder, decode: bool) -> str:
-    """Why a file cannot be read; empty if it can."""
-    try:
-        rate = reading.probe(path, isolated.decoder).sample_rate
-        for _ in isolated.read_blocks(path, rate, 10 * rate) if decode else ():
-            pass  # at its own rate: resampling would only cost time
-    except checks.AudioError as error:
-        return str(error)
-    return ""
+def _collect_groups(tracks: Sequence[Track]) -> dict[str, frozenset[str]]:
+    """Collect the known groups of each label."""
+    return {
+        label: frozenset(track.group for track in tracks if track.label == label and track.group)
+        for label in {track.label for track in tracks}
+    }

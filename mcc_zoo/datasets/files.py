@@ -1,4 +1,4 @@
-"""Finding a dataset's files in the folders that people keep it in."""
+"""Find a dataset's files in the folder layouts in which it is distributed."""
 
 from __future__ import annotations
 
@@ -8,58 +8,66 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mcc_zoo.audio.folders import AUDIO_SUFFIXES
+from mcc_zoo.datasets.base import DatasetError
 from mcc_zoo.datasets.tables import EXCEL
-from mcc_zoo.datasets.track import DatasetError
 
-PREFERRED = (".au", ".wav")  # of a track that is there in several formats: what the archives hold, .au first
-DEPTH = 5  # folders down that a reader looks: the archives unpack to three, people add their own
+PREFERRED_SUFFIXES = (".au", ".wav")  # the formats of the archives, preferred where a track exists in several
+MAX_DEPTH = 5  # levels of folders that are searched: the archives have three, users add their own
 
 
 def list_files(folder: Path) -> list[Path]:
-    """List every file in a folder, in a stable order, links followed.
+    """List every file in a folder, in a stable order; links are followed.
 
-    Hidden files and those more than `DEPTH` folders down are left out. Raises `DatasetError` where it is no folder.
+    Hidden files and those more than `MAX_DEPTH` levels down are left out.
+
+    Raises:
+        DatasetError: There is no such folder.
     """
     if not os.path.isdir(folder):
-        what = "is a file; unpack it and give the folder" if os.path.isfile(folder) else "does not exist"
-        raise DatasetError(f"folder {str(folder)!r} {what}")
+        fault = "is a file; unpack it and give the folder" if os.path.isfile(folder) else "does not exist"
+        raise DatasetError(f"folder {str(folder)!r} {fault}")
     found: list[Path] = []
     seen: set[str] = set()
     for here, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
-        if real in seen:  # a link back up shows the same files again
+        if real in seen:  # a link to a folder above would list the same files again
             folders.clear()
             continue
         seen.add(real)
         found += [Path(here, name) for name in sorted(names) if not name.startswith(".")]
         shown = [name for name in folders if not name.startswith((".", "__MACOSX"))]
         shown.sort(key=lambda name: (os.path.islink(os.path.join(here, name)), name))  # a link may have another name
-        folders[:] = shown if len(Path(here).relative_to(folder).parts) < DEPTH else []
+        folders[:] = shown if len(Path(here).relative_to(folder).parts) < MAX_DEPTH else []
     return found
 
 
-def audio_of(files: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that are audio by their suffix."""
+def filter_audio(files: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that have a suffix of an audio format."""
     return (path for path in files if path.suffix.lower() in AUDIO_SUFFIXES)
 
 
-def first_named(files: Iterable[Path], pattern: str) -> Path | None:
-    """Find the file of that name (a regular expression) nearest to the top; a CSV comes before an Excel table."""
+def find_by_name(files: Iterable[Path], pattern: str) -> Path | None:
+    """Find the file whose name matches a regular expression; CSV before Excel, then the one nearest to the top."""
     named = [path for path in files if re.fullmatch(pattern, path.name, re.IGNORECASE) and os.path.isfile(path)]
     return min(named, key=lambda path: (path.suffix.lower() in EXCEL, len(path.parts), path), default=None)
 
 
-def one_each(candidates: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+def choose_one_per_key(candidates: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     """Choose one file for each key (a track's name without suffix), sorted by key.
 
-    Two formats in one folder are one track; two folders are two copies, and raise `DatasetError`.
+    Two formats in one folder are one track.
+
+    Raises:
+        DatasetError: Files of one key are in two folders: these are two copies of the dataset.
     """
     chosen: dict[str, Path] = {}
     for key, path in candidates:
         other = chosen.setdefault(key, path)
         if other.parent != path.parent:
             raise DatasetError(
-                f"{key} lies in {str(other.parent)!r} and in {str(path.parent)!r}; give the folder of one copy"
+                f"{key} is in {str(other.parent)!r} and in {str(path.parent)!r}; give the folder of one copy"
             )
-        chosen[key] = min(other, path, key=lambda path: (path.suffix.lower() not in PREFERRED, path.name.lower()))
+        chosen[key] = min(
+            other, path, key=lambda path: (path.suffix.lower() not in PREFERRED_SUFFIXES, path.name.lower())
+        )
     return dict(sorted(chosen.items()))

@@ -1,4 +1,4 @@
-"""Which tracks belong together: names that mean the same, and what hangs together through pairs."""
+"""Groups of tracks, from names in several spellings and from pairs of tracks."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import re
 from collections.abc import Iterable
 
 
-def plain(name: str) -> str:
-    """Write a name without what spellings of it differ in: case, punctuation, `&` for `and`.
+def normalise_name(name: str) -> str:
+    """Write all spellings of a name alike: lower case, no punctuation, `and` for `&`.
 
     Examples:
-        >>> plain("Ann  & The Band!")
+        >>> normalise_name("Ann  & The Band!")
         'ann and the band'
     """
     words = re.sub(r"[^\w\s]", " ", name.casefold().replace("&", " and ")).split()
     return " ".join(words) or name.casefold()
 
 
-def clusters(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Give the names that hang together through pairs one group, called after the first of them.
+def merge_pairs(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Put names that are connected by pairs into one group, named after the first of them.
 
     Examples:
-        >>> sorted(clusters([("d", "c"), ("b", "d"), ("x", "y")]).items())
+        >>> sorted(merge_pairs([("d", "c"), ("b", "d"), ("x", "y")]).items())
         [('b', 'b'), ('c', 'b'), ('d', 'b'), ('x', 'x'), ('y', 'x')]
     """
     from scipy.cluster.hierarchy import DisjointSet  # takes half a second, and most datasets need none
 
     pairs = list(pairs)
-    together = DisjointSet(name for pair in pairs for name in pair)
+    groups = DisjointSet(name for pair in pairs for name in pair)
     for pair in pairs:
-        together.merge(*pair)
-    return {name: min(cluster) for cluster in together.subsets() for name in cluster}
+        groups.merge(*pair)
+    return {name: min(group) for group in groups.subsets() for name in group}

@@ -1,7 +1,7 @@
-"""Who is in which fold: random, grouped, from a file, or fixed by three lists; by track, never by chunk.
+"""Split tracks into folds: random, grouped, from a CSV file, or fixed by three lists; by track, never by chunk.
 
-Test fold k, validation fold k + 1 (cyclic), the rest trains: 80-10-10 % at ten folds, as the paper splits (Sec. 3).
-Lists fix one split, so that there is one fold: `train*.txt` trains, `valid*.txt` validates, `test*.txt` tests.
+Fold k tests, fold k + 1 (cyclic) validates, the others train: 80-10-10 % at ten folds, as in the paper (Sec. 3). Lists
+fix one split, which is one fold: `train*.txt` trains, `valid*.txt` validates, `test*.txt` tests.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from mcc_zoo.datasets import Track
-from mcc_zoo.datasets.tables import rows, text
-from mcc_zoo.datasets.track import without_suffix
+from mcc_zoo.datasets.base import Track, strip_suffix
+from mcc_zoo.datasets.tables import read_rows, read_text
 from mcc_zoo.extras import require
 from mcc_zoo.text import counted
 
-PARTS = ("train", "valid", "test")  # how the lists of a fixed split begin
-DRAWN = ("auto", "tracks", "random", "grouped")  # the splits that are no path
+PARTS = ("train", "valid", "test")  # the names of the lists of a fixed split begin so
+SPLIT_NAMES = ("auto", "tracks", "random", "grouped")  # any other split is a path
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of the tracks of each part, ascending."""
+    """Indices of the tracks of each part: integer arrays (tracks,), ascending."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -34,39 +33,43 @@ class Split:
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """What the lists of a fixed split make of a dataset.
+class FixedSplit:
+    """A split that lists fix, and how the lists and the dataset differ.
 
     Attributes:
-        split: Which tracks train, validate and test.
-        left_out: Names of the tracks that stand in none of the lists.
-        absent: For each list that names tracks that the dataset lacks, those names.
+        split: The tracks that train, validate and test.
+        unlisted: Names of the tracks that are in none of the lists.
+        missing: By list, the names in it that the dataset does not have.
     """
 
     split: Split
-    left_out: list[str]
-    absent: dict[Path, list[str]]
+    unlisted: list[str]
+    missing: dict[Path, list[str]]
 
 
-def draw(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: int = 0) -> list[Split]:
-    """Divide the tracks into training, validation and test tracks: one `Split` a test fold.
+def draw_splits(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: int = 0) -> list[Split]:
+    """Divide the tracks into training, validation and test tracks: one `Split` per fold.
 
     Args:
         tracks: The dataset.
-        split: As for `assign`; or a folder of lists or a train list, as for `from_lists`, which make one fold.
-        folds: As for `assign`.
-        seed: As for `assign`.
+        split: As for `assign_folds`; or a folder of lists or a train list, as for `read_fixed_split`, which is one
+            fold.
+        folds: As for `assign_folds`.
+        seed: As for `assign_folds`.
 
     Raises:
-        ValueError: The split is impossible; the message says why and what would do.
+        ValueError: The split is impossible; the message gives the reason and the remedy.
     """
-    if is_fixed(split):
-        return [from_lists(tracks, Path(split)).split]
-    return splits(assign(tracks, split, folds, seed), [track.label for track in tracks])
+    if is_fixed_split(split):
+        return [read_fixed_split(tracks, Path(split)).split]
+    return make_splits(assign_folds(tracks, split, folds, seed), [track.label for track in tracks])
 
 
-def applied(tracks: Sequence[Track], split: str) -> str:
-    """Say what a split comes to: `auto` is the tracks' own folds or grouped, and that is random without a group."""
+def describe_split(tracks: Sequence[Track], split: str) -> str:
+    """Describe how a split divides these tracks.
+
+    `auto` takes the tracks' own folds, else it is grouped; grouped is random where no track has a group.
+    """
     if split == "auto" and all(track.fold is not None for track in tracks):
         return "the tracks' own folds"
     if split in ("auto", "grouped"):
@@ -74,98 +77,99 @@ def applied(tracks: Sequence[Track], split: str) -> str:
     return split
 
 
-def too_few(tracks: Sequence[Track], split: str, folds: int) -> str:
-    """Name the label that has the fewest groups, if drawn folds are more than these; "" where none is too rare.
+def describe_rare_label(tracks: Sequence[Track], split: str, folds: int) -> str:
+    """Describe the label with the fewest groups, if it has fewer than there are folds; "" if all have enough.
 
-    Where groups are not kept together, tracks count. That is legitimate, but some folds then say nothing of the label.
+    Where groups are not kept together, tracks are counted. Such a split is valid, but some folds do not test the label.
     """
-    how = applied(tracks, split) if split in ("auto", "random", "grouped") else ""
-    if not how.startswith(("random", "grouped")):  # the folds are not drawn, but the user's own
+    how = describe_split(tracks, split) if split in ("auto", "random", "grouped") else ""
+    if not how.startswith(("random", "grouped")):  # the folds are the user's own
         return ""
-    units = group_numbers(tracks) if how == "grouped" else np.arange(len(tracks))
-    counts = Counter(label for label, _ in {*zip((track.label for track in tracks), units.tolist(), strict=True)})
+    numbers = number_groups(tracks) if how == "grouped" else np.arange(len(tracks))
+    counts = Counter(label for label, _ in {*zip((track.label for track in tracks), numbers.tolist(), strict=True)})
     label, fewest = min(counts.items(), key=lambda item: (item[1], item[0]))
     if fewest >= folds:
         return ""
-    unit = "group" if how == "grouped" else "track"
-    remedy = f"--folds={fewest} can test it in each" if fewest >= 3 else f"it needs more {unit}s"
-    has = f"{label} has {counted(fewest, unit)} for {folds} folds"
-    return f"{has}: in some folds none of its tracks is tested; {remedy}"
+    thing = "group" if how == "grouped" else "track"
+    remedy = f"--folds={fewest} can test it in each" if fewest >= 3 else f"it needs more {thing}s"
+    return (
+        f"{label} has {counted(fewest, thing)} for {folds} folds: in some folds none of its tracks is tested; {remedy}"
+    )
 
 
-def is_fixed(split: str) -> bool:
-    """Say whether a split is a folder of lists or one of them."""
-    return split not in DRAWN and (split.endswith(".txt") or Path(split).is_dir())
+def is_fixed_split(split: str) -> bool:
+    """Check whether a split is a folder of lists, or one of them."""
+    return split not in SPLIT_NAMES and (split.endswith(".txt") or Path(split).is_dir())
 
 
-def from_lists(tracks: Sequence[Track], path: Path) -> Fixed:
-    """Read the lists of a fixed split: a track's name a line, such as `blues/blues.00029.wav`.
+def read_fixed_split(tracks: Sequence[Track], path: Path) -> FixedSplit:
+    """Read the lists of a fixed split: one track's name per line, such as `blues/blues.00029.wav`.
 
-    The suffixes of the names do not matter where each name leaves one track without them.
+    The suffixes of the names do not matter where a name without suffix is one track.
 
     Args:
         tracks: The dataset.
         path: The folder that holds `train*.txt`, `valid*.txt` and `test*.txt`. Where it holds several of each, the
-            train list: the others are called like it.
+            train list; the other lists have the same name after `train`.
 
     Raises:
-        ValueError: A list is missing, two lists name one track, none of a list's tracks is there, or a label has no
+        ValueError: A list is missing, two lists name one track, the dataset has no track of a list, or a label has no
             track to train on.
     """
     if not tracks:
         raise ValueError("there are no tracks to split")
-    lists = _lists(path)
+    lists = _find_lists(path)
     part_of = _read_lists(lists)
-    named = _listed_names(tracks, part_of)
-    parts = np.array([part_of[name] if name is not None else "" for name in named])
+    names = _match_names(tracks, part_of)
+    parts = np.array([part_of[name] if name is not None else "" for name in names])
     for part, file in lists.items():
         if part not in parts:
             raise ValueError(
-                f"{file}: names {list(part_of.values()).count(part)} tracks and none is there; lists name tracks as "
-                f"the dataset does, such as {tracks[0].name!r}"
+                f"{file}: names {list(part_of.values()).count(part)} tracks and the dataset has none of them; its "
+                f"tracks have names such as {tracks[0].name!r}"
             )
     split = Split(*(np.flatnonzero(parts == part) for part in PARTS))
     labels = np.array([track.label for track in tracks])
     if missing := sorted(set(labels[parts != ""]) - set(labels[split.train])):
-        raise ValueError(f"{lists['train']}: no track to train on is labelled {', '.join(missing)}")
-    absent = {
-        file: [name for name, own in part_of.items() if own == part and name not in named]
+        raise ValueError(f"{lists['train']}: no training track has the label {', '.join(missing)}")
+    missing_names = {
+        file: [name for name, own in part_of.items() if own == part and name not in names]
         for part, file in lists.items()
     }
-    return Fixed(
+    return FixedSplit(
         split,
-        [track.name for track, name in zip(tracks, named, strict=True) if name is None],
-        {file: names for file, names in absent.items() if names},
+        unlisted=[track.name for track, name in zip(tracks, names, strict=True) if name is None],
+        missing={file: found for file, found in missing_names.items() if found},
     )
 
 
-def groups_on_both_sides(tracks: Sequence[Track], splits: Sequence[Split]) -> int:
-    """Count the known groups that some split tests and trains or validates on as well."""
-    found: set[str] = set()
+def count_groups_on_both_sides(tracks: Sequence[Track], splits: Sequence[Split]) -> int:
+    """Count the known groups that a split has in its test part and in its training or validation part."""
+    leaking: set[str] = set()
     for split in splits:
         tested = {tracks[i].group for i in split.test.tolist()}
         learnt = {tracks[i].group for i in np.concatenate([split.train, split.validation]).tolist()}
-        found |= tested & learnt
-    return len(found - {""})
+        leaking |= tested & learnt
+    return len(leaking - {""})
 
 
-def assign(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: int = 0) -> np.ndarray:
+def assign_folds(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: int = 0) -> np.ndarray:
     """Give each track the number of the fold in which it is tested.
 
     Args:
         tracks: The dataset.
-        split: `grouped` keeps the tracks of a group (artist, album, link) in one fold; a track without a group
-            counts as its own. `random` is the paper's, and lets a group stand on both sides. `auto` takes the
-            tracks' own `fold` where they have one, else `grouped`. Anything else is the path of a CSV file with
-            the columns `path` (a track's name) and `fold`. The first two balance the classes over the folds.
-        folds: How many; of the file's or the tracks' own folds each that occurs is one.
-        seed: Draws `random` and `grouped` anew.
+        split: `grouped` keeps the tracks of a group (artist, album, link) in one fold; a track without a group is a
+            group of its own. `random` is the paper's, and may have a group on both sides. Both balance the labels over
+            the folds. `tracks` takes the tracks' own `fold`. `auto` is `tracks` where every track has one, else
+            `grouped`. Anything else is the path of a CSV file with the columns `path` (a track's name) and `fold`.
+        folds: Number of folds of `random` and `grouped`; the file's or the tracks' own folds are as many as occur.
+        seed: Seed of `random` and `grouped`.
 
     Returns:
         (tracks,) int, 0 to folds - 1.
 
     Raises:
-        ValueError: The split is impossible; the message says why and what would do.
+        ValueError: The split is impossible; the message gives the reason and the remedy.
         mcc_zoo.extras.MissingExtraError: scikit-learn, which draws folds, is not installed.
     """
     if not tracks:
@@ -173,12 +177,12 @@ def assign(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: 
     if split == "auto":
         split = "tracks" if all(track.fold is not None for track in tracks) else "grouped"
     if split == "tracks":
-        return _renumbered([track.fold for track in tracks], "the manifest's column fold")
+        return _number_folds([track.fold for track in tracks], "the manifest's column fold")
     if split not in ("random", "grouped"):
-        return _from_file(tracks, Path(split))
+        return _read_fold_file(tracks, Path(split))
 
     labels = [track.label for track in tracks]
-    groups = group_numbers(tracks) if split == "grouped" else np.arange(len(tracks))
+    groups = number_groups(tracks) if split == "grouped" else np.arange(len(tracks))
     _check_possible(labels, groups, folds)
     selection = require("sklearn.model_selection", "train")
     if split == "random":
@@ -187,21 +191,25 @@ def assign(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: 
         drawn = selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
     fold_of = np.empty(len(tracks), int)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class with fewer tracks than folds is legitimate
+        warnings.simplefilter("ignore", UserWarning)  # a label with fewer tracks than folds is valid
         for fold, (_, test) in enumerate(drawn):
             fold_of[test] = fold
     return fold_of
 
 
-def splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
-    """Turn fold numbers into train, validation and test indices, one `Split` a test fold.
+def make_splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
+    """Turn fold numbers into train, validation and test indices, one `Split` per fold.
+
+    Args:
+        fold_of: (tracks,) int, the fold in which each track is tested.
+        labels: The label of each track.
 
     Raises:
-        ValueError: There are fewer than three folds, one is empty, or a label is missing in a training part.
+        ValueError: There are fewer than three folds, a fold is empty, or a label is missing in a training part.
     """
     count = int(fold_of.max()) + 1
     if count < 3:
-        raise ValueError(f"{count} folds: at least 3 are needed, one each to test, to validate and to train")
+        raise ValueError(f"{count} folds: at least 3 are needed, one each to test, validate and train")
     result = []
     for test in range(count):
         validation = (test + 1) % count
@@ -212,22 +220,22 @@ def splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
         missing = sorted(set(labels) - {labels[i] for i in train.tolist()})
         if missing:
             raise ValueError(
-                f"test fold {test}: no track to train on is labelled {', '.join(missing)}: "
-                "it needs tracks of three groups at least, or --split=random"
+                f"test fold {test}: no training track has the label {', '.join(missing)}: "
+                "it needs tracks of at least three groups, or --split=random"
             )
         result.append(Split(train, *parts))
     return result
 
 
-def group_numbers(tracks: Sequence[Track]) -> np.ndarray:
-    """Number the groups; a track without one gets a number of its own: (tracks,) int."""
+def number_groups(tracks: Sequence[Track]) -> np.ndarray:
+    """Number the groups, (tracks,) int; a track without a group gets a number of its own."""
     names = [track.group or f"\0{i}" for i, track in enumerate(tracks)]  # no group's name starts with NUL
     return np.unique(names, return_inverse=True)[1]
 
 
 def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> None:
     if folds < 3:
-        raise ValueError(f"--folds={folds}: at least 3 are needed, one each to test, to validate and to train")
+        raise ValueError(f"--folds={folds}: at least 3 are needed, one each to test, validate and train")
     number = len(set(groups.tolist()))
     most = max(Counter(labels).values(), default=0)
     if min(number, most) < folds:
@@ -240,41 +248,41 @@ def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> No
         raise ValueError(f"label {label!r} has {fewest} tracks: at least 3 are needed to test, validate and train")
 
 
-def _from_file(tracks: Sequence[Track], path: Path) -> np.ndarray:
+def _read_fold_file(tracks: Sequence[Track], path: Path) -> np.ndarray:
     if not path.is_file():
         raise ValueError(
-            f"--split={path}: no such file: give random, grouped or a CSV with the columns path, fold, or a folder "
+            f"--split={path}: no such file: give random, grouped, a CSV with the columns path, fold, or a folder "
             f"with lists ({', '.join(f'{part}*.txt' for part in PARTS)})"
         )
-    listed: dict[str, int] = {}
-    for row in rows(path, ("path", "fold")):
-        if row.text("path") in listed:
-            raise ValueError(f"{row}: {row.text('path')!r} stands there twice")
-        listed[row.text("path")] = row.whole("fold")
-    folds = [None if name is None else listed[name] for name in _listed_names(tracks, listed)]
-    absent = [track.name for track, fold in zip(tracks, folds, strict=True) if fold is None]
-    if absent:
-        raise ValueError(f"{path}: {len(absent)} tracks of the dataset have no fold there, such as {absent[0]!r}")
-    return _renumbered(folds, str(path))
+    fold_of: dict[str, int] = {}
+    for row in read_rows(path, ("path", "fold")):
+        if row.get_text("path") in fold_of:
+            raise ValueError(f"{row}: {row.get_text('path')!r} has a row already")
+        fold_of[row.get_text("path")] = row.get_whole_number("fold")
+    folds = [None if name is None else fold_of[name] for name in _match_names(tracks, fold_of)]
+    missing = [track.name for track, fold in zip(tracks, folds, strict=True) if fold is None]
+    if missing:
+        raise ValueError(f"{path}: {len(missing)} tracks of the dataset have no fold in it, such as {missing[0]!r}")
+    return _number_folds(folds, str(path))
 
 
-def _listed_names(tracks: Sequence[Track], listed: Mapping[str, object]) -> list[str | None]:
-    """The name under which a file lists each track; None where it does not, or leaves doubt."""
-    # Split files name one edition, users have another: without suffix, where that leaves no doubt.
-    stems = Counter(map(without_suffix, listed))
-    tracks_of = Counter(without_suffix(track.name) for track in tracks)
-    by_stem = {stem: name for name in listed if stems[stem := without_suffix(name)] == 1 and tracks_of[stem] == 1}
-    return [track.name if track.name in listed else by_stem.get(without_suffix(track.name)) for track in tracks]
+def _match_names(tracks: Sequence[Track], listed: Mapping[str, object]) -> list[str | None]:
+    """Match tracks with listed names: for each track its listed name, or None where there is none or no unique one."""
+    # The files and the user's copy may be in different formats: names match without suffix where that is unique.
+    stems = Counter(map(strip_suffix, listed))
+    tracks_of = Counter(strip_suffix(track.name) for track in tracks)
+    by_stem = {stem: name for name in listed if stems[stem := strip_suffix(name)] == 1 and tracks_of[stem] == 1}
+    return [track.name if track.name in listed else by_stem.get(strip_suffix(track.name)) for track in tracks]
 
 
-def _lists(split: Path) -> dict[str, Path]:
-    """The three lists of a folder, or those that are called like a train list, by part."""
+def _find_lists(split: Path) -> dict[str, Path]:
+    """Find the three lists of a folder, or a train list and those of the same name; by part."""
     if split.is_dir():
         found = sorted(split.glob("train*.txt"))
         if len(found) != 1:
             names = f" ({', '.join(path.name for path in found)})" if found else ""
             raise ValueError(
-                f"--split={split}: holds {len(found)} lists train*.txt{names}; give a folder with the lists "
+                f"--split={split}: has {len(found)} lists train*.txt{names}; give a folder with the lists "
                 "train*.txt, valid*.txt and test*.txt, or one of several train lists: --split=FOLDER/train_filtered.txt"
             )
         split = found[0]
@@ -283,27 +291,30 @@ def _lists(split: Path) -> dict[str, Path]:
     lists = {part: split.with_name(part + split.name.removeprefix("train")) for part in PARTS}
     for path in lists.values():
         if not path.is_file():
-            raise ValueError(f"{path}: no such list; {', '.join(own.name for own in lists.values())} lie in one folder")
+            raise ValueError(
+                f"{path}: no such list; {', '.join(own.name for own in lists.values())} must be in one folder"
+            )
     return lists
 
 
 def _read_lists(lists: Mapping[str, Path]) -> dict[str, str]:
-    """The part of each name that the lists hold."""
+    """Read the part of each name in the lists."""
     part_of: dict[str, str] = {}
     first: dict[str, str] = {}  # part of a name without suffix
     for part, file in lists.items():
-        for number, line in enumerate(text(file).splitlines(), start=1):
+        for number, line in enumerate(read_text(file).splitlines(), start=1):
             if not (name := line.strip()):
                 continue
             part_of[name] = part
-            if (other := first.setdefault(without_suffix(name), part)) != part:
+            if (other := first.setdefault(strip_suffix(name), part)) != part:
                 raise ValueError(
-                    f"{file}: line {number}: {name!r} stands in {lists[other].name} too; a track belongs in one list"
+                    f"{file}: line {number}: {name!r} is in {lists[other].name} too; a track belongs in one list"
                 )
     return part_of
 
 
-def _renumbered(values: Sequence[str | int | None], source: str) -> np.ndarray:
+def _number_folds(values: Sequence[str | int | None], source: str) -> np.ndarray:
+    """Number the folds that occur from 0: (tracks,) int."""
     try:
         numbers = np.array([int(str(value)) for value in values])
     except ValueError as error:

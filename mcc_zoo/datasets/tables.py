@@ -1,4 +1,4 @@
-"""Rows of CSV and Excel tables, and the refusal of what is none."""
+"""Read CSV and Excel tables row by row; errors name the file and the row."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mcc_zoo.datasets.track import DatasetError
+from mcc_zoo.datasets.base import DatasetError
 
-EXCEL = {".xls": "xlrd", ".xlsx": "openpyxl"}  # suffix: the package with which pandas reads it
+EXCEL = {".xls": "xlrd", ".xlsx": "openpyxl"}  # suffix: the package that pandas reads it with
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table; as text it is the beginning of a message: where the row stands.
+    """One row of a table; as text it names the file and the row, for a message.
 
     Attributes:
-        table: Where the table lies.
-        number: As a spreadsheet counts: the header is row 1.
-        cells: Text without blanks around it, by column in lower case.
+        table: The table's file.
+        number: Number of the row as a spreadsheet counts: the header is row 1.
+        cells: Text without surrounding blanks, by column in lower case.
     """
 
     table: Path
@@ -32,51 +32,51 @@ class Row:
     cells: Mapping[str, str]
 
     def __str__(self) -> str:
-        """Where the row stands."""
+        """The file and the row, for a message."""
         return f"{self.table}: row {self.number}"
 
-    def text(self, column: str) -> str:
-        """A cell; empty where there is no such column."""
+    def get_text(self, column: str) -> str:
+        """Get a cell's text; empty where there is no such column."""
         return self.cells.get(column, "")
 
-    def real(self, column: str) -> float:
-        """A finite number; raises `DatasetError` where the cell holds none."""
+    def get_number(self, column: str) -> float:
+        """Get a finite number; raises `DatasetError` where the cell is none."""
         try:
-            value = float(self.text(column))
+            value = float(self.get_text(column))
         except ValueError:
             value = float("nan")
         if not np.isfinite(value):
-            raise DatasetError(f"{self}: {column} {self.text(column)!r} is not a number")
+            raise DatasetError(f"{self}: {column} {self.get_text(column)!r} is not a number")
         return value
 
-    def whole(self, column: str) -> int:
-        """A whole number from 0; raises `DatasetError` where the cell holds none."""
-        value = self.real(column)  # a spreadsheet may have made 1.0 of 001
+    def get_whole_number(self, column: str) -> int:
+        """Get a whole number of 0 or more; raises `DatasetError` where the cell is none."""
+        value = self.get_number(column)  # a spreadsheet may have made 1.0 of 001
         if value != int(value) or value < 0:
-            raise DatasetError(f"{self}: {column} {self.text(column)!r} is not a whole number such as 0 or 3")
+            raise DatasetError(f"{self}: {column} {self.get_text(column)!r} is not a whole number such as 0 or 3")
         return int(value)
 
 
-def rows(path: Path, needed: Sequence[str]) -> list[Row]:
-    """Read a table, by its suffix as Excel or as CSV.
+def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
+    """Read a table, as Excel or CSV by its suffix.
 
     Args:
-        path: The table; its first row names the columns, in capitals or not.
-        needed: Columns that it must have, each once, in lower case.
+        path: The table; its first row names the columns, in upper or lower case.
+        required: Columns that it must have, each once, in lower case.
 
     Returns:
-        Its rows but for the empty ones.
+        Its rows, without the empty ones.
 
     Raises:
         DatasetError: If it cannot be read, lacks a column, or has a row with more cells than columns.
     """
-    header, *body = (_excel(path) if path.suffix.lower() in EXCEL else _csv(path)) or [[]]
+    header, *body = (_read_excel(path) if path.suffix.lower() in EXCEL else _read_csv(path)) or [[]]
     columns = [cell.strip().lower() for cell in header]
-    lacking = [name for name in needed if columns.count(name) != 1]
+    lacking = [name for name in required if columns.count(name) != 1]
     if lacking:
         hint = " Separate columns with commas." if len(columns) == 1 and re.search(r"[;\t|]", columns[0]) else ""
         raise DatasetError(
-            f"{path}: lacks {', '.join(lacking)} (each of the columns {', '.join(needed)} is needed once); "
+            f"{path}: lacks {', '.join(lacking)} (each of the columns {', '.join(required)} is needed once); "
             f"found {', '.join(map(repr, columns)) or 'none, the table is empty'}.{hint}"
         )
     found: list[Row] = []
@@ -92,9 +92,9 @@ def rows(path: Path, needed: Sequence[str]) -> list[Row]:
     return found
 
 
-def text(path: Path) -> str:
-    """Read a text file in UTF-8, with or without byte-order mark; raises `DatasetError` where it is none."""
-    if not os.path.isfile(path):  # a FIFO would hang
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, with or without byte-order mark; raises `DatasetError` where it is none."""
+    if not os.path.isfile(path):  # a FIFO would block
         raise DatasetError(f"{path}: no such file")
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -104,14 +104,14 @@ def text(path: Path) -> str:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _csv(path: Path) -> list[list[str]]:
+def _read_csv(path: Path) -> list[list[str]]:
     try:
-        return list(csv.reader(io.StringIO(text(path), newline=""), strict=True))
+        return list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
     except csv.Error as error:
         raise DatasetError(f"{path}: is not a CSV table ({error}); save it as CSV UTF-8") from error
 
 
-def _excel(path: Path) -> list[list[str]]:
+def _read_excel(path: Path) -> list[list[str]]:
     import pandas as pd  # takes half a second, and most tables are CSV
 
     try:

@@ -18,7 +18,6 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from mcc_zoo.audio.checks import AudioError
-from mcc_zoo.audio.decoders import DECODERS
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError, ServedModel
 from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tag_track
@@ -111,7 +110,7 @@ class DemoPage:
                 "name": metadata.name,
                 "system": SYSTEMS[metadata.architecture].title,
                 "labels": self._tagger.labels,
-                "formats": ", ".join(sorted(DECODERS[self._tagger.decoder].formats - {"WAVEX"})),
+                "formats": ", ".join(sorted(self._tagger.decoder.formats - {"WAVEX"})),
                 "sample_rate": front_end.sample_rate,
                 "server": self._model.server if isinstance(self._model, ServedModel) else "",
                 "tracks": len(self._library.paths) if self._library else 0,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from mcc_zoo.atomic import write_text
-from mcc_zoo.datasets.splits import draw, groups_on_both_sides
+from mcc_zoo.datasets.splits import count_groups_on_both_sides, draw_splits
 from mcc_zoo.experiment import process_pool, run_folder
 from mcc_zoo.experiment.corpus import Corpus, shuffle_labels
 from mcc_zoo.experiment.epoch_reports import FoldBars, describe_result, report_epochs
@@ -54,7 +54,7 @@ def cross_validate(
     if settings.shuffle_labels:
         corpus = shuffle_labels(corpus, settings.seed)
     seeds = range(settings.seed, settings.seed + settings.seeds)
-    splits = {seed: draw(corpus.tracks, settings.split, settings.folds, seed) for seed in seeds}
+    splits = {seed: draw_splits(corpus.tracks, settings.split, settings.folds, seed) for seed in seeds}
     run_folder.write_config(
         run_dir,
         identify_run(corpus, settings, splits[settings.seed]),
@@ -62,7 +62,7 @@ def cross_validate(
             "labels": corpus.labels,
             "architectures": settings.architectures,
             "seeds": settings.seeds,
-            "groups_on_both_sides": groups_on_both_sides(corpus.tracks, list(itertools.chain(*splits.values()))),
+            "groups_on_both_sides": count_groups_on_both_sides(corpus.tracks, list(itertools.chain(*splits.values()))),
         },
     )
     write_text(run_dir / "refused.csv", corpus.refused.to_csv(index=False))

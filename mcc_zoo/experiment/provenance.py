@@ -65,7 +65,7 @@ def build_provenance(
         "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
         "scores": {
             **metrics.summarise_system(predictions, settings.dataset, architecture),
-            "split": splits.applied(corpus.tracks, settings.split),
+            "split": splits.describe_split(corpus.tracks, settings.split),
             "seeds": settings.seeds,
         },
         "majority": {"label": label, "percent": percent},

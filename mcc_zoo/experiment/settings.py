@@ -20,7 +20,7 @@ class Settings:
         folds: Number of folds.
         seeds: How many times folds and weights are drawn.
         seed: The first of these seeds.
-        split: As for `mcc_zoo.datasets.splits.draw`.
+        split: As for `mcc_zoo.datasets.splits.draw_splits`.
         recipe: How to train.
         front_end: Parameters of the log-mel front end.
         precision: Keras dtype policy of the training; the trained model predicts, and is exported, in float32.

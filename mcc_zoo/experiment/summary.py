@@ -20,7 +20,7 @@ def explain_leak(predictions: pd.DataFrame, dataset: str, split: str, groups_on_
     Args:
         predictions: The rows of predictions.csv.
         dataset: The dataset's name. Those of the paper and Emotify have groups, also where a copy does not name them.
-        split: As for `mcc_zoo.datasets.splits.draw`.
+        split: As for `mcc_zoo.datasets.splits.draw_splits`.
         groups_on_both_sides: Number of groups that are tested and also trained or validated on. It is needed for fixed
             lists, whose folds do not show it.
 
@@ -93,7 +93,7 @@ def describe_run(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[s
 
 
 def describe_split(split: str) -> str:
-    """Describe what a split of `mcc_zoo.datasets.splits.draw` does."""
+    """Describe what a split of `mcc_zoo.datasets.splits.draw_splits` does."""
     return {
         "random": "random, by track",
         "grouped": "grouped; the tracks of a group (artist, album, link) stay in one fold",

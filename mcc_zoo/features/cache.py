@@ -18,7 +18,7 @@ import numpy as np
 
 from mcc_zoo.atomic import open_atomically
 from mcc_zoo.audio import checks
-from mcc_zoo.audio.decoders import Name, check
+from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FrontEnd
@@ -65,18 +65,19 @@ class FeatureCache:
     Args:
         folder: Created if missing; it may be deleted at any time.
         front_end: Parameters of the log-mel.
-        decoder: A name in `mcc_zoo.audio.decoders.NAMES`; it runs in a process of its own.
+        decoder: A name in `mcc_zoo.audio.decoders.DECODERS`; it runs in a process of its own.
 
     Raises:
         ValueError: The decoder is not installed.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], front_end: FrontEnd, decoder: Name = "soundfile") -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], front_end: FrontEnd, decoder: DecoderName | Decoder = "soundfile"
+    ) -> None:
         """Make the folder."""
-        check(decoder)
         self.folder = Path(folder)
         self.front_end = front_end
-        self.decoder = decoder
+        self.decoder = find_decoder(decoder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def features(self, path: str | os.PathLike[str]) -> Features:
@@ -96,7 +97,7 @@ class FeatureCache:
     def _name_entry(self, path: str | os.PathLike[str]) -> str:
         with open(path, "rb") as file:
             content = hashlib.file_digest(file, "sha256")
-        others = [] if self.decoder == "soundfile" else [self.decoder]
+        others = [] if self.decoder.name == "soundfile" else [self.decoder.name]
         content.update(json.dumps([CACHE_FORMAT, asdict(self.front_end), *others]).encode())
         return f"{content.hexdigest()[:40]}.npy"
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.audio.checks import AudioError
-from mcc_zoo.audio.decoders import Name, check
+from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.features.framing import samples_of
@@ -55,9 +55,11 @@ class Tagger:
         decoder: Name of the decoder that reads files.
     """
 
-    def __init__(self, folder: Path, metadata: ExportMetadata, model: keras.Model, decoder: Name = "soundfile") -> None:
+    def __init__(
+        self, folder: Path, metadata: ExportMetadata, model: keras.Model, decoder: DecoderName | Decoder = "soundfile"
+    ) -> None:
         """Keep the parts."""
-        self.decoder = decoder
+        self.decoder = find_decoder(decoder)
         self.folder, self.metadata, self.model = folder, metadata, model
         self.labels = list(metadata.labels)
         self.front_end = metadata.front_end
@@ -270,7 +272,7 @@ def _close_all(decoders: SimpleQueue[IsolatedDecoder]) -> None:
         decoders.get_nowait().close()
 
 
-def load(name_or_folder: str | os.PathLike[str], decoder: Name = "soundfile") -> Tagger:
+def load(name_or_folder: str | os.PathLike[str], decoder: DecoderName | Decoder = "soundfile") -> Tagger:
     """Load an export.
 
     Args:
@@ -282,10 +284,10 @@ def load(name_or_folder: str | os.PathLike[str], decoder: Name = "soundfile") ->
         ValueError: The decoder is not installed.
         ExportError: There is no export, or it cannot be read; the message says what is missing.
     """
-    check(decoder)
+    found_decoder = find_decoder(decoder)
     folder = latest(name_or_folder)
     metadata = ExportMetadata.read(folder)
     try:
-        return Tagger(folder, metadata, keras.models.load_model(folder, compile=False), decoder)
+        return Tagger(folder, metadata, keras.models.load_model(folder, compile=False), found_decoder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{folder} cannot be loaded ({error!r}): is the folder whole?") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from mcc_zoo.audio.decoders.contract import as_float
+from mcc_zoo.audio.decoders.contract import scale_to_float
 from mcc_zoo.audio.limits import MAX_AMPLITUDE, MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 
 SILENT = 2.0**-31  # full scale: samples in 64-bit integers that stay below it were made for another full scale
@@ -66,7 +66,7 @@ def _scale(samples: np.ndarray) -> np.ndarray:
     if samples.dtype.kind not in "fiu":
         raise ValueError(f"samples are {samples.dtype}: give floats with full scale ±1, or integers")
     if samples.dtype.kind != "f":
-        scaled = as_float(samples)
+        scaled = scale_to_float(samples)
         if samples.dtype.itemsize == 8 and samples.size and 0 < np.ptp(samples) < SILENT * 2.0**63:
             raise ValueError(
                 f"samples are {samples.dtype} and use next to nothing of its range: convert them to their own type, "
@@ -80,4 +80,4 @@ def _scale(samples: np.ndarray) -> np.ndarray:
             f"samples go up to {peak:g} times full scale, which is 1: scale them to ±1; if they were 16-bit integers, "
             "divide by 32768"
         )
-    return as_float(samples)
+    return scale_to_float(samples)

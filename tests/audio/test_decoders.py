@@ -32,7 +32,7 @@ OWN = {"a.m4a": "M4A", "a.aac": "AAC", "a.wma": "WMA"}  # formats that av alone 
 
 def tfio_is_here() -> bool:
     try:
-        decoders.check("tfio")
+        decoders.find_decoder("tfio")
     except ValueError:
         return False
     return True
@@ -63,7 +63,7 @@ def isolated() -> Iterator[dict[str, IsolatedDecoder]]:
         yield {name: stack.enter_context(IsolatedDecoder(decoder=name)) for name in ("soundfile", *OTHERS)}
 
 
-def refusal(path: Path, decoder: decoders.Name, **options: float) -> str:
+def refusal(path: Path, decoder: decoders.DecoderName, **options: float) -> str:
     with pytest.raises(AudioError) as caught, IsolatedDecoder(decoder=decoder) as isolated:
         if decoder == "tfio":
             list(isolated.read_blocks(path, RATE, RATE, **options))
@@ -104,7 +104,7 @@ def test_formats_of_av_alone(tmp_path: Path, name: str, channels: int) -> None:
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("decoder", ["soundfile", *OTHERS[1:]])
-def test_others_name_the_flag_and_the_extra(tmp_path: Path, name: str, decoder: decoders.Name) -> None:
+def test_others_name_the_flag_and_the_extra(tmp_path: Path, name: str, decoder: decoders.DecoderName) -> None:
     message = refusal(encode(tmp_path / name, low_noise(20_000), RATE), decoder)
     kind = name[2:].upper()
     assert f"is {kind}, which {decoder} does not read; read it with --decoder=av (pip install .[av])" in message
@@ -163,9 +163,13 @@ def test_flac_of_unknown_length_is_read_by_av_alone(tmp_path: Path) -> None:
     path = flac_of_unknown_length(tmp_path / "a.flac", samples)
     np.testing.assert_allclose(reading.read(path, RATE, decoder="av"), samples.mean(1), atol=1e-4)
     assert reading.probe(path, "av").seconds is None
-    assert "write the FLAC file again, whole, or with --decoder=av (pip install .[av])" in refusal(path, "soundfile")
+    assert "write the whole FLAC file again, or read it with --decoder=av (pip install .[av])" in refusal(
+        path, "soundfile"
+    )
     assert len(reading.read(path, RATE, decoder="av", max_seconds=100_000 / RATE)) == 100_000
-    assert "states no length, and is longer than the 2 s that are allowed" in refusal(path, "av", max_seconds=2)
+    assert "its header states no length, and it is longer than the 2 s that are allowed" in refusal(
+        path, "av", max_seconds=2
+    )
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -257,7 +261,7 @@ class TestTfio:
         content = bytearray((tmp_path / "a.wav").read_bytes())
         content[40:44] = b"\xff" * 4
         (tmp_path / "a.wav").write_bytes(content)
-        assert "its header states no length; write the WAV file again, whole" in refusal(tmp_path / "a.wav", "tfio")
+        assert "its header states no length; write the whole WAV file again" in refusal(tmp_path / "a.wav", "tfio")
 
     def test_wav_of_an_odd_number_of_bytes(self, tmp_path: Path) -> None:
         """Sound, but tensorflow-io reads past its end."""
@@ -284,15 +288,15 @@ class TestNotInstalled:
     """A sentence says what to install, before anything is done."""
 
     @pytest.fixture(params=["av", "tfio"])
-    def missing(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> decoders.Name:
-        needed, find = DECODERS[request.param].needs, importlib.util.find_spec
+    def missing(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> decoders.DecoderName:
+        needed, find = DECODERS[request.param].required_module, importlib.util.find_spec
         monkeypatch.setattr(
             importlib.util, "find_spec", lambda name, *rest: find(name, *rest) if name != needed else None
         )
-        name: decoders.Name = request.param
+        name: decoders.DecoderName = request.param
         return name
 
-    def test_every_door(self, missing: decoders.Name, tmp_path: Path) -> None:
+    def test_every_door(self, missing: decoders.DecoderName, tmp_path: Path) -> None:
         expected = rf"decoder='{missing}' needs the module \w+, which is not installed: pip install \.\[{missing}\]"
         for door in (
             lambda: reading.read("a.wav", RATE, decoder=missing),
@@ -313,9 +317,9 @@ class TestNotInstalled:
         with pytest.raises(
             ValueError, match=r"decoder='tfio' needs TensorFlow 2\.17\.1 and 2\.21\.0 is installed: pip"
         ):
-            decoders.check("tfio")
+            decoders.find_decoder("tfio")
         monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.17.1")
-        decoders.check("tfio")
+        decoders.find_decoder("tfio")
 
     def test_unknown(self) -> None:
         with pytest.raises(ValueError, match="decoder='ffmpeg' is not known: choose one of soundfile, av, tfio"):

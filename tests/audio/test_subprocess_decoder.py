@@ -15,8 +15,8 @@ from mcc_zoo.audio import reading, subprocess_decoder
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 
-WORKER_THAT_HANGS = "import sys, time\nsys.stdin.readline()\ntime.sleep(60)\n"
-WORKER_THAT_CRASHES = "import os, sys\nsys.stdin.readline()\nos.abort()\n"
+START_AND_HANG = "import sys, time\nsys.stdin.readline()\ntime.sleep(60)\n"
+START_AND_CRASH = "import os, sys\nsys.stdin.readline()\nos.abort()\n"
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_decoder_that_is_killed_costs_one_file(decoder: IsolatedDecoder, music
     assert len(next(blocks)) == 81_920
     killed = pid_of(decoder)
     os.kill(killed, signal.SIGKILL)
-    with pytest.raises(AudioError, match=r"long\.wav: the decoder crashed on it: the file is damaged"):
+    with pytest.raises(AudioError, match=r"long\.wav: the decoder crashed on it; the file is damaged"):
         list(blocks)
     assert_ended(killed)
     np.testing.assert_array_equal(
@@ -113,16 +113,16 @@ def test_a_decoder_that_is_killed_costs_one_file(decoder: IsolatedDecoder, music
     assert pid_of(decoder) != killed
 
 
-def test_a_worker_that_crashes_is_a_sentence(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subprocess_decoder, "START", WORKER_THAT_CRASHES)
+def test_a_process_that_crashes_is_a_sentence(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess_decoder, "START", START_AND_CRASH)
     with IsolatedDecoder() as decoder, pytest.raises(AudioError, match=r"short\.wav: the decoder crashed on it"):
         list(decoder.read_blocks(music / "short.wav", 44_100, 81_920))
 
 
-def test_a_worker_that_hangs_is_ended(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_hangs_is_ended(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = IsolatedDecoder(timeout=0.6)
     with decoder, monkeypatch.context() as patch:
-        patch.setattr(subprocess_decoder, "START", WORKER_THAT_HANGS)
+        patch.setattr(subprocess_decoder, "START", START_AND_HANG)
         blocks = decoder.read_blocks(music / "short.wav", 44_100, 81_920)
         hung = pid_of_first_request(decoder, blocks)
     assert_ended(hung)
@@ -133,9 +133,9 @@ def test_a_worker_that_hangs_is_ended(music: Path, monkeypatch: pytest.MonkeyPat
 
 def pid_of_first_request(decoder: IsolatedDecoder, blocks: Iterator[np.ndarray]) -> int:
     """Ask for the first block, in vain."""
-    pid = decoder._started().pid
+    pid = decoder.start().pid
     started = time.monotonic()
-    with pytest.raises(AudioError, match=r"short\.wav: the decoder gave nothing for 1 s: is it an audio file\?"):
+    with pytest.raises(AudioError, match=r"short\.wav: the decoder returned nothing for 1 s"):
         next(blocks)
     assert 0.5 < time.monotonic() - started < 30
     return pid
@@ -154,3 +154,23 @@ def test_an_iterator_that_was_left_early_does_not_spoil_the_next(decoder: Isolat
         joined(decoder.read_blocks(music / "half chunk.ogg", 44_100, 10_000)),
         reading.read(music / "half chunk.ogg", 44_100),
     )
+
+
+def test_the_decoder_process_imports_no_tensorflow(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a whole file; the list of its modules comes back as an error message."""
+    listing = (
+        "import mcc_zoo.audio.subprocess_decoder as room\n"
+        "def decode_blocks(**request):\n"
+        "    list(decode(**request))\n"
+        "    raise ValueError(' '.join(sorted(sys.modules)))\n"
+        "decode, room.decode_blocks = room.decode_blocks, decode_blocks\n"
+        "main(sys.argv[2])"
+    )
+    monkeypatch.setattr(
+        subprocess_decoder, "START", subprocess_decoder.START.replace("main(sys.argv[2])", "\n" + listing)
+    )
+    with IsolatedDecoder() as decoder, pytest.raises(AudioError) as answer:
+        list(decoder.read_blocks(music / "short.wav", 44_100, 81_920))
+    modules = set(str(answer.value).split())
+    assert {"mcc_zoo", "mcc_zoo.audio.reading", "soundfile"} <= modules
+    assert not {module.split(".")[0] for module in modules} & {"tensorflow", "keras"}

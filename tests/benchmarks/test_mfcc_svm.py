@@ -49,9 +49,9 @@ def output(mfcc_svm, manifest, tmp_path_factory) -> Path:
 
 def test_folds_are_those_of_the_experiments_without_unreadable_tracks(manifest, output):
     found = metrics.read_predictions(output / "predictions.csv")
-    tracks = [track for track in datasets.manifest(manifest) if track.name != "broken.wav"]
+    tracks = [track for track in datasets.read_manifest(manifest) if track.name != "broken.wav"]
     for seed in range(2):
-        for fold, split in enumerate(splits.draw(tracks, "grouped", 3, seed)):
+        for fold, split in enumerate(splits.draw_splits(tracks, "grouped", 3, seed)):
             own = found[(found["seed"] == seed) & (found["fold"] == fold)]
             assert own["path"].tolist() == [tracks[i].name for i in split.test]
             assert own["truth"].tolist() == [tracks[i].label for i in split.test]
@@ -78,13 +78,13 @@ def test_columns_are_those_of_an_experiment(output):
 
 
 def test_test_tracks_take_no_part(mfcc_svm, manifest, rng):
-    tracks = datasets.manifest(manifest)
-    split = splits.draw(tracks, "grouped", 3)[0]
+    tracks = datasets.read_manifest(manifest)
+    split = splits.draw_splits(tracks, "grouped", 3)[0]
     features = rng.normal(size=(len(tracks), 57))
     features[split.test] = np.nan  # any use of which would raise
     learnt_from = np.concatenate([split.train, split.validation])
     model = mfcc_svm.fit_svm(features, tracks, learnt_from, seed=0)
-    groups = splits.group_numbers(tracks)[learnt_from]
+    groups = splits.number_groups(tracks)[learnt_from]
     for chosen_on, scored_on in model.cv.split(
         features[learnt_from], mfcc_svm._list_labels(tracks, learnt_from), groups
     ):

@@ -143,7 +143,7 @@ def test_validate_a_dataset(run: Run, tmp_path: Path) -> None:
     result = run("validate", "gtzan", tmp_path)
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0] == "GTZAN: 1 of 1000 tracks, 0 of them decode to the end"
-    assert "  country: 0 tracks, a whole copy has 100" in result.stdout.splitlines()
+    assert "  country: 0 tracks, a complete copy has 100" in result.stdout.splitlines()
     result = run("validate", "gtzan", tmp_path, "--headers-only")
     assert result.exit_code == 1
     assert "1 of them have a readable header (nothing was decoded)" in result.stdout.splitlines()[0]

@@ -257,7 +257,7 @@ def test_a_decoder_that_is_not_there(run: Run, exported: Path, music: Path, monk
     def refuse(decoder: str) -> None:
         raise ValueError(f"decoder={decoder!r} needs something")
 
-    monkeypatch.setattr("mcc_zoo.audio.decoders.check", refuse)
+    monkeypatch.setattr("mcc_zoo.audio.decoders.find_decoder", refuse)
     for command in (["tag", exported, music], ["validate", "manifest", music]):
         done = run(*command, "--decoder=tfio")
         assert done.exit_code == 2

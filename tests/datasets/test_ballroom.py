@@ -23,7 +23,7 @@ def test_ballroom_layouts_and_the_three_rumbas(layout: str, tmp_path: Path) -> N
         "nada/Media-100000.wav",
     )
     (tmp_path / layout / "Pasodoble").mkdir()
-    tracks = datasets.ballroom(tmp_path)
+    tracks = datasets.read_ballroom(tmp_path)
     assert {track.name: track.label for track in tracks} == {
         "Rumba-American/Media-105401.wav": "Rumba",
         "Rumba-International/Albums-Latin_Jam-08.wav": "Rumba",
@@ -44,7 +44,7 @@ def test_ballroom_replicas_are_groups_and_albums_are_not(tmp_path: Path) -> None
         "Rumba/Albums-Latin_Jam-08.wav",  # the three folders merged
         "Rumba/Albums-Latin_Jam-14.wav",
     )
-    tracks = datasets.ballroom(tmp_path)
+    tracks = datasets.read_ballroom(tmp_path)
     assert groups(tracks) == {
         frozenset({"ChaChaCha/Albums-Fire-08.wav", "Samba/Albums-Fire-09.wav"}),
         frozenset({"ChaChaCha/Media-103402.wav", "ChaChaCha/Media-103415.wav"}),

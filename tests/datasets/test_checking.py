@@ -1,4 +1,4 @@
-"""What `check` finds in broken, partial and whole copies."""
+"""What `check_dataset` finds in broken, partial and whole copies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import soundfile
 from helpers.dataset_folders import LABELS, NAMES, RATE, names, soundtracks_folder, touch, write_audio, write_table
 
 from mcc_zoo import datasets
-from mcc_zoo.datasets import DATASETS, Check, DatasetError
+from mcc_zoo.datasets import DATASETS, CheckResult, DatasetError
 
 
 def test_check_of_a_broken_copy(tmp_path: Path) -> None:
@@ -28,30 +28,30 @@ def test_check_of_a_broken_copy(tmp_path: Path) -> None:
     touch(tmp_path, "genres/blues/._song.wav", "genres/blues/cover.png")
     write_audio(tmp_path / "genres/rock/rock.00100.au")  # there is no such number
     progress: list[tuple[int, int]] = []
-    found = datasets.check(DATASETS["gtzan"], tmp_path, progress=lambda *numbers: progress.append(numbers))
+    found = datasets.check_dataset(DATASETS["gtzan"], tmp_path, progress=lambda *numbers: progress.append(numbers))
 
     assert progress == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
-    assert found.found == {"blues": 2, "jazz": 1, "rock": 2}
-    assert found.expected == DATASETS["gtzan"].labels
+    assert found.found_counts == {"blues": 2, "jazz": 1, "rock": 2}
+    assert found.expected_counts == DATASETS["gtzan"].label_counts
     assert len(found.missing) == 996
     assert {"blues/blues.00002", "rock/rock.00099"} < set(found.missing)
     assert found.extra == ("blues/blues.00000.wav", "blues/song.wav", "rock/rock.00100.au")
     assert [name for name, _ in found.unreadable] == ["jazz/jazz.00054.au", "rock/rock.00002.au"]
     assert found.known_faults == ("jazz/jazz.00054.au",)
-    assert (found.tracks, found.readable, found.complete, found.decoded) == (5, 3, False, True)
+    assert (found.track_count, found.readable_count, found.is_complete, found.was_decoded) == (5, 3, False, True)
 
-    lines = found.lines(most=2)
+    lines = found.format_lines(max_names=2)
     assert lines[0] == "GTZAN: 5 of 1000 tracks, 3 of them decode to the end"
-    assert "  blues: 2 tracks, a whole copy has 100" in lines
-    assert "  country: 0 tracks, a whole copy has 100" in lines
+    assert "  blues: 2 tracks, a complete copy has 100" in lines
+    assert "  country: 0 tracks, a complete copy has 100" in lines
     at = lines.index("missing (996):")
     assert lines[at + 1 : at + 4] == ["  blues/blues.00002", "  blues/blues.00003", "  and 994 more"]
     at = lines.index("unreadable (2):")
     assert "jazz.00054.au" in lines[at + 1]
     assert "cut off" in lines[at + 2]
-    assert "  jazz/jazz.00054.au decodes in hardly any copy: go on without it, and say so" in lines
+    assert "  jazz/jazz.00054.au does not decode in most copies: leave it out, and report that with the score" in lines
     assert lines[lines.index("extra, not used (3):") + 3] == "  and 1 more"
-    assert str(found) == "\n".join(found.lines(10))
+    assert str(found) == "\n".join(found.format_lines(10))
 
 
 def test_check_of_headers_alone_misses_what_only_decoding_shows(tmp_path: Path) -> None:
@@ -59,23 +59,23 @@ def test_check_of_headers_alone_misses_what_only_decoding_shows(tmp_path: Path) 
     wave[399] = np.nan
     (tmp_path / "genres/pop").mkdir(parents=True)
     soundfile.write(tmp_path / "genres/pop/pop.00000.wav", wave, RATE, subtype="FLOAT")
-    headers = datasets.check(DATASETS["gtzan"], tmp_path, decode=False)
-    assert (headers.readable, headers.decoded) == (1, False)
-    assert headers.lines()[0].endswith("1 of them have a readable header (nothing was decoded)")
-    decoded = datasets.check(DATASETS["gtzan"], tmp_path)
-    assert decoded.readable == 0
+    headers = datasets.check_dataset(DATASETS["gtzan"], tmp_path, decode=False)
+    assert (headers.readable_count, headers.was_decoded) == (1, False)
+    assert headers.format_lines()[0].endswith("1 of them have a readable header (nothing was decoded)")
+    decoded = datasets.check_dataset(DATASETS["gtzan"], tmp_path)
+    assert decoded.readable_count == 0
     assert "nan" in decoded.unreadable[0][1]
 
 
 def test_check_of_ballroom_counts_and_names_what_is_extra(tmp_path: Path) -> None:
     for name in ("Jive/Media-104101.wav", "Rumba-Misc/Media-103901.wav", "nada/Media-100000.wav"):
         write_audio(tmp_path / "BallroomData" / name)
-    found = datasets.check(DATASETS["ballroom"], str(tmp_path))
-    assert found.found == {"Jive": 1, "Rumba": 1}
+    found = datasets.check_dataset(DATASETS["ballroom"], str(tmp_path))
+    assert found.found_counts == {"Jive": 1, "Rumba": 1}
     assert found.missing == ()  # of which names, nobody has told
     assert found.extra == ("nada/Media-100000.wav",)
-    assert "  Rumba: 1 tracks, a whole copy has 98" in found.lines()
-    assert not found.complete
+    assert "  Rumba: 1 tracks, a complete copy has 98" in found.format_lines()
+    assert not found.is_complete
 
 
 def test_check_of_soundtracks_reads_mp3_and_passes_on_what_the_reader_says(tmp_path: Path) -> None:
@@ -84,15 +84,15 @@ def test_check_of_soundtracks_reads_mp3_and_passes_on_what_the_reader_says(tmp_p
         write_audio(tmp_path / name, seconds=0.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = datasets.check(DATASETS["soundtracks"], tmp_path)
+        found = datasets.check_dataset(DATASETS["soundtracks"], tmp_path)
     assert found.unreadable == ()
-    assert found.found == Counter(LABELS)
+    assert found.found_counts == Counter(LABELS)
     assert found.extra == ("Set1/006.mp3",)
     assert found.missing[0] == "Set1/006"
     assert len(found.missing) == 470 - 8
     assert len(found.notes) == 2
-    assert found.lines()[-1].startswith("note: ")
-    assert "no set2_tracklist.csv" in found.lines()[-1]
+    assert found.format_lines()[-1].startswith("note: ")
+    assert "no set2_tracklist.csv" in found.format_lines()[-1]
 
 
 def test_check_of_a_manifest(tmp_path: Path) -> None:
@@ -100,32 +100,32 @@ def test_check_of_a_manifest(tmp_path: Path) -> None:
     write_audio(tmp_path / "unlisted.wav")
     touch(tmp_path, "empty.wav")
     table = write_table(tmp_path / "mine.csv", "path,label", "a.ogg,x", "gone.wav,y", "empty.wav,y")
-    found = datasets.check(None, table)
-    assert found == Check(
+    found = datasets.check_dataset(None, table)
+    assert found == CheckResult(
         title=str(table),
-        found={"x": 1, "y": 1},
-        expected={},
+        found_counts={"x": 1, "y": 1},
+        expected_counts={},
         missing=("gone.wav",),
         extra=(),
         unreadable=found.unreadable,
         known_faults=(),
-        decoded=True,
+        was_decoded=True,
         notes=(),
         groups={"x": frozenset(), "y": frozenset()},
-        without_group=2,
+        ungrouped_count=2,
     )
     assert [name for name, _ in found.unreadable] == ["empty.wav"]
-    assert found.lines()[0] == f"{table}: 2 tracks, 1 of them decode to the end"
-    assert not found.complete
+    assert found.format_lines()[0] == f"{table}: 2 tracks, 1 of them decode to the end"
+    assert not found.is_complete
 
     write_table(table, "path,label", "a.ogg,x", "unlisted.wav,y")
-    assert datasets.check(None, table).complete
+    assert datasets.check_dataset(None, table).is_complete
     write_table(table, "path,label", "a.ogg,x", "unlisted.wav,y", "gone.wav,y")
-    assert not datasets.check(None, table).complete
+    assert not datasets.check_dataset(None, table).is_complete
     write_table(table, "path,label", "a.ogg,x", "unlisted.wav,y")
-    assert datasets.check(None, datasets.manifest(table)).title == "manifest"
+    assert datasets.check_dataset(None, datasets.read_manifest(table)).title == "manifest"
     with pytest.raises(DatasetError, match=r"mine\.csv: lacks .*the columns path, label"):
-        datasets.check(None, write_table(table, "file,label"))
+        datasets.check_dataset(None, write_table(table, "file,label"))
 
 
 def test_check_of_a_manifest_counts_labels_and_groups(tmp_path: Path) -> None:
@@ -134,12 +134,15 @@ def test_check_of_a_manifest_counts_labels_and_groups(tmp_path: Path) -> None:
     rows = ["a.wav,pop,Ann", "b.wav,pop,Ann", "c.wav,rock,Ann", "d.wav,rock,Bob", "gone.wav,rock,Cid"]
     table = write_table(tmp_path / "mine.csv", "path,label,group", *rows)
     expected = ["  pop: 2 tracks, 1 group", "  rock: 2 tracks, 2 groups", "2 groups in all"]
-    assert datasets.check(None, table, decode=False).lines()[1:4] == expected
+    assert datasets.check_dataset(None, table, decode=False).format_lines()[1:4] == expected
     write_table(table, "path,label,group", *rows[:3], "d.wav,soul,")
     expected = ["  pop: 2 tracks, 1 group", "  rock: 1 track, 1 group", "  soul: 1 track, 0 groups"]
-    assert datasets.check(None, table, decode=False).lines()[1:] == [*expected, "1 group in all; 1 track without one"]
+    assert datasets.check_dataset(None, table, decode=False).format_lines()[1:] == [
+        *expected,
+        "1 group in all; 1 track without one",
+    ]
     write_table(table, "path,label", "a.wav,pop", "b.wav,soul")
-    assert datasets.check(None, table, decode=False).lines()[1:] == [
+    assert datasets.check_dataset(None, table, decode=False).format_lines()[1:] == [
         "  pop: 1 track",
         "  soul: 1 track",
         "no track has a group: a column group (artist, album) keeps tracks of one together in a split",
@@ -150,10 +153,10 @@ def test_check_of_tracks_already_listed(tmp_path: Path) -> None:
     folder = tmp_path / "genres"
     for name in ("pop/pop.00000.wav", "pop/pop.00001.wav", "pop/other.wav"):
         write_audio(folder / name)
-    tracks = datasets.gtzan(folder)
+    tracks = datasets.read_gtzan(folder)
     tracks[0].path.unlink()
-    found = datasets.check(DATASETS["gtzan"], tracks)
-    assert found.found == {"pop": 1}
+    found = datasets.check_dataset(DATASETS["gtzan"], tracks)
+    assert found.found_counts == {"pop": 1}
     assert found.missing[0] == "pop/pop.00000.wav"
     assert len(found.missing) == 999
     assert found.extra == ()
@@ -162,28 +165,28 @@ def test_check_of_tracks_already_listed(tmp_path: Path) -> None:
 def test_a_whole_copy_is_complete_even_with_the_known_fault(tmp_path: Path) -> None:
     folder = tmp_path / "genres"
     original = write_audio(tmp_path / "one.wav", seconds=0.01)
-    for name in DATASETS["gtzan"].files:
+    for name in DATASETS["gtzan"].track_keys:
         path = folder / f"{name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(original, path)
     fault = folder / "jazz/jazz.00054.wav"
     fault.unlink()
     fault.write_bytes(b"RIFF")
-    found = datasets.check(DATASETS["gtzan"], folder)
-    assert (found.tracks, found.readable, found.complete) == (1000, 999, True)
-    assert found.lines()[0] == "GTZAN: 1000 of 1000 tracks, 999 of them decode to the end"
+    found = datasets.check_dataset(DATASETS["gtzan"], folder)
+    assert (found.track_count, found.readable_count, found.is_complete) == (1000, 999, True)
+    assert found.format_lines()[0] == "GTZAN: 1000 of 1000 tracks, 999 of them decode to the end"
     (folder / "jazz/jazz.00055.wav").unlink()
     (folder / "jazz/jazz.00055.wav").write_bytes(b"RIFF")
-    assert not datasets.check(DATASETS["gtzan"], folder, decode=False).complete
+    assert not datasets.check_dataset(DATASETS["gtzan"], folder, decode=False).is_complete
     (folder / "jazz/jazz.00055.wav").unlink()
-    assert not datasets.check(DATASETS["gtzan"], folder, decode=False).complete
+    assert not datasets.check_dataset(DATASETS["gtzan"], folder, decode=False).is_complete
 
 
 def test_names_with_slashes_survive_a_table(tmp_path: Path) -> None:
     """Names are what result tables are joined by: written to CSV and read again they are the same."""
     touch(tmp_path, "genres/rock/rock.00001.wav", "genres/pop/pop.00001.wav")
-    tracks = datasets.gtzan(tmp_path)
+    tracks = datasets.read_gtzan(tmp_path)
     with open(tmp_path / "out.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["path", "label"], *([track.name, track.label] for track in tracks)])
     os.rename(tmp_path / "out.csv", tmp_path / "genres/out.csv")
-    assert names(datasets.manifest(tmp_path / "genres/out.csv")) == names(tracks)
+    assert names(datasets.read_manifest(tmp_path / "genres/out.csv")) == names(tracks)

@@ -35,14 +35,14 @@ def emotify_release(folder: Path) -> Path:
 
 
 def test_emotify_genres_as_released(tmp_path: Path) -> None:
-    tracks = datasets.emotify(emotify_release(tmp_path))
+    tracks = datasets.read_emotify(emotify_release(tmp_path))
     assert Counter(track.label for track in tracks) == {"classical": 6, "rock": 3}
     assert {"classical/9.mp3", "rock/21.mp3"} < set(names(tracks))
     assert {track.group for track in tracks} == {""}
 
 
 def test_emotify_emotions_as_released(tmp_path: Path) -> None:
-    tracks = datasets.emotify(emotify_release(tmp_path), labels="emotion")
+    tracks = datasets.read_emotify(emotify_release(tmp_path), labels="emotion")
     assert {track.name: track.label for track in tracks} == {
         "classical/1.mp3": "calmness",
         "classical/9.mp3": "calmness",
@@ -56,7 +56,7 @@ def test_emotify_artists_beside_the_release_are_groups(tmp_path: Path) -> None:
     emotify_release(tmp_path)
     rows = ("audio/classical_001.ogg,Ann", "classical/9.mp3,ann", "rock/81.mp3,Bob", "rock/100.mp3,")
     write_table(tmp_path / "tracks.csv", "path,artist", *rows)
-    tracks = datasets.emotify(tmp_path)
+    tracks = datasets.read_emotify(tmp_path)
     assert groups(tracks) == {frozenset({"classical/1.mp3", "classical/9.mp3"}), frozenset({"rock/81.mp3"})}
 
 
@@ -65,11 +65,11 @@ def test_emotify_as_tables(tmp_path: Path) -> None:
     rows = ("audio/pop_001.ogg,{},Ann", "audio/rock_002.ogg,{},Ann", "audio/rock_003.ogg,{},", "audio/gone.ogg,{},")
     write_table(tmp_path / "genre.csv", "path,label,group", *map(str.format, rows, ["pop", "rock", "rock", "rock"]))
     write_table(tmp_path / "emotion.csv", "path,label,group", *map(str.format, rows[:2], ["calmness", "power"]))
-    tracks = datasets.emotify(tmp_path)
+    tracks = datasets.read_emotify(tmp_path)
     assert names(tracks) == ["audio/pop_001.ogg", "audio/rock_002.ogg", "audio/rock_003.ogg"]
     assert [(track.label, track.group) for track in tracks] == [("pop", "Ann"), ("rock", "Ann"), ("rock", "")]
-    assert [track.label for track in datasets.emotify(tmp_path, "emotion")] == ["calmness", "power"]
-    missing = datasets.check(DATASETS["emotify"], tmp_path, decode=False).missing
+    assert [track.label for track in datasets.read_emotify(tmp_path, "emotion")] == ["calmness", "power"]
+    missing = datasets.check_dataset(DATASETS["emotify"], tmp_path, decode=False).missing
     assert len(missing) == 397
     assert {"pop/2", "rock/1", "rock/4"} < set(missing)
 
@@ -77,13 +77,13 @@ def test_emotify_as_tables(tmp_path: Path) -> None:
 def test_emotify_refusals(tmp_path: Path) -> None:
     touch(tmp_path, "pop/1.mp3", "pop/2.mp3")
     with pytest.raises(DatasetError, match=r"labels='mood': choose 'genre' or 'emotion'"):
-        datasets.emotify(tmp_path, "mood")  # type: ignore[arg-type]
+        datasets.read_emotify(tmp_path, "mood")  # type: ignore[arg-type]
     with pytest.raises(DatasetError, match=r"emotions need the listeners' table data\.csv beside the genres"):
-        datasets.emotify(tmp_path, "emotion")
+        datasets.read_emotify(tmp_path, "emotion")
     header = f"track id, genre, {', '.join(VOTES)}, mood, liked, disliked, age, gender, mother tongue"
     write_table(tmp_path / "data.csv", header, listener(1, "pop", "power"), listener(301, "pop", "power"))
-    with pytest.raises(DatasetError, match=r"data\.csv: row 3: track ids 1 and 301 both fall on pop/1"):
-        datasets.emotify(tmp_path, "emotion")
+    with pytest.raises(DatasetError, match=r"data\.csv: row 3: track ids 1 and 301 both mean pop/1"):
+        datasets.read_emotify(tmp_path, "emotion")
     write_table(tmp_path / "data.csv", header, listener(1, "pop", "power"))
     with pytest.raises(DatasetError, match=r"no Emotify track with a label of emotion here"):
-        datasets.emotify(tmp_path, "emotion")  # one track is too few for a label
+        datasets.read_emotify(tmp_path, "emotion")  # one track is too few for a label

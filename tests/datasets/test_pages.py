@@ -1,4 +1,4 @@
-"""What holds for every dataset: the page of facts, and the refusal of a folder that is none."""
+"""Every dataset: its page of facts, and the error for a folder that is another one."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from mcc_zoo.datasets import DATASETS, DatasetError
 def test_page_of_facts(name: str, tracks: int, labels: int, listed: int) -> None:
     dataset = DATASETS[name]
     assert dataset.name == name
-    assert (dataset.tracks, len(dataset.labels), len(set(dataset.files))) == (tracks, labels, listed)
+    assert (dataset.track_count, len(dataset.label_counts), len(set(dataset.track_keys))) == (tracks, labels, listed)
     for words in (dataset.title, dataset.citation, dataset.licence, dataset.layout, *dataset.notes):
         assert words.strip() == words != ""
     assert dataset.notes
     assert re.search(r"\b(19|20)\d\d$", dataset.citation)
     assert dataset.homepage.startswith("http")
-    assert 10 < dataset.seconds <= 60
-    assert set(dataset.known_faults) <= set(dataset.files)
+    assert 10 < dataset.track_seconds <= 60
+    assert set(dataset.known_faults) <= set(dataset.track_keys)
 
 
 def test_the_table_above_has_every_dataset() -> None:
@@ -38,14 +38,14 @@ def test_the_table_above_has_every_dataset() -> None:
 
 
 def test_counts_of_the_paper() -> None:
-    assert DATASETS["ballroom"].labels == {
+    assert DATASETS["ballroom"].label_counts == {
         "ChaChaCha": 111, "Jive": 60, "Quickstep": 82, "Rumba": 51 + 40 + 7, "Samba": 86, "Tango": 86,
         "VienneseWaltz": 65, "Waltz": 110,
     }  # fmt: skip
-    assert DATASETS["soundtracks"].labels == {
+    assert DATASETS["soundtracks"].label_counts == {
         "anger": 61, "fear": 116, "sadness": 108, "happiness": 89, "tenderness": 96,
     }  # fmt: skip
-    assert set(DATASETS["gtzan"].labels.values()) == {100} == set(DATASETS["emotify"].labels.values())
+    assert set(DATASETS["gtzan"].label_counts.values()) == {100} == set(DATASETS["emotify"].label_counts.values())
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -38,14 +38,14 @@ from mcc_zoo.datasets import DatasetError, DatasetWarning
 def test_soundtracks_layouts_and_labels(audio: tuple[str, str], tmp_path: Path) -> None:
     soundtracks_folder(tmp_path, audio, albums=True)
     touch(tmp_path, "1-min/001.mp3", "Set1/notes.mp3")  # other music, in no set or without a number
-    tracks = datasets.soundtracks(tmp_path)
+    tracks = datasets.read_soundtracks(tmp_path)
     assert names(tracks) == NAMES
     assert [track.label for track in tracks] == LABELS
 
 
 def test_soundtracks_without_albums_are_grouped_by_link_and_say_so(tmp_path: Path) -> None:
     with pytest.warns(DatasetWarning, match=r"no set\d_tracklist\.csv, so the albums of Set\d are unknown") as heard:
-        tracks = datasets.soundtracks(soundtracks_folder(tmp_path))
+        tracks = datasets.read_soundtracks(soundtracks_folder(tmp_path))
     assert len(heard) == 2
     assert groups(tracks) == {frozenset({"Set1/004.mp3", "Set2/001.mp3", "Set2/002.mp3"})}
 
@@ -53,7 +53,7 @@ def test_soundtracks_without_albums_are_grouped_by_link_and_say_so(tmp_path: Pat
 def test_soundtracks_groups_are_links_and_albums_together(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tracks = datasets.soundtracks(soundtracks_folder(tmp_path, albums=True))
+        tracks = datasets.read_soundtracks(soundtracks_folder(tmp_path, albums=True))
     assert groups(tracks) == {
         frozenset({"Set1/001.mp3", "Set1/003.mp3"}),  # one album, spelt in two ways
         frozenset({"Set1/002.mp3", "Set2/003.mp3"}),  # one album, misspelt in Set 2
@@ -65,14 +65,14 @@ def test_soundtracks_groups_are_links_and_albums_together(tmp_path: Path) -> Non
 def test_groups_run_through_tracks_that_are_not_on_disk(tmp_path: Path) -> None:
     soundtracks_folder(tmp_path, albums=True)
     (tmp_path / "Set1/004.mp3").unlink()
-    assert frozenset({"Set2/001.mp3", "Set2/002.mp3"}) in groups(datasets.soundtracks(tmp_path))
+    assert frozenset({"Set2/001.mp3", "Set2/002.mp3"}) in groups(datasets.read_soundtracks(tmp_path))
 
 
 def test_one_set_alone(tmp_path: Path) -> None:
     touch(tmp_path, "set2/mp3/001.mp3", "set2/mp3/002.mp3")
     write_table(tmp_path / "set2/mean_ratings_set2.csv", SET2, *SET2_ROWS)
     with pytest.warns(DatasetWarning, match="Set2"):
-        tracks = datasets.soundtracks(tmp_path / "set2")  # the folder given names the set
+        tracks = datasets.read_soundtracks(tmp_path / "set2")  # the folder given names the set
     assert names(tracks) == ["Set2/001.mp3", "Set2/002.mp3"]
 
 
@@ -98,20 +98,20 @@ def test_bad_ratings_are_refused(header: str, row: str, message: str, tmp_path: 
     write_table(tmp_path / "mean_ratings_set1.csv", header, row)
     write_table(tmp_path / "set1_tracklist.csv", "Nro,Album name")
     with pytest.raises(DatasetError, match=message):
-        datasets.soundtracks(tmp_path)
+        datasets.read_soundtracks(tmp_path)
 
 
 def test_a_bad_link_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "Set2/001.mp3")
     write_table(tmp_path / "mean_ratings_set2.csv", SET2, SET2_ROWS[0].replace("004", "Film A"))
     with pytest.raises(DatasetError, match=r"mean_ratings_set2\.csv: row 2: link 'Film A' is not a number"):
-        datasets.soundtracks(tmp_path)
+        datasets.read_soundtracks(tmp_path)
 
 
 def test_ratings_that_are_missing_or_in_excel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "Set1/001.mp3", "Set1/002.mp3")
     with pytest.raises(DatasetError, match=r"Set1 has no ratings; put mean_ratings_set1\.csv beside its audio"):
-        datasets.soundtracks(tmp_path)
+        datasets.read_soundtracks(tmp_path)
 
     def no_engine(*_: object, **__: object) -> pd.DataFrame:
         raise ImportError("Missing optional dependency")
@@ -119,17 +119,20 @@ def test_ratings_that_are_missing_or_in_excel(tmp_path: Path, monkeypatch: pytes
     table = touch(tmp_path, "Set1/mean_ratings_set1.xls") / "Set1/mean_ratings_set1.xls"
     monkeypatch.setattr(pd, "read_excel", no_engine)
     with pytest.raises(DatasetError, match=r"\.xls: is an Excel table; save it as mean_ratings_set1\.csv .*xlrd"):
-        datasets.soundtracks(tmp_path)
+        datasets.read_soundtracks(tmp_path)
     monkeypatch.undo()
     table.write_bytes(b"no workbook")
     with pytest.raises(DatasetError, match=r"\.xls: cannot be read as Excel \(.+\); save it as CSV UTF-8"):
-        datasets.soundtracks(tmp_path)
+        datasets.read_soundtracks(tmp_path)
 
     cells = [SET1.split(","), ["1", *SET1_ROWS[1].split(",")[1:]], ["2.0", *SET1_ROWS[3].split(",")[1:]]]
     monkeypatch.setattr(pd, "read_excel", lambda *_, **__: pd.DataFrame(cells))
     with pytest.warns(DatasetWarning):
-        assert [track.label for track in datasets.soundtracks(tmp_path)] == ["fear", "sadness"]
+        assert [track.label for track in datasets.read_soundtracks(tmp_path)] == ["fear", "sadness"]
 
     write_table(tmp_path / "Set1/tables/mean_ratings_set1.csv", SET1, *SET1_ROWS)
     with pytest.warns(DatasetWarning):
-        assert [track.label for track in datasets.soundtracks(tmp_path)] == ["anger", "fear"]  # the CSV comes first
+        assert [track.label for track in datasets.read_soundtracks(tmp_path)] == [
+            "anger",
+            "fear",
+        ]  # the CSV comes first

@@ -220,7 +220,7 @@ def test_a_run_is_told_by_its_folds(corpus):
         classes=corpus.classes[order],
     )
     first, same, other = (
-        identify_run(own, settings, splits.draw(own.tracks, "random", 3, 0)) for own in (corpus, corpus, rolled)
+        identify_run(own, settings, splits.draw_splits(own.tracks, "random", 3, 0)) for own in (corpus, corpus, rolled)
     )
     assert first == same
     assert [name for name in first if first[name] != other[name]] == ["folds_sha256"]

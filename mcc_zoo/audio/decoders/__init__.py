@@ -1,7 +1,8 @@
-"""Decoders: what reads which formats, and what has to be installed for it.
+"""The decoders: which formats each reads, and which package it needs.
 
-Each is a file here with one function, `opened`, that gives a `contract.Sound`. `mcc_zoo.audio` applies the same checks
-to what any of them says and decodes. Nothing here imports TensorFlow before tensorflow-io has something to decode.
+Each decoder is a module of this folder with one function, `open_sound`, which returns a `contract.Sound`.
+`mcc_zoo.audio.reading` applies the same checks to all of them. Only tensorflow-io imports TensorFlow, and only when it
+decodes its first block.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 from io import FileIO
-from typing import Literal, get_args
+from typing import Literal
 
 from mcc_zoo.audio.decoders.contract import Sound
 
-Name = Literal["soundfile", "av", "tfio"]
-NAMES: tuple[Name, ...] = get_args(Name)
+DecoderName = Literal["soundfile", "av", "tfio"]
 
-# libsndfile's names. It knows further formats, but these are the ones in which a cut or lying file is noticed.
+# Named as in libsndfile. It reads further formats; in these a cut file, or one with a wrong header, is detected.
 SUFFIXES = {
     "WAV": (".wav", ".wave"),
     "RF64": (".rf64",),
@@ -31,95 +31,105 @@ SUFFIXES = {
     "AIFF": (".aif", ".aiff", ".aifc"),
     "CAF": (".caf",),
 }
-OF_FFMPEG = {"M4A": (".m4a", ".mp4"), "AAC": (".aac",), "WMA": (".wma",)}  # and of no other decoder here
-OF_LIBSNDFILE = frozenset({*SUFFIXES, "WAVEX"})  # WAVEX is WAV with a longer header
+FFMPEG_SUFFIXES = {"M4A": (".m4a", ".mp4"), "AAC": (".aac",), "WMA": (".wma",)}  # formats that only FFmpeg reads
+LIBSNDFILE_FORMATS = frozenset({*SUFFIXES, "WAVEX"})  # WAVEX is WAV with a longer header
+TFIO_TENSORFLOW = "2.17."  # tensorflow-io's last release imports beside later versions, but its operations fail
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """What is to be known of a decoder before it is imported.
+    """A decoder, described without importing it.
 
     Attributes:
-        module: Its file here.
-        needs: The module that it imports.
-        install: How to get that.
-        formats: What it reads; names as libsndfile's.
-        said: The formats, as messages list them.
-        without_length: Formats of which it reads files that state no length, and in which a cut goes unnoticed.
+        name: Its name in `DECODERS`.
+        module: Its module in this package.
+        required_module: The third-party module that it imports.
+        install: The command that installs that module.
+        formats: The formats that it reads, named as in libsndfile.
+        formats_text: The formats as messages list them.
+        formats_without_length: The formats that it reads even where the file states no length; a cut goes unnoticed.
+        needs_own_process: Whether some damaged files end the process that decodes them.
     """
 
+    name: DecoderName
     module: str
-    needs: str
+    required_module: str
     install: str
     formats: frozenset[str]
-    said: str
-    without_length: frozenset[str] = frozenset()
+    formats_text: str
+    formats_without_length: frozenset[str] = frozenset()
+    needs_own_process: bool = False
+
+    def open_sound(self, stream: FileIO) -> Sound:
+        """Open a file.
+
+        Args:
+            stream: The file, at its beginning.
+
+        Raises:
+            contract.NotDecodable: The file is in no format that the decoder reads.
+        """
+        module = importlib.import_module(f"{__name__}.{self.module}")
+        sound: Sound = module.open_sound(stream)
+        return sound
 
 
-DECODERS: dict[Name, Decoder] = {
-    "soundfile": Decoder(
-        "libsndfile", "soundfile", "pip install soundfile", OF_LIBSNDFILE, f"{', '.join(SUFFIXES)} files are read "
-        "(Ogg: Vorbis, Opus)",
-    ),
-    "av": Decoder(
-        "ffmpeg", "av", "pip install .[av]", OF_LIBSNDFILE | set(OF_FFMPEG), f"{', '.join(SUFFIXES)}, M4A, "
-        "AAC, WMA files are read (Ogg: Vorbis, Opus)", frozenset({"FLAC", "AAC"}),
-    ),
-    "tfio": Decoder(
-        "tfio", "tensorflow_io", "pip install .[tfio] into an environment of its own, with Python 3.11 or 3.12",
-        frozenset({"WAV", "WAVEX", "FLAC", "OGG", "MP3"}), "WAV (8, 16 or 24 bits, or float), FLAC, OGG (Vorbis), MP3 "
-        "files are read",
-    ),
-}  # fmt: skip
-process_is_its_own = False  # set in the process of `mcc_zoo.isolation`, which may be ended by a file
-TFIO_TENSORFLOW = "2.17."  # tensorflow-io's last release can be imported beside others, but none of its operations runs
+DECODERS: dict[DecoderName, Decoder] = {
+    decoder.name: decoder
+    for decoder in (
+        Decoder(
+            name="soundfile",
+            module="libsndfile",
+            required_module="soundfile",
+            install="pip install soundfile",
+            formats=LIBSNDFILE_FORMATS,
+            formats_text=f"{', '.join(SUFFIXES)} files are read (Ogg: Vorbis, Opus)",
+        ),
+        Decoder(
+            name="av",
+            module="ffmpeg",
+            required_module="av",
+            install="pip install .[av]",
+            formats=LIBSNDFILE_FORMATS | set(FFMPEG_SUFFIXES),
+            formats_text=f"{', '.join([*SUFFIXES, *FFMPEG_SUFFIXES])} files are read (Ogg: Vorbis, Opus)",
+            formats_without_length=frozenset({"FLAC", "AAC"}),
+        ),
+        Decoder(
+            name="tfio",
+            module="tfio",
+            required_module="tensorflow_io",
+            install="pip install .[tfio] into an environment of its own, with Python 3.11 or 3.12",
+            formats=frozenset({"WAV", "WAVEX", "FLAC", "OGG", "MP3"}),
+            formats_text="WAV (8, 16 or 24 bits, or float), FLAC, OGG (Vorbis), MP3 files are read",
+            needs_own_process=True,
+        ),
+    )
+}
 
 
-def check(decoder: str) -> None:
-    """Refuse a decoder that there is not, or not here.
+def find_decoder(decoder: DecoderName | Decoder) -> Decoder:
+    """Look up a decoder by its name, and check that it is installed.
+
+    A decoder that was found already is returned as it is: its name is checked once.
 
     Raises:
-        ValueError: One sentence that says what to choose or to install.
+        ValueError: The decoder is unknown or not installed; the message says what to choose or to install.
     """
-    if decoder not in NAMES:
-        raise ValueError(f"decoder={decoder!r} is not known: choose one of {', '.join(NAMES)}")
-    known = DECODERS[decoder]
-    if importlib.util.find_spec(known.needs) is None:
-        raise ValueError(f"decoder={decoder!r} needs the module {known.needs}, which is not installed: {known.install}")
+    if isinstance(decoder, Decoder):
+        return decoder
+    if decoder not in DECODERS:
+        raise ValueError(f"decoder={decoder!r} is not known: choose one of {', '.join(DECODERS)}")
+    found = DECODERS[decoder]
+    if importlib.util.find_spec(found.required_module) is None:
+        raise ValueError(
+            f"decoder={decoder!r} needs the module {found.required_module}, which is not installed: {found.install}"
+        )
     if decoder == "tfio":
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found = importlib.metadata.version("tensorflow")
-            if not found.startswith(TFIO_TENSORFLOW):
+            version = importlib.metadata.version("tensorflow")
+            if not version.startswith(TFIO_TENSORFLOW):
                 raise ValueError(
-                    f"decoder='tfio' needs TensorFlow 2.17.1 and {found} is installed: {known.install}, or choose "
+                    f"decoder='tfio' needs TensorFlow 2.17.1 and {version} is installed: {found.install}, or choose "
                     "another decoder"
                 )
-
-
-def check_here(decoder: str) -> None:
-    """Refuse to decode in this process with a decoder that some damaged files make end it.
-
-    Raises:
-        ValueError: As `check`, or it is tensorflow-io, and this process is not one of `mcc_zoo.isolation`.
-    """
-    check(decoder)
-    if decoder == "tfio" and not process_is_its_own:
-        raise ValueError(
-            "decoder='tfio' ends the process on some damaged files: give it one of its own, "
-            "mcc_zoo.audio.subprocess_decoder.IsolatedDecoder(decoder='tfio'), as mcc_zoo.load and FeatureCache do"
-        )
-
-
-def opened(stream: FileIO, decoder: Name) -> Sound:
-    """Open a file with a decoder.
-
-    Args:
-        stream: The file, at its beginning.
-        decoder: One that `check` lets pass.
-
-    Raises:
-        contract.NotDecodable: The file is in no format that the decoder reads.
-    """
-    module = importlib.import_module(f"mcc_zoo.audio.decoders.{DECODERS[decoder].module}")
-    sound: Sound = module.opened(stream)
-    return sound
+    return found

@@ -1,4 +1,4 @@
-"""What every decoder gives: a header, and blocks of samples."""
+"""What every decoder returns: a header, and blocks of samples."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ Waveform = npt.NDArray[np.float32]
 
 
 class NotDecodable(Exception):
-    """The file is no audio, or audio of a kind that the decoder does not read; the message is the reason, no more."""
+    """The file is not audio, or is in a format that the decoder does not read; the message is the reason alone."""
 
 
 class OtherFormat(NotDecodable):
-    """The file is audio, as far as its header tells, of a kind that the decoder does not read."""
+    """The file is audio, by its header, in a format that the decoder does not read."""
 
 
 class DecodingStopped(Exception):
-    """The decoder cannot go on after the samples that it has given; the message is the reason, no more."""
+    """The decoder failed after some samples; the message is the reason alone."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """What the header of a file declares.
 
     Attributes:
         sample_rate: Hz.
         channels: Channels.
         frames: Samples of one channel; None where the file states no length.
-        format: A name of `decoders.Decoder.formats`, or another that is to be refused.
-        stated: What the header says of its audio or file, and what is there: two lengths in the same unit, bytes or
-            frames; (0, 0) where it says nothing.
-        slack: Frames by which the decoded length may differ from the stated one in a sound file.
+        format: One of `decoders.Decoder.formats`, or another format, which is then refused.
+        declared_and_present: The length that the header declares, and the length that is present: both in bytes, or
+            both in frames, of the audio or of the whole file; (0, 0) where they cannot be compared.
+        tolerance_frames: Frames by which the decoded length of an undamaged file may differ from the declared one.
     """
 
     sample_rate: int
     channels: int
     frames: int | None
     format: str
-    stated: tuple[int, int] = (0, 0)
-    slack: int = 0
+    declared_and_present: tuple[int, int] = (0, 0)
+    tolerance_frames: int = 0
 
 
 class Sound(Protocol):
@@ -51,26 +51,26 @@ class Sound(Protocol):
 
     @property
     def header(self) -> Header:
-        """What the file says of itself."""
+        """What the file's header declares."""
 
-    def blocks(self) -> Iterator[Waveform]:
-        """Decode the file from its beginning: float32 (frames, channels), full scale ±1, each at least one frame.
+    def decode_blocks(self) -> Iterator[Waveform]:
+        """Decode the file from its beginning: float32 (frames, channels), full scale ±1, at least one frame each.
 
         Raises:
-            DecodingStopped: It is damaged.
+            DecodingStopped: The file is damaged.
         """
 
-    def position(self) -> int | None:
-        """Bytes that were read when the blocks have ended; None where that says nothing of what was left out."""
+    def get_position(self) -> int | None:
+        """Bytes of the file that the decoder has read after the last block; None where it does not tell."""
 
     def close(self) -> None:
-        """Let go of the decoder; the stream is the caller's."""
+        """Close the decoder; the caller closes the stream."""
 
 
-def as_float(samples: npt.NDArray[Any]) -> Waveform:
-    """Scale samples of any type to ±1; what is beyond float32 becomes infinite.
+def scale_to_float(samples: npt.NDArray[Any]) -> Waveform:
+    """Scale samples of any type to float32, full scale ±1; values beyond float32 become infinite.
 
-    >>> as_float(np.array([-32_768, 16_384], np.int16)), as_float(np.array([0, 192], np.uint8))
+    >>> scale_to_float(np.array([-32_768, 16_384], np.int16)), scale_to_float(np.array([0, 192], np.uint8))
     (array([-1. ,  0.5], dtype=float32), array([-1. ,  0.5], dtype=float32))
     """
     if samples.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""Who plays: the pools of instruments, and bands drawn from them."""
+"""The instruments, and bands drawn from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Timbre:
         harmonics: Amplitudes of the fundamental and its overtones.
         attack: Seconds to full loudness.
         decay: Seconds in which a held note falls to 1/e.
-        detune: Cents between the two strings or reeds that sound together; 0 for one alone.
+        detune: Cents between the two strings or reeds that sound together; 0 for a single one.
     """
 
     harmonics: tuple[float, ...]
@@ -27,22 +27,22 @@ class Timbre:
     detune: float = 0.0
 
 
-def _falling(count: int, slope: float, *, odd: bool = False) -> tuple[float, ...]:
-    """Amplitudes 1 / n**slope of `count` harmonics, of the odd ones alone if asked."""
+def _make_harmonics(count: int, slope: float, *, odd: bool = False) -> tuple[float, ...]:
+    """Make amplitudes 1 / n**slope of `count` harmonics, or of the odd ones alone."""
     return tuple(0.0 if odd and n % 2 == 0 else n**-slope for n in range(1, count + 1))
 
 
 CHORD_TIMBRES = (
     Timbre((1.0, 0.7, 0.5, 0.5, 0.0, 0.3, 0.0, 0.25), attack=0.008, decay=8.0),  # organ
-    Timbre(_falling(12, 1.5), attack=0.003, decay=0.5, detune=2.0),  # piano
-    Timbre(_falling(20, 1.0), attack=0.030, decay=5.0, detune=10.0),  # strings
-    Timbre(_falling(15, 0.8, odd=True), attack=0.015, decay=6.0, detune=14.0),  # accordion
-    Timbre(_falling(16, 1.1), attack=0.002, decay=0.25, detune=4.0),  # guitar
+    Timbre(_make_harmonics(12, 1.5), attack=0.003, decay=0.5, detune=2.0),  # piano
+    Timbre(_make_harmonics(20, 1.0), attack=0.030, decay=5.0, detune=10.0),  # strings
+    Timbre(_make_harmonics(15, 0.8, odd=True), attack=0.015, decay=6.0, detune=14.0),  # accordion
+    Timbre(_make_harmonics(16, 1.1), attack=0.002, decay=0.25, detune=4.0),  # guitar
 )
 BASS_TIMBRES = (
     Timbre((1.0, 0.45, 0.2, 0.1), attack=0.006, decay=0.4),  # upright
-    Timbre(_falling(16, 1.2), attack=0.003, decay=1.2),  # electric
-    Timbre(_falling(9, 1.0, odd=True), attack=0.010, decay=3.0),  # tuba or synthesiser
+    Timbre(_make_harmonics(16, 1.2), attack=0.003, decay=1.2),  # electric
+    Timbre(_make_harmonics(9, 1.0, odd=True), attack=0.010, decay=3.0),  # tuba or synthesiser
 )
 
 
@@ -58,8 +58,8 @@ class Band:
         bass: Instrument of the bass.
         chords: Instrument of the chords.
         levels: Decibels, in the order of `VOICES`.
-        pans: Place in the stereo field, -1 left to 1 right, in the order of `VOICES`.
-        brightness: Decibels by which 8 kHz and above stand over 200 Hz and below, from the equaliser alone.
+        pans: Position in the stereo field, -1 left to 1 right, in the order of `VOICES`.
+        brightness: Decibels by which the equaliser raises 8 kHz and above over 200 Hz and below.
         room: Seconds of reverberation and its share of the sound.
     """
 

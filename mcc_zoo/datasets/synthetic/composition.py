@@ -1,4 +1,4 @@
-"""From a dance to notes: a piece is drawn, then the patterns are played out in its tempo and harmony."""
+"""From a dance to notes: draw a piece, then play the patterns in its tempo and harmony."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PROGRESSIONS = (  # (semitones above the tonic, third)
     ((0, MINOR), (5, MINOR), (7, MAJOR), (0, MINOR)),
     ((0, MINOR), (8, MAJOR), (3, MAJOR), (10, MAJOR)),
 )
-CHORD_SECONDS = 2.0  # every dance changes chords about this often, so that the harmony does not give it away
+CHORD_SECONDS = 2.0  # all dances change chords about this often, so that the harmony does not identify them
 DEGREES = {"1": 0, "5": 7, "6": 9, "8": 12}  # semitones above the chord's root; the third is the chord's own
 BASS_LOWEST, CHORD_LOWEST = 33, 55  # MIDI note numbers: A1 (55 Hz) and G3 (196 Hz)
 
 
 class DemoCorpusError(ValueError):
-    """A demo corpus cannot be made as asked; the message says why and what would do."""
+    """A corpus cannot be made as asked; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What is settled before the first note of a track.
+    """Tempo, key, chords and start of a track.
 
     Attributes:
         tempo: Beats per minute.
@@ -47,7 +47,7 @@ class Piece:
     silent: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a tempo that cannot be played."""
+        """Check the tempo."""
         if not 10 <= self.tempo <= 1_000:
             raise DemoCorpusError(f"tempo={self.tempo!r}: give 10 to 1000 beats per minute")
 
@@ -58,9 +58,9 @@ class Note:
 
     Attributes:
         voice: One of `VOICES`.
-        start: Seconds from the start of the track; below 0 for what began before it and still rings.
+        start: Seconds from the start of the track; negative for a note that began before it and still sounds.
         velocity: Loudness, 0 to about 1.
-        seconds: How long it is held; drums ring as long as they do.
+        seconds: Length for which it is held; drums ignore it.
         pitches: MIDI note numbers; none for drums.
     """
 
@@ -71,7 +71,7 @@ class Note:
     pitches: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a note that no instrument can play."""
+        """Check that the voice exists, and has pitches if it needs them."""
         if self.voice not in VOICES:
             raise DemoCorpusError(f"voice={self.voice!r}: choose one of {', '.join(VOICES)}")
         if bool(self.pitches) == (self.voice in DRUMS):
@@ -81,7 +81,7 @@ class Note:
 
 
 def draw_piece(dance: Dance, rng: np.random.Generator) -> Piece:
-    """Draw tempo, key, chords, the place in the bar and at times a voice to leave out.
+    """Draw tempo, key, chords, the position in the bar and sometimes a voice to leave out.
 
     >>> from mcc_zoo.datasets.synthetic import DANCES
     >>> 120 <= draw_piece(DANCES[0], np.random.default_rng(0)).tempo <= 128
@@ -100,21 +100,19 @@ def draw_piece(dance: Dance, rng: np.random.Generator) -> Piece:
 def compose(dance: Dance, seconds: float, piece: Piece, rng: np.random.Generator) -> list[Note]:
     """Turn a dance's patterns into notes.
 
-    Players are human: accents and timing vary a little, soft notes are left out at times, and now and then one is
-    added.
+    As with human players, accents and timing vary a little, soft notes are sometimes left out, and some are added.
 
     Args:
-        dance: Whose patterns to play.
+        dance: The dance whose patterns to play.
         seconds: Length of the track.
-        piece: Tempo, key, chords and place in the bar.
-        rng: Draws the human part.
+        piece: Tempo, key, chords and position in the bar.
+        rng: Draws these variations.
 
     Returns:
-        Notes of all voices, voice by voice. Those of the last second before the start are among them, as they still
-        ring.
+        Notes of all voices, voice by voice, including those of the last second before the start, which still sound.
 
     Raises:
-        DemoCorpusError: When `seconds` is not a finite length above 0.
+        DemoCorpusError: `seconds` is not a finite length above 0.
     """
     check_seconds(seconds)
     step = 60.0 / piece.tempo / dance.steps_per_beat  # seconds
@@ -126,9 +124,9 @@ def compose(dance: Dance, seconds: float, piece: Piece, rng: np.random.Generator
         if voice in piece.silent:
             continue
         if voice in DRUMS:
-            notes += _drum_part(dance.pattern(voice), voice, grid, rng)
+            notes += _play_drums(dance.get_pattern(voice), voice, grid, rng)
         else:
-            notes += _pitched_part(dance, voice, piece, grid, step, rng)
+            notes += _play_pitches(dance, voice, piece, grid, step, rng)
     return notes
 
 
@@ -138,7 +136,7 @@ def check_seconds(seconds: float) -> None:
         raise DemoCorpusError(f"seconds={seconds!r}: a track has a finite length above 0")
 
 
-def _drum_part(pattern: str, voice: str, grid: list[tuple[int, float]], rng: np.random.Generator) -> Iterator[Note]:
+def _play_drums(pattern: str, voice: str, grid: list[tuple[int, float]], rng: np.random.Generator) -> Iterator[Note]:
     for number, time in grid:
         mark = pattern[number % len(pattern)]
         chance, humanity, late = rng.random(), rng.uniform(0.75, 1.1), rng.normal(0.0, 0.004)
@@ -149,10 +147,10 @@ def _drum_part(pattern: str, voice: str, grid: list[tuple[int, float]], rng: np.
             yield Note(voice, time + late, int(mark) / 9 * humanity)
 
 
-def _pitched_part(
+def _play_pitches(
     dance: Dance, voice: str, piece: Piece, grid: list[tuple[int, float]], step: float, rng: np.random.Generator
 ) -> Iterator[Note]:
-    pattern = dance.pattern(voice)
+    pattern = dance.get_pattern(voice)
     steps_per_chord = max(1, round(CHORD_SECONDS / (step * dance.steps_per_bar))) * dance.steps_per_bar
     for number, time in grid:
         here = number % len(pattern)

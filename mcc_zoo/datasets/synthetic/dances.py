@@ -1,4 +1,4 @@
-"""The eight dances: their metre, their tempo and what each voice of the band plays."""
+"""The eight dances: metre, tempo, and the pattern of each voice of the band."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ VOICES = (*DRUMS, "bass", "chords")
 
 @dataclass(frozen=True)
 class Dance:
-    """Facts of one dance.
+    """A dance.
 
-    A pattern has one character for each grid step; blanks and bars are for the eye. A dot is a rest. In drums and
-    chords a digit is the accent, 9 the loudest; in the bass it is the degree of the chord: 1, 3, 5, 6 or 8.
+    A pattern has one character per grid step; blanks and bars are for the reader. A dot is a rest. For drums and chords
+    a digit is the accent, 9 the loudest; for the bass it is the degree of the chord: 1, 3, 5, 6 or 8.
 
     Attributes:
         name: The label.
         beats_per_bar: Quarter notes in a bar.
         tempo: Slowest and fastest, in beats per minute; competition rules as commonly given.
         steps_per_beat: Grid steps in a beat: 4 for sixteenths, 3 for swung eighths.
-        gate: Share of the time to the next note for which bass and chords sound; small is staccato.
+        gate: Share of the time to the next note for which bass and chords sound; small values are staccato.
         kick: Pattern of the bass drum.
         snare: Pattern of snare, clap or conga.
         hat: Pattern of hi-hat or maracas.
@@ -46,12 +46,12 @@ class Dance:
         """Grid steps in one bar."""
         return self.beats_per_bar * self.steps_per_beat
 
-    def pattern(self, voice: str) -> str:
-        """The pattern of a voice of `VOICES`, one character a step."""
+    def get_pattern(self, voice: str) -> str:
+        """Get the pattern of a voice of `VOICES`, one character per step."""
         return str(getattr(self, voice)).translate(str.maketrans("", "", " |"))
 
 
-# The voices stand one below the other, as in a score.
+# The voices are aligned as in a score.
 # fmt: off
 DANCES = (
     Dance("ChaChaCha", beats_per_bar=4, tempo=(120, 128), steps_per_beat=4, gate=0.7,

@@ -15,72 +15,74 @@ from mcc_zoo.datasets.synthetic.dances import DRUMS, VOICES, Dance
 
 TABLE = 4_096  # samples in one period of a wavetable
 HIGHEST_HARMONIC = 9_000.0  # Hz; below half of every rate, so that no tone aliases
-FADE = 0.012  # seconds in which a released note ends
+FADE = 0.012  # seconds in which a released note fades out
 
 
-def _times(seconds: float, sample_rate: int) -> np.ndarray:
+def _make_times(seconds: float, sample_rate: int) -> np.ndarray:
     return np.arange(round(seconds * sample_rate)) / sample_rate
 
 
-def _band_noise(samples: int, lowest: float, highest: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """White noise between two pitches in Hz, as dense at every rate as unit variance is at 44.1 kHz."""
+def _make_band_noise(
+    samples: int, lowest: float, highest: float, sample_rate: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Make white noise between two frequencies in Hz, with the density of unit variance at 44.1 kHz at every rate."""
     highest = min(highest, 0.48 * sample_rate)
     sections = signal.butter(2, (min(lowest, 0.5 * highest), highest), "bandpass", fs=sample_rate, output="sos")
     return signal.sosfilt(sections, rng.standard_normal(samples)) * math.sqrt(sample_rate / 44_100)
 
 
-def _kick(band: Band, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def _make_kick(band: Band, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     pitch, decay = band.kick
-    time = _times(6 * decay, sample_rate)
-    sweep = 0.025  # seconds in which the pitch falls from four times its end
+    time = _make_times(6 * decay, sample_rate)
+    sweep = 0.025  # seconds in which the pitch falls from four times its final value
     phase = pitch * (time + 3 * sweep * (1 - np.exp(-time / sweep)))
-    click = 0.2 * np.exp(-time / 0.003) * _band_noise(len(time), 800, 5_000, sample_rate, rng)
+    click = 0.2 * np.exp(-time / 0.003) * _make_band_noise(len(time), 800, 5_000, sample_rate, rng)
     return np.sin(2 * np.pi * phase) * np.exp(-time / decay) + click
 
 
-def _snare(band: Band, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def _make_snare(band: Band, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     pitch, noise, decay = band.snare
-    time = _times(6 * decay, sample_rate)
+    time = _make_times(6 * decay, sample_rate)
     skin = np.sin(2 * np.pi * pitch * time) * np.exp(-time / (0.8 * decay))
-    wires = _band_noise(len(time), 700, 8_000, sample_rate, rng) * np.exp(-time / decay)
+    wires = _make_band_noise(len(time), 700, 8_000, sample_rate, rng) * np.exp(-time / decay)
     return (1 - noise) * skin + noise * wires
 
 
-def _hat(band: Band, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def _make_hat(band: Band, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     lowest, decay = band.hat
-    time = _times(6 * decay, sample_rate)
-    return _band_noise(len(time), lowest, 16_000, sample_rate, rng) * np.exp(-time / decay)
+    time = _make_times(6 * decay, sample_rate)
+    return _make_band_noise(len(time), lowest, 16_000, sample_rate, rng) * np.exp(-time / decay)
 
 
-def _bell(band: Band, sample_rate: int, _: np.random.Generator) -> np.ndarray:
+def _make_bell(band: Band, sample_rate: int, _: np.random.Generator) -> np.ndarray:
     pitch, ratio, decay = band.bell
-    time = _times(6 * decay, sample_rate)
+    time = _make_times(6 * decay, sample_rate)
     partials = np.sin(2 * np.pi * pitch * time) + 0.6 * np.sin(2 * np.pi * pitch * ratio * time)
     return partials * np.exp(-time / decay)
 
 
-ONE_SHOTS = {"kick": _kick, "snare": _snare, "hat": _hat, "bell": _bell}
+ONE_SHOTS = {"kick": _make_kick, "snare": _make_snare, "hat": _make_hat, "bell": _make_bell}
 
 
 @cache
-def _wavetable(harmonics: tuple[float, ...]) -> np.ndarray:
-    """One period of a tone, (TABLE,), with unit root mean square."""
+def _make_wavetable(harmonics: tuple[float, ...]) -> np.ndarray:
+    """Make one period of a tone, (TABLE,), with unit root mean square."""
     spectrum = np.zeros(TABLE // 2 + 1, complex)
-    # Fixed scattered phases keep the peak low; all zero would give a sharp pulse.
+    # Fixed scattered phases keep the peak low; zero phases would make a sharp pulse.
     spectrum[1 : len(harmonics) + 1] = np.array(harmonics) * np.exp(1j * 2.4 * np.arange(len(harmonics)) ** 2)
     period = np.fft.irfft(spectrum)
     return period / np.sqrt(np.mean(period**2))
 
 
-def _tone(timbre: Timbre, pitches: tuple[int, ...], seconds: float, sample_rate: int) -> np.ndarray:
-    """All pitches together, held for `seconds`, with attack, decay and a short fade."""
-    time = _times(seconds + FADE, sample_rate)
+def _make_tone(timbre: Timbre, pitches: tuple[int, ...], seconds: float, sample_rate: int) -> np.ndarray:
+    """Play all pitches together for `seconds`, with attack, decay and a short fade."""
+    time = _make_times(seconds + FADE, sample_rate)
     mix = np.zeros(len(time))
     cents = (-timbre.detune / 2, timbre.detune / 2) if timbre.detune else (0.0,)
     for pitch in pitches:
         for cent in cents:
             frequency = 440.0 * 2 ** ((pitch - 69 + cent / 100) / 12)
-            table = _wavetable(timbre.harmonics[: max(1, int(HIGHEST_HARMONIC / frequency))])
+            table = _make_wavetable(timbre.harmonics[: max(1, int(HIGHEST_HARMONIC / frequency))])
             mix += table[(time * (frequency * TABLE)).astype(np.int64) % TABLE]
     envelope = np.minimum(time / timbre.attack, 1.0) * np.exp(-time / timbre.decay)
     envelope *= np.clip((seconds + FADE - time) / FADE, 0.0, 1.0)
@@ -90,10 +92,10 @@ def _tone(timbre: Timbre, pitches: tuple[int, ...], seconds: float, sample_rate:
 def _play_voices(
     notes: Iterable[Note], samples: int, sample_rate: int, band: Band, rng: np.random.Generator
 ) -> np.ndarray:
-    """Add each note's sound at its onset, to (voices, samples)."""
-    # Drums are drawn up front and in a fixed order: which of them plays first must not change how they sound.
+    """Add the sound of each note at its onset: (voices, samples)."""
+    # Drum sounds are drawn first and in a fixed order, so that the order of the notes does not change them.
     drums = {voice: one_shot(band, sample_rate, rng) for voice, one_shot in ONE_SHOTS.items()}
-    tone = cache(_tone)  # for this track alone: music repeats itself
+    tone = cache(_make_tone)  # for this track: its notes repeat
     buses = np.zeros((len(VOICES), samples), np.float32)
     for note in notes:
         if note.voice in DRUMS:
@@ -108,9 +110,9 @@ def _play_voices(
 
 
 def _reverberate(mix: np.ndarray, room: tuple[float, float], sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Add a tail of decaying noise to (channels, samples), another one in each channel."""
+    """Add a tail of decaying noise to (channels, samples), drawn for each channel."""
     seconds, share = room
-    time = _times(seconds, sample_rate)
+    time = _make_times(seconds, sample_rate)
     tail = rng.standard_normal((len(mix), len(time))) * np.exp(-6.9 * time / seconds)  # -60 dB at its end
     tail /= np.sqrt(np.sum(tail**2, axis=-1, keepdims=True))
     return mix + share * signal.oaconvolve(mix, tail.astype(np.float32), axes=-1)[:, : mix.shape[-1]]
@@ -129,10 +131,10 @@ def render(
 ) -> np.ndarray:
     """Play notes with a band's instruments.
 
-    Balance, loudness and noise floor vary from call to call: no two recordings are alike.
+    Balance, loudness and noise floor vary from call to call.
 
     Args:
-        notes: In any order; what lies outside the track is cut off.
+        notes: Notes in any order; they are cut off at the ends of the track.
         seconds: Length of the track.
         sample_rate: Hz, 16,000 or more.
         band: Instruments, balance and room.
@@ -143,7 +145,7 @@ def render(
         Float32, (samples,) or (samples, 2), full scale ±1, with a peak of 0.25 to 0.71.
 
     Raises:
-        DemoCorpusError: When an argument is out of its range.
+        DemoCorpusError: An argument is out of range.
     """
     check_seconds(seconds)
     if sample_rate < 16_000:
@@ -166,9 +168,9 @@ def render(
 def synthesise(
     dance: Dance, seconds: float, sample_rate: int, rng: np.random.Generator, band: Band, *, channels: int = 1
 ) -> np.ndarray:
-    """A track of a dance, played by a band.
+    """Draw, compose and render a track of a dance, played by a band.
 
-    The dance gives patterns and a range of tempi, `rng` draws the rest. The other arguments, the samples and the errors
+    The dance gives patterns and a range of tempi, `rng` draws the rest. The other arguments, the result and the errors
     are those of `render`.
 
     >>> from mcc_zoo.datasets.synthetic import DANCES, draw_band

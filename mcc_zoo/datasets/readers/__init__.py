@@ -1,1 +1,0 @@
-"""One file for each dataset, and one for anybody's own table."""
