@@ -126,7 +126,14 @@ def test_a_file_answers_as_the_keras_model(trained, converted, architecture, suf
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("samples", [ODD_CHUNK - 1, ODD_CHUNK + 1, samples_of(3, ODD)])
+@pytest.mark.parametrize(
+    "samples",
+    [
+        pytest.param(ODD_CHUNK - 1, marks=pytest.mark.slow),
+        ODD_CHUNK + 1,
+        pytest.param(samples_of(3, ODD), marks=pytest.mark.slow),
+    ],
+)
 def test_length_of_the_clips(odd, tmp_path, samples, suffix):
     """What is under a chunk is padded, what is left is dropped, and clips of another length are refused."""
     seconds = None if samples == samples_of(3, ODD) else samples / 8_000

@@ -80,7 +80,12 @@ def test_decoding_needs_no_tensorflow(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "imports", ["import tensorflow as tf, mcc_zoo", "import mcc_zoo, tensorflow as tf", "import keras, mcc_zoo"]
+    "imports",
+    [
+        "import mcc_zoo, tensorflow as tf",
+        pytest.param("import tensorflow as tf, mcc_zoo", marks=pytest.mark.slow),
+        pytest.param("import keras, mcc_zoo", marks=pytest.mark.slow),
+    ],
 )
 def test_keras_loads_an_export_whatever_is_imported_first(imports: str) -> None:
     assert SHIPPED

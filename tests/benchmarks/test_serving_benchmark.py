@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from helpers.served_models import RECORDINGS, ROOT, configure
 
 from serving.fake_tf_serving import FakeTFServing
@@ -11,6 +12,7 @@ from serving.fake_tf_serving import FakeTFServing
 pytest_plugins = ["helpers.serving_fixtures"]
 
 
+@pytest.mark.slow
 def test_the_benchmarks_load_is_answered_over_both_protocols(models, tmp_path, monkeypatch):
     from benchmarks import interleaved
 

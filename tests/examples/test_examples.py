@@ -88,6 +88,7 @@ def test_keras_downstream_refuses_an_unknown_label(run, exported, tones, capsys)
     assert "label 'polka' is not one of path, slow, sad, Übermut" in words
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_docstring_train_a_loaded_model(exported, tones):
     page = (EXAMPLES / "keras_downstream.py").read_text(encoding="utf-8")
     plain, with_metrics = re.findall(r"\n\n((?:    (?:model|classifier)\b.*\n){3})", page)

@@ -64,6 +64,7 @@ def test_an_error_of_a_job_comes_out():
         list(process_pool.run_each(diverged, [1, 2, 3], 2, print))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_process_pool_end_with_their_starter(how, tmp_path):
     code = (

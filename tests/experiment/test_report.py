@@ -49,6 +49,7 @@ def page(report_dir: Path) -> Page:
     return page_of(report_dir, "gtzan")
 
 
+@pytest.mark.slow
 def test_page_asks_nothing_of_the_network(page: Page) -> None:
     addresses = [
         value or ""
@@ -312,6 +313,7 @@ def opened(browser: Browser, report_dir: Path, page: Page) -> Iterator[tuple[Tab
     tab.close()
 
 
+@pytest.mark.slow
 def test_browser_shows_every_picture_and_asks_nobody(opened: tuple[Tab, list[str]], page: Page) -> None:
     tab, trouble = opened
     images = tab.eval_on_selector_all("img", "all => all.map(image => [image.alt, image.naturalWidth])")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -49,26 +51,26 @@ def corpus(tmp_path_factory) -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def fitted(corpus) -> dict[str, keras.Model]:
-    return {name: train(corpus, SETTINGS, name, 12, device="cpu", quiet=True) for name in ("r3", "mcclstm")}
+def fitted(corpus) -> Callable[[str], keras.Model]:
+    return functools.cache(lambda name: train(corpus, SETTINGS, name, 12, device="cpu", quiet=True))
 
 
 def everything(corpus: Corpus, settings: Settings = SETTINGS) -> Subset:
     return Subset(corpus, np.arange(len(corpus.tracks)), settings)
 
 
-@pytest.mark.parametrize("architecture", ["r3", "mcclstm"])
+@pytest.mark.parametrize("architecture", ["r3", pytest.param("mcclstm", marks=pytest.mark.slow)])
 def test_trained_models_tell_low_from_high(corpus, fitted, architecture):
-    rows = everything(corpus).predict(fitted[architecture])
+    rows = everything(corpus).predict(fitted(architecture))
     assert [row["prediction"] for row in rows] == [track.label for track in corpus.tracks]
     assert [row["chunks"] for row in rows] == [feature.chunks for feature in corpus.features]
 
 
-@pytest.mark.parametrize("architecture", ["r3", "mcclstm"])
+@pytest.mark.parametrize("architecture", ["r3", pytest.param("mcclstm", marks=pytest.mark.slow)])
 def test_predictions_from_the_cache_are_the_models_own(corpus, fitted, architecture):
-    rows = everything(corpus).predict(fitted[architecture])
+    rows = everything(corpus).predict(fitted(architecture))
     for track, row in zip(corpus.tracks, rows, strict=True):
-        tags = fitted[architecture](reading.read(track.path, 22_050)[np.newaxis])["tags"][0]
+        tags = fitted(architecture)(reading.read(track.path, 22_050)[np.newaxis])["tags"][0]
         np.testing.assert_allclose([row[label] for label in corpus.labels], tags, atol=1e-5)
 
 
@@ -78,7 +80,7 @@ def test_taggram_changes_at_the_splice(fitted):
     splice = 3 * FRONT_END.chunk_hop + FRONT_END.window_length
     noise = np.random.default_rng(0).normal(scale=0.02, size=len(time))
     track = np.where(np.arange(len(time)) < splice, low, high) + noise
-    taggram = fitted["r3"](track[np.newaxis].astype(np.float32))["taggram"][0].numpy()
+    taggram = fitted("r3")(track[np.newaxis].astype(np.float32))["taggram"][0].numpy()
     is_high = taggram[:, 0]  # labels are sorted: high, low
     assert (is_high[:3] < 0.3).all()
     assert (is_high[3:] > 0.7).all()
