@@ -5,7 +5,7 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN = .venv/bin
-PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=worksteal
+PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # Each file of benchmarks/requirements has an environment. PYTHON_name is its Python; FIRST_name is installed first,

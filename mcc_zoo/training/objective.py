@@ -92,6 +92,8 @@ class Objective:
                     ]
                 },
             )
+            # Made inside the first step, its variables would have TensorFlow trace the step twice.
+            optimizer.build(training_model.trainable_variables)
         return training_model
 
     def add_targets(self, batches: tf.data.Dataset, seed: int | None = None) -> tf.data.Dataset:
