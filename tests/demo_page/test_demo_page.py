@@ -34,7 +34,7 @@ def assert_tagged(said: dict, result: mcc_zoo.Result) -> None:
     assert said["windows"] == result.windows
 
 
-@pytest.mark.parametrize("where", ["page", "proxy"])
+@pytest.mark.parametrize("where", ["page", pytest.param("proxy", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["long.wav", "half chunk.ogg", "sub/stück.mp3"])
 def test_a_track_gets_the_taggers_tags_and_is_its_own_nearest(where, name, music, tagger, request):
     result = tagger.tag(music / name)

@@ -49,7 +49,6 @@ def page(report_dir: Path) -> Page:
     return page_of(report_dir, "gtzan")
 
 
-@pytest.mark.slow
 def test_page_asks_nothing_of_the_network(page: Page) -> None:
     addresses = [
         value or ""
@@ -324,6 +323,7 @@ def test_browser_shows_every_picture_and_asks_nobody(opened: tuple[Tab, list[str
     assert trouble == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1_200])
 def test_page_is_no_wider_than_its_screen_and_what_scrolls_says_so(opened: tuple[Tab, list[str]], width: int) -> None:
     tab, _ = opened

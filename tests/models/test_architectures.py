@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.systems import MARKED_SYSTEMS
 
 import mcc_zoo
 from mcc_zoo.features.framing import samples_of
@@ -178,7 +179,7 @@ def test_descriptor_is_the_last_step_the_mean_over_steps_or_what_they_attend_to(
     np.testing.assert_allclose(outputs["descriptor"], expected, atol=1e-5)
 
 
-@every_system
+@pytest.mark.parametrize("architecture", MARKED_SYSTEMS)
 def test_saved_and_loaded_model_answers_the_same(models, audio, architecture, tmp_path):
     models[architecture].save(tmp_path / "model.keras")
     loaded = tf.keras.models.load_model(tmp_path / "model.keras")
