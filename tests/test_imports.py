@@ -98,6 +98,7 @@ def test_keras_loads_an_export_whatever_is_imported_first(imports: str) -> None:
     assert printed.split() == ["1", str(len(labels))]
 
 
+@pytest.mark.slow
 def test_the_import_works_without_modules_that_only_posix_has() -> None:
     printed = run_python(
         f"import sys; sys.modules.update(dict.fromkeys({POSIX_ONLY}))\n"  # None makes an import fail

@@ -23,7 +23,7 @@ from mcc_zoo.recipes import RECIPES
 
 FRONT_END = FRONT_ENDS["22k"]
 RECIPE = dataclasses.replace(
-    RECIPES["tuned"], max_epochs=8, patience=8, learning_rate=2e-3, batch_tracks=2, warm_start=False
+    RECIPES["tuned"], max_epochs=4, patience=4, learning_rate=4e-3, batch_tracks=2, warm_start=False
 )
 SETTINGS = Settings("tones", architectures=("r4", "mlp"), folds=3, split="grouped", recipe=RECIPE, front_end=FRONT_END)
 
@@ -202,7 +202,7 @@ def test_systems_can_be_added_to_a_run_but_other_settings_are_refused(corpus, ru
     with pytest.raises(ValueError, match=r"holds a run with other settings \(seed was 0, is 5\): give another --run"):
         cross_validation.cross_validate(corpus, dataclasses.replace(settings, seed=5), run_dir, quiet=True)
     shorter = dataclasses.replace(settings, recipe=dataclasses.replace(RECIPE, max_epochs=3))
-    with pytest.raises(ValueError, match=r"other settings \(max_epochs was 8, is 3\)"):
+    with pytest.raises(ValueError, match=r"other settings \(max_epochs was 4, is 3\)"):
         cross_validation.cross_validate(corpus, shorter, run_dir, quiet=True)
     fewer = dataclasses.replace(corpus, tracks=corpus.tracks[:-1], features=corpus.features[:-1])
     with pytest.raises(ValueError, match="tracks was 18, is 17"):

@@ -1,4 +1,7 @@
-"""The systems as parameters of a test: the everyday tests take two of them, the others are marked as slow."""
+"""The systems as parameters of a test: the everyday tests take the smallest, the others are marked as slow.
+
+MCCLSTM is the export of most other tests, and the tests of the architectures take all systems every day.
+"""
 
 from __future__ import annotations
 
@@ -6,5 +9,4 @@ import pytest
 
 import mcc_zoo
 
-QUICK = ("r0", "r4")  # without and with an LSTM
-MARKED_SYSTEMS = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in mcc_zoo.ARCHITECTURES]
+MARKED_SYSTEMS = [pytest.param(name, marks=[] if name == "r0" else pytest.mark.slow) for name in mcc_zoo.ARCHITECTURES]

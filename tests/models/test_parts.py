@@ -18,10 +18,7 @@ from mcc_zoo.training.fit import fit
 
 LABELS = ["anger", "fear", "tenderness"]
 FRONT_END = FRONT_ENDS["22k"]
-POLICIES = [
-    "mixed_float16",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("mixed_bfloat16", "float16", "bfloat16", "float64")),
-]
+POLICIES = ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64"]
 
 
 def make_clips(seed: int, tracks: int = 2, chunks: int = 3) -> np.ndarray:
@@ -66,7 +63,8 @@ def test_adapt_without_audio_is_refused():
         mcc_zoo.adapt(mcc_zoo.build("r0", LABELS), [])
 
 
-@pytest.mark.parametrize("architecture", ["r2", pytest.param("mcclstm", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["r2", "mcclstm"])
 def test_a_model_of_another_name_trains_and_exports(architecture, tmp_path):
     built = mcc_zoo.build(architecture, LABELS, front_end="22k", mean=0.4, std=0.6)
     model = keras.Model(built.input, built.output, name="mine")
@@ -84,8 +82,9 @@ def test_a_model_of_another_name_trains_and_exports(architecture, tmp_path):
     assert mcc_zoo.load(folder).architecture == architecture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("architecture", ["r3", pytest.param("mcclstm", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("architecture", ["r3", "mcclstm"])
 def test_a_model_of_any_number_type_exports_in_float32(architecture, policy, tmp_path):
     keras.utils.set_random_seed(7)
     before = keras.config.dtype_policy()
