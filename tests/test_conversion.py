@@ -125,13 +125,14 @@ def test_a_file_answers_as_the_keras_model(trained, converted, architecture, suf
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
     "samples",
     [
-        pytest.param(ODD_CHUNK - 1, marks=pytest.mark.slow),
+        ODD_CHUNK - 1,
         ODD_CHUNK + 1,
-        pytest.param(samples_of(3, ODD), marks=pytest.mark.slow),
+        samples_of(3, ODD),
     ],
 )
 def test_length_of_the_clips(odd, tmp_path, samples, suffix):
@@ -162,6 +163,7 @@ def outputs_by_place(path: Path, audio: np.ndarray) -> list[np.ndarray]:
     return [interpreter.get_tensor(output["index"]) for output in interpreter.get_output_details()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_outputs_stand_in_the_order_of_the_signature(odd, tmp_path, suffix):
     made = mcc_zoo.convert(odd, tmp_path / f"odd{suffix}", 1.0)
@@ -206,6 +208,7 @@ def test_the_converted_front_end_is_the_front_end(front_end, chunks):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("wrong", [1e-3, np.nan, "killed", "broken"])
 def test_a_file_that_answers_otherwise_is_not_written(odd, tmp_path, monkeypatch, suffix, wrong):

@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 HIDE = """
 import sys
-HIDDEN = {"tensorflow_serving", "tensorboard", "matplotlib", "sklearn", "jinja2"}
+HIDDEN = {"tensorflow_serving", "tensorboard", "matplotlib", "sklearn", "jinja2", "werkzeug"}
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in HIDDEN:
@@ -73,3 +73,18 @@ def test_what_needs_an_extra_names_it(tmp_path: Path, code: str, module: str, ex
     assert said.startswith(f"mcc_zoo.extras.MissingExtraError: {module} is needed here (No module named '")
     assert said.endswith(f"): pip install 'mcc_zoo[{extra}]'")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "module", "extra"), [("taggram", "matplotlib", "plot"), ("demo-page", "werkzeug", "page")]
+)
+def test_a_command_that_needs_an_extra_names_it(
+    tmp_path: Path, music: Path, command: str, module: str, extra: str
+) -> None:
+    arguments = [command, "mcclstm_emotify_genre", *([str(music / "short.wav")] if command == "taggram" else [])]
+    run = run_without_extras(f"sys.argv[1:] = {arguments}; import mcc_zoo.cli; mcc_zoo.cli.main()", tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1] == (
+        f"error: {module} is needed here (No module named '{module}'): pip install 'mcc_zoo[{extra}]'"
+    )

@@ -163,7 +163,9 @@ def test_a_person_is_told_where_the_export_is(exported, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("labels", [2, 3])
-@pytest.mark.parametrize(("architecture", "rows"), [("r4", "descriptor"), ("r0", "chunk_descriptors")])
+@pytest.mark.parametrize(
+    ("architecture", "rows"), [pytest.param("r4", "descriptor", marks=pytest.mark.slow), ("r0", "chunk_descriptors")]
+)
 def test_softmax_is_that_of_a_logistic_regression_on_descriptors(architecture, rows, labels, tmp_path, monkeypatch):
     """The oracle reads whole waveforms through the model, and standardises by hand."""
     keras.utils.set_random_seed(labels)

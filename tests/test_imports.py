@@ -79,12 +79,13 @@ def test_decoding_needs_no_tensorflow(tmp_path: Path) -> None:
     assert printed.split() == ["8000", "True", "False"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "imports",
     [
         "import mcc_zoo, tensorflow as tf",
-        pytest.param("import tensorflow as tf, mcc_zoo", marks=pytest.mark.slow),
-        pytest.param("import keras, mcc_zoo", marks=pytest.mark.slow),
+        "import tensorflow as tf, mcc_zoo",
+        "import keras, mcc_zoo",
     ],
 )
 def test_keras_loads_an_export_whatever_is_imported_first(imports: str) -> None:

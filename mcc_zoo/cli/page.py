@@ -11,6 +11,7 @@ import typer
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.cli.common import INTERRUPTED, fail, list_inputs, load_tagger, say, tag_inputs
 from mcc_zoo.cli.options import DecoderOption, ExportArgument
+from mcc_zoo.extras import require
 from mcc_zoo.silence import quiet
 
 app = typer.Typer()
@@ -56,11 +57,11 @@ def open_page(
     """
     if server and not server.startswith(("http://", "https://")):
         fail(f"--server={server!r}: give a URL, such as http://localhost:8501")
+    for module in ("werkzeug", "requests"):
+        require(module, "page")
+    from mcc_zoo import demo_page
+
     tagger = load_tagger(export, decoder)
-    try:
-        from mcc_zoo import demo_page
-    except ImportError as error:
-        fail(f"mcc-zoo demo-page needs the extra [page] ({error}): pip install 'mcc_zoo[page]'")
     name, library = tagger.metadata.name, None
     with quiet():
         model = demo_page.ServedModel(server, name) if server else demo_page.LoadedModel(tagger.folder, name)

@@ -11,6 +11,7 @@ import typer
 from mcc_zoo.cli import output as tables
 from mcc_zoo.cli.common import list_inputs, load_tagger, say, summarise, tag_inputs
 from mcc_zoo.cli.options import DecoderOption, ExportArgument, InputsArgument, SequenceOption
+from mcc_zoo.extras import require
 
 app = typer.Typer()
 
@@ -109,6 +110,7 @@ def draw_taggrams(
 
     Exit status: 0 all files drawn, 1 some refused, 2 the command cannot be carried out, 130 after Ctrl-C.
     """
+    require("matplotlib", "plot")
     from mcc_zoo.cli.taggram_figure import draw, name_figures, write_figure
 
     files = list_inputs(inputs)

@@ -18,6 +18,7 @@ import tensorflow as tf
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
+from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
@@ -219,15 +220,14 @@ class Tagger:
         return found
 
     def _make_result(self, path: str, descriptors: np.ndarray, read: Sequence[dict[str, np.ndarray]]) -> Result:
-        chunks = [len(found["taggram"]) for found in read]
-        tags = average_windows([found["tags"] for found in read], chunks)
+        pooled = pool_windows(read)
         return Result(
             path=path,
             status="ok",
             reason="",
-            tags=dict(zip(self.labels, tags.tolist(), strict=True)),
-            descriptor=average_windows([found["descriptor"] for found in read], chunks).astype(np.float32),
-            taggram=np.concatenate([found["taggram"] for found in read]),
+            tags=dict(zip(self.labels, pooled["tags"].tolist(), strict=True)),
+            descriptor=pooled["descriptor"].astype(np.float32),
+            taggram=pooled["taggram"],
             chunk_descriptors=descriptors,
             windows=len(read),
             chunk_seconds=self.front_end.chunk_seconds,
@@ -246,11 +246,6 @@ class Tagger:
     def _read_sequences(self, descriptors: tf.Tensor, chunk_count: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = {"chunk_descriptors": descriptors, "chunk_count": chunk_count}
         return self._parts.sequence_network(inputs, training=False)
-
-
-def average_windows(values: Sequence[np.ndarray], chunks: Sequence[int]) -> np.ndarray:
-    """Average what the windows of a track got, (size,) each, weighed by their chunks: (size,)."""
-    return np.average(values, axis=0, weights=chunks)
 
 
 def _check_paths(paths: object) -> None:

@@ -213,6 +213,7 @@ def test_lists_of_other_files_are_not_followed(tmp_path: Path, content: bytes) -
     assert "cannot be decoded (" in refusal(path, "av")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OWN)
 def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str) -> None:
     whole = encode(tmp_path / name, low_noise(20_000), RATE).read_bytes()

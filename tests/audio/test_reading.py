@@ -751,6 +751,7 @@ def mutations(content: bytes, count: int) -> list[bytes]:
     return mutated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("decoder", "name"),
     [

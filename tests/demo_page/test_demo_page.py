@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -300,15 +299,3 @@ def test_command_says_what_it_cannot_do(command, tmp_path):
     assert (status, said) == (2, "error: --server='localhost:8501': give a URL, such as http://localhost:8501\n")
     status, said, _ = command("--folder", tmp_path)
     assert status == 2 and said.startswith(f"error: --folder={tmp_path}: no track of it can be read (")
-
-
-def test_command_without_the_extra_says_what_to_install(command, monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("mcc_zoo.demo_page")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(mcc_zoo, "demo_page")
-    monkeypatch.setitem(sys.modules, "werkzeug.exceptions", None)
-    status, said, _ = command()
-    assert status == 2
-    assert re.fullmatch(
-        r"error: mcc-zoo demo-page needs the extra \[page\] \(.*werkzeug.*\): pip install 'mcc_zoo\[page\]'\n", said
-    )

@@ -56,6 +56,7 @@ def test_a_shipped_model_answers_as_when_it_was_added(name):
         np.testing.assert_allclose(values, expected[output], atol=TOLERANCE, err_msg=f"{name}: {output}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
     (folder,) = (path for path in (EXPORTS / name).iterdir() if path.is_dir())

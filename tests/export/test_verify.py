@@ -114,6 +114,7 @@ def test_other_answers_are_found(copy):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [ANSWERS_FILE, REQUESTS_FILE, "saved_model.pb", "config.json"])
 def test_a_damaged_part_is_a_difference_and_no_crash(copy, name):
     (copy / name).write_bytes(b"no such thing")
