@@ -69,6 +69,24 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported version with fresh weights, and labels that could be mistaken for columns and separators."""
+    folder = shared_folder(tmp_path_factory) / "exports"
+    return made_once(folder / "tones" / "1", lambda: export_tones(folder))
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of this run of pytest have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def made_once(path: Path, make: Callable[[], Path]) -> Path:
+    """Make a folder in the first worker that needs it; the others wait for it."""
+    with path.parents[1].with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return path if path.exists() else make()
+
+
+def export_tones(folder: Path) -> Path:
     keras.utils.set_random_seed(1)
     model = mcc_zoo.build("mcclstm", ["path", "slow, sad", "Übermut"], mean=0.4, std=0.6)
     steps = model.get_layer("sequence_network").get_layer("steps")
@@ -82,7 +100,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "scores": {"accuracy": 71.25, "std": 2, "balanced_accuracy": 70, "macro_f1": 69, "folds": 5, "split": "random"},
         "command": "python -m experiments.manifest",
     }
-    return mcc_zoo.export_model(model, tmp_path_factory.mktemp("exports"), "tones", provenance)
+    return mcc_zoo.export_model(model, folder, "tones", provenance)
 
 
 TRAINED_LABELS = ["blues", "hip hop", "schlager ü"]
@@ -145,8 +163,7 @@ def trained_on_noise(architecture: str) -> keras.Model:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "trained"
+    folder = shared_folder(tmp_path_factory) / "trained"
     folder.mkdir(exist_ok=True)
     return Trained(folder)
 
