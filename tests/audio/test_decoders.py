@@ -80,6 +80,7 @@ def flac_of_unknown_length(path: Path, samples: np.ndarray) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("name", OWN)
 def test_formats_of_av_alone(tmp_path: Path, name: str, channels: int) -> None:

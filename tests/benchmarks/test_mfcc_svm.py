@@ -47,6 +47,7 @@ def output(mfcc_svm, manifest, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_folds_are_those_of_the_experiments_without_unreadable_tracks(manifest, output):
     found = metrics.read_predictions(output / "predictions.csv")
     tracks = [track for track in datasets.read_manifest(manifest) if track.name != "broken.wav"]

@@ -75,6 +75,7 @@ def test_facts_that_cannot_be_read_are_a_difference(copy, facts):
     assert f"{copy}/mcc_zoo.json cannot be read (" in found
 
 
+@pytest.mark.slow
 def test_other_weights_are_found_by_their_answers(copy):
     """The Keras half alone is replaced, and the hashes are made anew."""
     model = mcc_zoo.build("r0", ["blues", "hip hop", "schlager ü"])
