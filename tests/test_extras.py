@@ -82,7 +82,11 @@ def test_what_needs_an_extra_names_it(tmp_path: Path, code: str, module: str, ex
 def test_a_command_that_needs_an_extra_names_it(
     tmp_path: Path, music: Path, command: str, module: str, extra: str
 ) -> None:
-    arguments = [command, "mcclstm_emotify_genre", *([str(music / "short.wav")] if command == "taggram" else [])]
+    arguments = [
+        command,
+        "mcclstm_emotify_genre",
+        *([str(music / "short.wav"), "--output=a.png"] if command == "taggram" else []),
+    ]
     run = run_without_extras(f"sys.argv[1:] = {arguments}; import mcc_zoo.cli; mcc_zoo.cli.main()", tmp_path)
     assert run.returncode == 2
     assert run.stderr.splitlines()[-1] == (
