@@ -41,7 +41,7 @@ from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES, Recipe
 from mcc_zoo.training import fit
 from mcc_zoo.training.batches import list_excerpts
-from mcc_zoo.training.softmax import PENALTIES, SoftmaxInputs, compute_cross_entropy, fit_softmax
+from mcc_zoo.training.softmax import INVERSE_PENALTIES, SoftmaxInputs, compute_cross_entropy, fit_softmax
 
 UNFROZEN_RATE = 0.1  # factor of the recipe's learning rate
 
@@ -183,13 +183,18 @@ class FineTuning:
                 Subset(self.corpus, part, self.settings) for part in (split.train, split.validation, split.test)
             )
             own, held_out = inputs.select(split.train), inputs.select(split.validation)
-            losses.append([compute_cross_entropy(fit_softmax(own, penalty), held_out) for penalty in PENALTIES])
-            model = self.replace_softmax(own, PENALTIES[int(np.argmin(losses[-1]))])
+            losses.append(
+                [
+                    compute_cross_entropy(fit_softmax(own, inverse_penalty), held_out)
+                    for inverse_penalty in INVERSE_PENALTIES
+                ]
+            )
+            model = self.replace_softmax(own, INVERSE_PENALTIES[int(np.argmin(losses[-1]))])
             if self.unfreeze:
                 best_epochs.append(self.train_all_weights(model, training, validation))
             key = {"seed": self.settings.seed, "fold": fold, "architecture": self.tagger.architecture}
             rows += [{**key, **row} for row in test.predict(model)]
-        model = self.replace_softmax(inputs, PENALTIES[int(np.argmin(np.mean(losses, axis=0)))])
+        model = self.replace_softmax(inputs, INVERSE_PENALTIES[int(np.argmin(np.mean(losses, axis=0)))])
         epochs = int(statistics.median(best_epochs)) if self.unfreeze else 0
         if self.unfreeze:
             self.train_all_weights(model, everything, epochs=epochs)
@@ -208,10 +213,10 @@ class FineTuning:
         owners = np.repeat(windows[:, 0], [len(own) for own in values])
         return SoftmaxInputs(np.concatenate(values), tracks.classes[owners], np.concatenate(weights), owners)
 
-    def replace_softmax(self, inputs: SoftmaxInputs, penalty: float) -> keras.Model:
+    def replace_softmax(self, inputs: SoftmaxInputs, inverse_penalty: float) -> keras.Model:
         """Copy the export's model with a softmax for the new labels, fitted to these inputs."""
         copy = Classifier(self.tagger.model).with_labels(self.corpus.labels)
-        Classifier(copy).output_layer.set_weights(fit_softmax(inputs, penalty))
+        Classifier(copy).output_layer.set_weights(fit_softmax(inputs, inverse_penalty))
         return copy
 
     def train_all_weights(

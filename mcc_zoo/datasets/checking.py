@@ -99,6 +99,8 @@ class CheckResult:
         known = frozenset().union(*self.groups.values())
         labels = sorted(self.found_counts)
         tracks = {label: f"  {label}: {counted(self.found_counts[label], 'track')}" for label in labels}
+        if not known and not self.found_counts:  # the files are missing: their groups cannot be
+            return []
         if not known:
             return [
                 *tracks.values(),

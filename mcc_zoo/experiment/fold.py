@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from mcc_zoo.atomic import publish_folder
+from mcc_zoo.atomic import PART, publish_folder
 from mcc_zoo.datasets.splits import Split
 from mcc_zoo.experiment import fold_details, run_folder
 from mcc_zoo.experiment.corpus import ROW, Corpus
@@ -140,7 +140,7 @@ class FoldRun:
     def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> FoldResult:
         """Train, test, and write the results into `folder`, whole or not at all."""
         began = time.perf_counter()
-        temporary = self.folder.with_name(self.folder.name + ".part")
+        temporary = self.folder.with_name(self.folder.name + PART)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         logs = keras.callbacks.TensorBoard(temporary / "logs", write_graph=False)

@@ -8,15 +8,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mcc_zoo.atomic import open_atomically, write_text
 from mcc_zoo.paper import CHANNELS
-
-if TYPE_CHECKING:  # a report reads without Keras
-    pass
 
 TAGGRAMS, FILTERS = "taggrams.json", "filters.npz"  # in the folder of a fold
 

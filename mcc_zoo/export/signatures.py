@@ -141,7 +141,7 @@ def _read_shape(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def _list_audio_faults(audio: tf.Tensor, front_end: FrontEnd, longest: int) -> list[Fault]:
-    """List what the model does not refuse by itself (see `front_end.check_audio`)."""
+    """List what the model does not refuse by itself (see `mcc_zoo.features.log_mel.check_audio`)."""
     shape = _read_shape(audio)
     batch, samples = tf.unstack(tf.concat([shape, [1, 1]], 0)[:2], num=2)
     return [

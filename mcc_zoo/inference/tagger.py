@@ -53,7 +53,7 @@ class Tagger:
         labels: Class names in the order of the outputs.
         front_end: Its front end.
         model: The Keras model.
-        decoder: Name of the decoder that reads files.
+        decoder: The decoder that reads files.
     """
 
     def __init__(

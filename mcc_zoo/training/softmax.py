@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 
 from mcc_zoo.extras import require
 
-PENALTIES = tuple(10.0**power for power in range(-4, 2))  # scikit-learn's C, for standardised descriptors
+INVERSE_PENALTIES = tuple(10.0**power for power in range(-4, 2))  # scikit-learn's C, for standardised descriptors
 ITERATIONS = 300  # of its solver
 LEAST_SPREAD = 0.01  # least standard deviation of a value of the descriptor, as a share of the largest
 
@@ -41,12 +41,12 @@ class SoftmaxInputs:
         return SoftmaxInputs(*(getattr(self, field.name)[own] for field in fields(self)))
 
 
-def fit_softmax(inputs: SoftmaxInputs, penalty: float) -> list[np.ndarray]:
+def fit_softmax(inputs: SoftmaxInputs, inverse_penalty: float) -> list[np.ndarray]:
     """Fit a softmax layer.
 
     Args:
         inputs: Training samples, of at least two classes.
-        penalty: scikit-learn's C: smaller values keep weights smaller.
+        inverse_penalty: scikit-learn's C: smaller values keep weights smaller.
 
     Returns:
         Kernel (D, labels) and bias (labels,).
@@ -55,7 +55,7 @@ def fit_softmax(inputs: SoftmaxInputs, penalty: float) -> list[np.ndarray]:
     mean, std = values.mean(axis=0), values.std(axis=0)
     scale = np.maximum(std, LEAST_SPREAD * std.max() or 1.0)  # values that hardly vary are not scaled up
     linear_model, exceptions = require("sklearn.linear_model", "train"), require("sklearn.exceptions", "train")
-    regression = linear_model.LogisticRegression(C=penalty, max_iter=ITERATIONS)
+    regression = linear_model.LogisticRegression(C=inverse_penalty, max_iter=ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # stopping early acts as a little more penalty
         regression.fit((values - mean) / scale, inputs.classes, sample_weight=inputs.weights)

@@ -16,7 +16,7 @@ from mcc_zoo.features.cache import Features, read_chunks
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training import objective
 
-CHUNKS_AT_A_TIME = 64  # at a time
+CHUNKS_AT_A_TIME = 64  # bounds the memory
 
 
 def cache_channel_features(

@@ -190,3 +190,10 @@ def test_names_with_slashes_survive_a_table(tmp_path: Path) -> None:
         csv.writer(file).writerows([["path", "label"], *([track.name, track.label] for track in tracks)])
     os.rename(tmp_path / "out.csv", tmp_path / "genres/out.csv")
     assert names(datasets.read_manifest(tmp_path / "genres/out.csv")) == names(tracks)
+
+
+def test_tracks_that_are_all_missing_are_not_said_to_lack_groups(tmp_path: Path) -> None:
+    (tmp_path / "music.csv").write_text("path,label,group\na.mp3,rock,A\nb.mp3,jazz,B\n")
+    found = datasets.check_dataset(None, tmp_path / "music.csv")
+    assert found.missing == ("a.mp3", "b.mp3")
+    assert "no track has a group" not in str(found)
