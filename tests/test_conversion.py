@@ -100,7 +100,7 @@ def odd(tmp_path_factory) -> Path:
     return mcc_zoo.export_model(model, tmp_path_factory.mktemp("exports"), "odd", {"training_chunks": 3}, 60.0)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [pytest.param(".tflite", marks=pytest.mark.slow), ".onnx"])
 @pytest.mark.parametrize("architecture", MARKED_SYSTEMS)
 def test_a_file_answers_as_the_keras_model(trained, converted, architecture, suffix):
     made, model = converted(architecture, suffix), trained.models[architecture]
@@ -270,12 +270,13 @@ def refusal(*arguments: object) -> str:
         ("odd/1/a.onnx", "{}/odd/1/a.onnx lies in the export, which it would change: name a file elsewhere"),
     ],
 )
-def test_impossible_outputs_are_refused(odd, tmp_path, name, message):
+def test_impossible_outputs_are_refused(exported, tmp_path, name, message):
     (tmp_path / "folder.onnx").mkdir()
-    (tmp_path / "odd").symlink_to(odd.parent)
+    (tmp_path / "odd").symlink_to(exported.parent)
     assert refusal(tmp_path / "odd", tmp_path / name) == f"error: {message.format(tmp_path)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", ["0", "-1", "0.055", "60.1", "inf", "nan"])
 def test_impossible_lengths_are_refused(odd, tmp_path, seconds):
     said = refusal(odd, tmp_path / "a.onnx", f"--seconds={seconds}")
@@ -286,16 +287,16 @@ def test_impossible_lengths_are_refused(odd, tmp_path, seconds):
 @pytest.mark.parametrize(
     ("suffix", "module"), [(".onnx", "tf2onnx.convert"), (".tflite", "ai_edge_litert.interpreter")]
 )
-def test_without_the_extra_it_is_named(odd, tmp_path, monkeypatch, suffix, module):
+def test_without_the_extra_it_is_named(exported, tmp_path, monkeypatch, suffix, module):
     monkeypatch.setitem(sys.modules, module, None)
-    said = refusal(odd, tmp_path / f"a{suffix}")
+    said = refusal(exported, tmp_path / f"a{suffix}")
     assert said.startswith(f"error: {tmp_path}/a{suffix} cannot be made: {module} is needed here (")
     assert said.endswith("pip install 'mcc_zoo[convert]'")
 
 
-def test_exports_that_are_not_whole_are_refused(odd, tmp_path):
+def test_exports_that_are_not_whole_are_refused(exported, tmp_path):
     assert refusal("nowhere", tmp_path / "a.onnx").startswith("error: nowhere is no export: neither it nor")
-    copy = Path(shutil.copytree(odd, tmp_path / "copy"))
+    copy = Path(shutil.copytree(exported, tmp_path / "copy"))
     (copy / "model.weights.h5").write_bytes(b"others")
     assert refusal(copy, tmp_path / "a.onnx") == (
         f"error: {copy} is not what was exported: `mcc-zoo verify {copy}` says what differs"

@@ -40,6 +40,7 @@ def test_an_export_is_what_was_exported(trained, architecture):
     assert find_differences(trained.folders[architecture], TOLERANCE) == []
 
 
+@pytest.mark.slow
 def test_the_command_says_that_it_is_the_same(copy):
     sentence = f"{copy}: file hashes and predictions are as exported"
     assert run(copy) == run(copy.parent) == (0, [sentence], "")
