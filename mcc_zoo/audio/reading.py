@@ -64,7 +64,7 @@ def read(
     sample_rate: int,
     *,
     max_seconds: float | None = None,
-    decoder: DecoderName | Decoder = "soundfile",
+    decoder: DecoderName | Decoder = "auto",
 ) -> Waveform:
     """Read a whole audio file as mono.
 
@@ -106,7 +106,7 @@ def read_blocks(
     block_samples: int,
     *,
     max_seconds: float | None = None,
-    decoder: DecoderName | Decoder = "soundfile",
+    decoder: DecoderName | Decoder = "auto",
 ) -> Iterator[Waveform]:
     """Read an audio file as mono in blocks, so that hours of audio are never held in memory.
 
@@ -151,7 +151,7 @@ def decode_blocks(
     return _cut_into_blocks(_decode_file(path, sample_rate, max_seconds, decoder), block_samples)
 
 
-def probe(path: str | os.PathLike[str], decoder: DecoderName | Decoder = "soundfile") -> AudioInfo:
+def probe(path: str | os.PathLike[str], decoder: DecoderName | Decoder = "auto") -> AudioInfo:
     """Read the header of an audio file without decoding it.
 
     Args:
@@ -263,7 +263,7 @@ def _decode_to_mono(
                 )
             for start in range(0, min(len(block), kept), _PIECE_FRAMES):
                 yield _mix_to_mono(block[start : min(kept, start + _PIECE_FRAMES)])
-        check_end(path, stream, sound, frames)
+        check_end(path, stream, sound, frames, decoder)
     except NotDecodable as error:
         raise explain_not_decodable(path, stream, error, decoder) from error
     except DecodingStopped as error:

@@ -1,0 +1,138 @@
+"""MPEG audio: its parts, and the length that a Xing, Info or VBRI header declares.
+
+Without such a header a file declares no length, so none of it can be missing. A header declares the length up to the
+next header: files that were joined hold several.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mcc_zoo.audio.decoders.frames import HEAD_BYTES, MPEG, Frame, Place, find_first, follow, measure_junk_behind
+from mcc_zoo.audio.decoders.pieces import Reader, Span
+from mcc_zoo.audio.decoders.tags import skip_tags
+
+_VBRI_OFFSET = 36
+_XING_BYTES = 160
+_LOST_BYTES = 4_096  # before the first whole frame, in which a Xing header is looked for whose frame is damaged
+_HAS_BYTES, _HAS_TABLE, _HAS_QUALITY = 2, 4, 8  # flags; the pattern below wants 1, the number of frames
+_STATES_DELAY = (b"LAME", b"Lavf", b"Lavc")  # encoders whose delay and padding decoders take away
+# A Xing header of which one letter is damaged still declares the length.
+_MARK = re.compile(rb"(?:Xin.|Xi.g|X.ng|.ing|Inf.|In.o|I.fo|.nfo)\0{3}[\1\3\5\7\x09\x0b\x0d\x0f]", re.DOTALL)
+
+
+@dataclass
+class Part:
+    """Frames that belong to one header, or to none.
+
+    Attributes:
+        spans: Where they are.
+        samples: Samples of one channel that the header declares; None without a header.
+    """
+
+    spans: list[Span]
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
+class Mpeg:
+    """An MPEG audio file.
+
+    Attributes:
+        format: `MP3`, or `MP2` for layers I and II.
+        sample_rate: Hz.
+        parts: At least one.
+        junk: Bytes between and behind its frames that are neither audio nor tags.
+        is_plain: Whether it is one run of frames, whose first one holds a Xing or Info header and follows at once
+            after a tag or the file's beginning.
+    """
+
+    format: str
+    sample_rate: int
+    parts: tuple[Part, ...]
+    junk: int
+    is_plain: bool
+
+    @property
+    def audio_bytes(self) -> int:
+        """Bytes of all frames."""
+        return sum(end - start for part in self.parts for start, end in part.spans)
+
+
+def read_mpeg(reader: Reader) -> Mpeg | None:
+    """Follow the frames of an MPEG audio file; None where it holds none."""
+    start = find_first(reader, MPEG)
+    if start is None:
+        return None
+    first = MPEG.parse(reader.read(start, HEAD_BYTES))
+    assert first is not None
+    parts, junk = _collect(reader, follow(reader, MPEG, start))
+    has_header = parts[0].samples is not None
+    if not has_header:
+        parts[0].samples = _find_lost_header(reader, start, first)
+    is_plain = has_header and len(parts) == len(parts[0].spans) == 1 and start == skip_tags(reader, 0)
+    junk += measure_junk_behind(reader, parts[-1].spans[-1][1])
+    return Mpeg(first.format, first.sample_rate, tuple(parts), junk, is_plain)
+
+
+def declares_length(reader: Reader) -> bool:
+    """Check whether the first frame holds a Xing, Info or VBRI header; True where no frame is found."""
+    start = find_first(reader, MPEG)
+    if start is None:
+        return True
+    head = reader.read(start, HEAD_BYTES)
+    frame = MPEG.parse(head)
+    return frame is None or _find_mark(head, frame) is not None
+
+
+def _collect(reader: Reader, places: Iterable[Place]) -> tuple[list[Part], int]:
+    """Join frames to spans and spans to parts, and count the junk between them."""
+    parts: list[Part] = []
+    junk = start = end = 0
+    for place in places:
+        junk += place.junk
+        mark = _find_mark(place.head, place.frame)
+        if mark is not None or place.position != end or not parts:
+            if parts:
+                parts[-1].spans.append((start, end))
+            start = place.position
+            if mark is not None or not parts:
+                parts.append(Part([], None if mark is None else _read_samples(reader, start + mark, place.frame)))
+        end = place.position + place.frame.length
+    parts[-1].spans.append((start, end))
+    return parts, junk
+
+
+def _find_mark(head: bytes, frame: Frame) -> int | None:
+    """Find the offset of a Xing, Info or VBRI header in a frame; None where there is none."""
+    if frame.format != "MP3":
+        return None
+    if head[_VBRI_OFFSET : _VBRI_OFFSET + 4] == b"VBRI":
+        return _VBRI_OFFSET
+    for offset in (4 + frame.side_bytes, 6 + frame.side_bytes):  # a checksum may precede it
+        if _MARK.match(head, offset):
+            return offset
+    return None
+
+
+def _find_lost_header(reader: Reader, start: int, first: Frame) -> int | None:
+    """Look for a Xing header in front of the first frame that was found: the header of its own frame is damaged."""
+    before = max(0, start - _LOST_BYTES)
+    found = _MARK.search(reader.read(before, start - before + first.length))
+    return None if found is None or first.format != "MP3" else _read_samples(reader, before + found.start(), first)
+
+
+def _read_samples(reader: Reader, position: int, frame: Frame) -> int | None:
+    """Read the samples that a Xing, Info or VBRI header declares, less the encoder's delay and padding."""
+    content = reader.read(position, _XING_BYTES)
+    if content[:4] == b"VBRI":
+        return int.from_bytes(content[14:18], "big") * frame.samples or None
+    flags = content[7]
+    samples = int.from_bytes(content[8:12], "big") * frame.samples
+    encoder = 12 + 4 * bool(flags & _HAS_BYTES) + 100 * bool(flags & _HAS_TABLE) + 4 * bool(flags & _HAS_QUALITY)
+    if content[encoder : encoder + 4] in _STATES_DELAY:
+        delays = int.from_bytes(content[encoder + 21 : encoder + 24], "big")
+        samples -= (delays >> 12) + (delays & 0xFFF)
+    return samples if samples > 0 else None
