@@ -107,9 +107,7 @@ def check_samples(path: str | os.PathLike[str], block: Waveform, start: int, rat
     raise AudioError(f"{where} times full scale; scale the audio to ±1 and write the file again")
 
 
-def check_end(
-    path: str | os.PathLike[str], stream: FileIO, sound: Sound, frames: int, decoder: Decoder
-) -> None:
+def check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, frames: int, decoder: Decoder) -> None:
     """Compare the decoded length with the declared one, and the decoder's position with the end of the audio."""
     header, position = sound.header, sound.get_position()
     seconds = frames / header.sample_rate
@@ -162,9 +160,10 @@ def explain_not_decodable(
     if isinstance(error, OtherFormat):
         return explain_other_format(path, str(error), decoder)
     if decoder.formats != ALL_FORMATS and (detected := _detect_format(stream)):
+        read = f"of a kind that {decoder.name} does not read ({error})" if detected in decoder.formats else ""
         return AudioError(
-            f"{quote(path)}: is {detected}, which {decoder.name} does not read; read it {_WITH_AUTO}, or convert it "
-            f"to {_COMMON_FORMATS}"
+            f"{quote(path)}: is {detected}, {read or f'which {decoder.name} does not read'}; read it {_WITH_AUTO}, or "
+            f"convert it to {_COMMON_FORMATS}"
         )
     if not (expected := _FORMAT_OF_SUFFIX.get(Path(os.fsdecode(path)).suffix.lower())):
         return explain_other_format(path, f"{error}: damaged, or in another format", decoder)

@@ -17,9 +17,10 @@ from mcc_zoo.audio.limits import MIN_COMPLETE, UNKNOWN_BYTES
 _UNKNOWN_LONG = 1 << 62  # in a length of eight bytes
 _METADATA_BYTES = 8_192  # behind the audio, that no chunk holds
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_COMMON_RATES = frozenset(
-    rate * factor for rate in (8_000, 11_025, 12_000) for factor in (1, 2, 4, 8, 16, 32)
-) | {32_000, 64_000}
+_COMMON_RATES = frozenset(rate * factor for rate in (8_000, 11_025, 12_000) for factor in (1, 2, 4, 8, 16, 32)) | {
+    32_000,
+    64_000,
+}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ def measure_asf(reader: Reader, position: int = 0) -> tuple[int, int]:
 
 
 def measure_mp4(reader: Reader, position: int = 0) -> tuple[int, int]:
-    """Measure an MP4 file by the sizes of its boxes of audio, which are the last thing that a cut leaves."""
+    """Measure a fragmented MP4 file by the sizes of its boxes; other ones state their length in seconds."""
+    is_fragmented = False
     while position + 8 <= reader.size:
         head = reader.read(position, 16)
         size, name = int.from_bytes(head[:4], "big"), head[4:8]
@@ -28,7 +29,8 @@ def measure_mp4(reader: Reader, position: int = 0) -> tuple[int, int]:
             size = int.from_bytes(head[8:16], "big")
         if size < 8:
             break  # 0: up to the end of the file
-        if name in (b"mdat", b"moof") and position + size > reader.size:
+        is_fragmented = is_fragmented or name == b"moof"
+        if is_fragmented and position + size > reader.size:
             return position + size, reader.size
         position += size
     return 0, 0

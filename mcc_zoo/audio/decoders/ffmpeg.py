@@ -150,7 +150,7 @@ class AvSound:
                 except av.error.FFmpegError as error:
                     self.lost_packets, self._reason = self.lost_packets + 1, _get_reason(error)
                     continue
-                yield from frames  # type: ignore[misc]  # of an audio stream
+                yield from frames
 
 
 def open_sound(stream: FileIO) -> AvSound:

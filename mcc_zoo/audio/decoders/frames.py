@@ -172,9 +172,7 @@ def measure_junk_behind(reader: Reader, end: int) -> int:
     return max(0, find_end(reader, end) - skip_tags(reader, end))
 
 
-def _find_run(
-    reader: Reader, kind: FrameKind, position: int, end: int, key: tuple[int, ...] | None
-) -> int | None:
+def _find_run(reader: Reader, kind: FrameKind, position: int, end: int, key: tuple[int, ...] | None) -> int | None:
     """Find the first of several frames that follow each other."""
     while position < end:
         block = reader.read(position, min(_BLOCK, end - position))

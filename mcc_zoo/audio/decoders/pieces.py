@@ -29,7 +29,7 @@ class Reader:
     def read(self, position: int, size: int) -> bytes:
         """Read as many bytes as there are, at most `size`."""
         start = position - self._block_start
-        if 0 <= start and start + size <= len(self._block):
+        if start >= 0 and start + size <= len(self._block):
             return self._block[start : start + size]
         self._stream.seek(position)
         if size >= _BLOCK_BYTES:
