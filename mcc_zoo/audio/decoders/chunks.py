@@ -60,8 +60,8 @@ class Layout:
         declared: Bytes of audio that the header declares.
         present: Bytes of audio that are there.
         is_known: Whether `declared` is a length.
-        patch: Position and bytes of a length that decoders take for one, and that is right instead.
-        frame_bytes: Bytes of one sample of all channels; 0 where it is not known.
+        patch: Lengths that are right, by their position, in place of those that decoders would take for one.
+        start: Where the file begins, behind the tags before it.
         fault: What is wrong with the header; "" where nothing is.
     """
 
@@ -70,7 +70,7 @@ class Layout:
     present: int
     is_known: bool
     patch: dict[int, bytes]
-    frame_bytes: int = 0
+    start: int = 0
     fault: str = ""
 
 
@@ -97,39 +97,60 @@ def find_style(head: bytes) -> Style | None:
 
 def read_layout(reader: Reader) -> Layout | None:
     """Find the audio of a file of chunks, or of an AU file; None where it is neither, or holds no audio."""
-    head = reader.read(0, 40)
+    start = 0
+    if not (style := find_style(reader.read(0, 40))) and (start := skip_tags(reader, 0)):
+        style = find_style(reader.read(start, 40))
+    head = reader.read(start, 40)
     if head[:4] in (b".snd", b"dns."):
-        return _read_au(reader, head)
-    style = find_style(head)
+        return _read_au(reader, start, head)
     if style is None:
         return None
-    chunks, end = _follow(reader, style, style.start)
-    audio = next((chunk for chunk in chunks if chunk.name.startswith(style.audio)), None)
+    chunks, end = _follow(reader, style, start + style.start)
+    audio = _find(chunks, style.audio)
     if audio is None:
         return None
-    declared, size_position, size_format = audio.size, audio.size_position, style.size
-    if style.format == "RF64" and (long := _find(chunks, b"ds64")):
-        declared = int.from_bytes(reader.read(long.start + 8, 8), "little")
-        size_position, size_format = long.start + 8, "<Q"
-    present = max(0, min(reader.size, audio.start + declared) - audio.start)
     form = _find(chunks, b"fmt ")
-    wave = reader.read(form.start, 40) if form and style.format in ("WAV", "RF64", "W64") else b""
-    name, frame_bytes, fault = _read_wave(style, wave)
-    is_known = declared < (UNKNOWN_BYTES if size_format[1] == "I" else _UNKNOWN_LONG)
+    name, fault = _read_wave(style, reader.read(form.start, 40) if form else b"")
+    size, size_position, size_format = audio.size, audio.size_position, style.size
+    long = _find(chunks, b"ds64") if style.format == "RF64" else None
+    if long:
+        size, size_position = int.from_bytes(reader.read(long.start + 8, 8), "little"), long.start + 8
+        size_format = "<Q"
     rest = reader.size - audio.start
-    if not declared and rest > 0:
+    is_known = size < (UNKNOWN_BYTES if size_format[1] == "I" else _UNKNOWN_LONG)
+    if not size and rest > 0:
         is_known = _follow(reader, style, audio.start)[1] >= find_end(reader, audio.start)
-    if not is_known and style.format == "WAV" and (whole := _read_whole(reader, style, audio)) * MIN_COMPLETE > rest:
-        declared, is_known = whole, True
+    if not is_known and (whole := _read_whole(reader, style, start, audio)) * MIN_COMPLETE > rest:
+        size, is_known = whole, True
     if not is_known:
-        most = 0xFFFF_FFFF if size_format[1] == "I" else _UNKNOWN_LONG
-        added = style.header_bytes if style.counts_header else 0
-        patch = {size_position: struct.pack(size_format, min(most, rest + added))}
-        return Layout(name, declared, rest, False, patch, frame_bytes, fault)
-    behind = find_end(reader, min(end, reader.size)) - end if end < reader.size else 0
-    if behind > max(_METADATA_BYTES, (1 - MIN_COMPLETE) * reader.size):
-        fault = fault or f"its header is wrong, it declares {declared} bytes of audio and {behind} unknown bytes follow"
-    return Layout(name, declared, present, True, {}, frame_bytes, fault)
+        patch = _patch_sizes(reader, style, start, size_position, size_format, rest)
+        return Layout(name, size, rest, False, patch, start, fault)
+    behind = find_end(reader, end) - end if end < reader.size else 0
+    return Layout(name, size, min(rest, size), True, {}, start, fault or _explain_behind(reader, size, behind))
+
+
+def _patch_sizes(
+    reader: Reader, style: Style, start: int, position: int, size_format: str, size: int
+) -> dict[int, bytes]:
+    """Make the lengths that a decoder needs of a file that states none: of the audio, and of the whole."""
+    if size_format[1] == "I":
+        patch = {position: struct.pack(size_format, min(0xFFFF_FFFF, size))}
+    else:
+        patch = {position: struct.pack(size_format, size + (style.header_bytes if style.counts_header else 0))}
+    if style.format == "RF64":
+        patch[position + 8] = bytes(8)  # the number of samples
+    elif style.format == "AIFF":
+        patch[start + 4] = struct.pack(">I", min(0xFFFF_FFFF, reader.size - start - 8))
+    elif style.format == "W64":
+        patch[start + 16] = struct.pack("<Q", reader.size - start)
+    return patch
+
+
+def _explain_behind(reader: Reader, declared: int, behind: int) -> str:
+    """Name the fault of a header that declares too little, which leaves unknown bytes behind the audio; "" if none."""
+    if behind <= max(_METADATA_BYTES, (1 - MIN_COMPLETE) * reader.size):
+        return ""
+    return f"its header is wrong, it declares {declared} bytes of audio and {behind} unknown bytes follow"
 
 
 def _find(chunks: list[_Chunk], name: bytes) -> _Chunk | None:
@@ -155,23 +176,25 @@ def _follow(reader: Reader, style: Style, position: int) -> tuple[list[_Chunk], 
     return chunks, position
 
 
-def _read_whole(reader: Reader, style: Style, audio: _Chunk) -> int:
-    """Read the length of the audio by that of the whole file; 0 where this one is none either."""
-    (whole,) = struct.unpack(style.size, reader.read(4, 4))
-    return whole + 8 - audio.start if whole < UNKNOWN_BYTES else 0
+def _read_whole(reader: Reader, style: Style, start: int, audio: _Chunk) -> int:
+    """Read the length of a WAV file's audio by that of the whole file; 0 where this one is none either."""
+    if style.format != "WAV":
+        return 0
+    (whole,) = struct.unpack(style.size, reader.read(start + 4, 4))
+    return start + whole + 8 - audio.start if whole < UNKNOWN_BYTES else 0
 
 
-def _read_wave(style: Style, form: bytes) -> tuple[str, int, str]:
-    """Read the format chunk of a WAV, RF64 or W64 file: the format's name, bytes of a frame, and its fault."""
+def _read_wave(style: Style, form: bytes) -> tuple[str, str]:
+    """Read the format chunk of a WAV, RF64 or W64 file: the format's name, and its fault."""
     if len(form) < 16:
-        return style.format, 0, ""
+        return style.format, ""
     order = style.size[0]
     coding, channels, rate, byte_rate, block, bits = struct.unpack(f"{order}HHIIHH", form[:16])
     name = "WAVEX" if style.format == "WAV" and coding == _EXTENSIBLE else style.format
     if coding == _EXTENSIBLE and len(form) >= 26:
         (coding,) = struct.unpack(f"{order}H", form[24:26])
     if coding not in (_PCM, _FLOAT):
-        return name, 0, ""
+        return name, ""
     frame_bytes = channels * -(-bits // 8)
     agrees = (
         byte_rate == rate * frame_bytes
@@ -182,18 +205,18 @@ def _read_wave(style: Style, form: bytes) -> tuple[str, int, str]:
         f"its header contradicts itself, {channels} channels of {bits} bits at {rate} Hz are not {byte_rate} bytes "
         f"per second and {block} per sample"
     )
-    return name, frame_bytes if block == frame_bytes else 0, "" if agrees else fault
+    return name, "" if agrees else fault
 
 
-def _read_au(reader: Reader, head: bytes) -> Layout | None:
-    order = ">" if head[:4] == b".snd" else "<"
+def _read_au(reader: Reader, start: int, head: bytes) -> Layout | None:
     if len(head) < 24:
         return None
-    start, declared = struct.unpack(f"{order}II", head[4:12])
-    rest = max(0, reader.size - start)
+    order = ">" if head[:4] == b".snd" else "<"
+    offset, declared = struct.unpack(f"{order}II", head[4:12])
+    end = start + offset + declared
+    rest = max(0, reader.size - start - offset)
     if declared >= UNKNOWN_BYTES or (not declared and rest):
-        return Layout("AU", declared, rest, False, {8: struct.pack(f"{order}I", min(0xFFFF_FFFF, rest))})
-    behind = find_end(reader, start + declared) - start - declared if start + declared < reader.size else 0
-    fault = f"its header is wrong, it declares {declared} bytes of audio and {behind} unknown bytes follow"
-    is_wrong = behind > max(_METADATA_BYTES, (1 - MIN_COMPLETE) * reader.size)
-    return Layout("AU", declared, min(rest, declared), True, {}, 0, fault if is_wrong else "")
+        patch = {start + 8: struct.pack(f"{order}I", min(0xFFFF_FFFF, rest))}
+        return Layout("AU", declared, rest, False, patch, start)
+    behind = find_end(reader, end) - end if end < reader.size else 0
+    return Layout("AU", declared, min(rest, declared), True, {}, start, _explain_behind(reader, declared, behind))

@@ -30,7 +30,7 @@ def measure_mp4(reader: Reader, position: int = 0) -> tuple[int, int]:
         if size < 8:
             break  # 0: up to the end of the file
         is_fragmented = is_fragmented or name == b"moof"
-        if is_fragmented and position + size > reader.size:
+        if is_fragmented and name in (b"moof", b"mdat") and position + size > reader.size:
             return position + size, reader.size
         position += size
     return 0, 0

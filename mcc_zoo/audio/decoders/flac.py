@@ -24,6 +24,7 @@ class StreamInfo:
         bits: Bits of a sample.
         samples: Samples of one channel; None where it states none.
         agrees: Whether the header of the first frame says the same.
+        first_sample: Number of the first sample; not 0 in a file that was cut out of another one without decoding.
     """
 
     sample_rate: int
@@ -31,6 +32,14 @@ class StreamInfo:
     bits: int
     samples: int | None
     agrees: bool
+    first_sample: int = 0
+
+
+@dataclass(frozen=True)
+class _Frame:
+    said: tuple[int, int, int]  # sample rate, channels and bits; 0 where the header does not say
+    number: int  # of the frame, or of its first sample where frames differ in length
+    counts_samples: bool
 
 
 def read_stream_info(reader: Reader, start: int) -> StreamInfo | None:
@@ -49,10 +58,11 @@ def read_stream_info(reader: Reader, start: int) -> StreamInfo | None:
         last = block[0] & _LAST_BLOCK
         position += 4 + int.from_bytes(block[1:], "big")
     frame = _parse_frame(reader.read(position, _HEADER_BYTES))
-    agrees = frame is not None and all(
-        said in (0, stated) for said, stated in zip(frame, (rate, channels, bits), strict=True)
-    )
-    return StreamInfo(rate, channels, bits, samples or None, agrees)
+    if frame is None:
+        return StreamInfo(rate, channels, bits, samples or None, False)
+    agrees = all(said in (0, stated) for said, stated in zip(frame.said, (rate, channels, bits), strict=True))
+    first = frame.number * (1 if frame.counts_samples else int.from_bytes(head[8:10], "big"))
+    return StreamInfo(rate, channels, bits, samples or None, agrees, first if first < samples else 0)
 
 
 def has_frame(content: bytes) -> bool:
@@ -62,8 +72,8 @@ def has_frame(content: bytes) -> bool:
     )
 
 
-def _parse_frame(head: bytes) -> tuple[int, int, int] | None:
-    """Read sample rate, channels and bits from the header of a frame, 0 where it does not say; None if it is none."""
+def _parse_frame(head: bytes) -> _Frame | None:
+    """Read the header of a frame; None if it is none."""
     if not _SYNC.match(head) or len(head) < 6 or head[3] & 1:
         return None
     size, rate, assignment, bits = head[2] >> 4, head[2] & 15, head[3] >> 4, head[3] >> 1 & 7
@@ -71,7 +81,11 @@ def _parse_frame(head: bytes) -> tuple[int, int, int] | None:
     end = 4 + number_bytes + {6: 1, 7: 2}.get(size, 0) + {12: 1, 13: 2, 14: 2}.get(rate, 0)
     if not size or rate == 15 or assignment > 10 or len(head) <= end or _compute_crc8(head[:end]) != head[end]:
         return None
-    return (_RATES[rate] if rate < 12 else 0), (assignment + 1 if assignment < 8 else 2), _BITS[bits]
+    number = head[4] & (0x7F >> number_bytes if number_bytes > 1 else 0x7F)
+    for byte in head[5 : 4 + number_bytes]:
+        number = number << 6 | byte & 0x3F
+    said = (_RATES[rate] if rate < 12 else 0, assignment + 1 if assignment < 8 else 2, _BITS[bits])
+    return _Frame(said, number, bool(head[1] & 1))
 
 
 def _compute_crc8(content: bytes) -> int:

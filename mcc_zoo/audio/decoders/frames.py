@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mcc_zoo.audio.decoders.pieces import Reader
-from mcc_zoo.audio.decoders.tags import find_end, skip_tags
+from mcc_zoo.audio.decoders.tags import skip_tags
 
 HEAD_BYTES = 64  # read of each frame: enough for the marks of Xing and VBRI headers
 _MIN_RUN = 3  # frames that have to follow each other
@@ -144,7 +144,10 @@ def find_first(reader: Reader, kind: FrameKind) -> int | None:
 
 
 def follow(reader: Reader, kind: FrameKind, start: int) -> Iterator[Place]:
-    """Yield the frames of a stream from a frame on; one that the end of the file cuts is left out."""
+    """Yield the frames of a stream from a frame on; one that the end of the file cuts is left out.
+
+    Streams of another key may follow, where files were joined.
+    """
     first = kind.parse(reader.read(start, HEAD_BYTES))
     assert first is not None  # the caller found it
     position, behind, junk, key, size = start, start, 0, first.key, reader.size
@@ -160,16 +163,13 @@ def follow(reader: Reader, kind: FrameKind, start: int) -> Iterator[Place]:
             position = skip_tags(reader, position)
             if position > behind:
                 continue
-        found = _find_run(reader, kind, position, size, key)
-        if found is None:
+        runs = [_find_run(reader, kind, position, size, wanted) for wanted in (key, None)]
+        found = min((run for run in runs if run is not None), default=None)
+        frame = None if found is None else kind.parse(reader.read(found, HEAD_BYTES))
+        if found is None or frame is None:
             return
-        position, junk = found, found - position
+        position, junk, key = found, found - position, frame.key
         behind = -1  # no tag is looked for here again
-
-
-def measure_junk_behind(reader: Reader, end: int) -> int:
-    """Count the bytes behind the last frame, which ends at `end`, that are neither tags nor zeros."""
-    return max(0, find_end(reader, end) - skip_tags(reader, end))
 
 
 def _find_run(reader: Reader, kind: FrameKind, position: int, end: int, key: tuple[int, ...] | None) -> int | None:

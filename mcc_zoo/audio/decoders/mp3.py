@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mcc_zoo.audio.decoders.frames import HEAD_BYTES, MPEG, Frame, Place, find_first, follow, measure_junk_behind
+from mcc_zoo.audio.decoders.frames import HEAD_BYTES, MPEG, Frame, Place, find_first, follow
 from mcc_zoo.audio.decoders.pieces import Reader, Span
 from mcc_zoo.audio.decoders.tags import skip_tags
 
@@ -29,10 +29,14 @@ class Part:
 
     Attributes:
         spans: Where they are.
+        key: As in `frames.Frame`.
+        sample_rate: Hz.
         samples: Samples of one channel that the header declares; None without a header.
     """
 
     spans: list[Span]
+    key: tuple[int, ...]
+    sample_rate: int
     samples: int | None = None
 
 
@@ -42,15 +46,13 @@ class Mpeg:
 
     Attributes:
         format: `MP3`, or `MP2` for layers I and II.
-        sample_rate: Hz.
         parts: At least one.
-        junk: Bytes between and behind its frames that are neither audio nor tags.
+        junk: Bytes between its frames that are neither audio nor tags.
         is_plain: Whether it is one run of frames, whose first one holds a Xing or Info header and follows at once
             after a tag or the file's beginning.
     """
 
     format: str
-    sample_rate: int
     parts: tuple[Part, ...]
     junk: int
     is_plain: bool
@@ -73,8 +75,7 @@ def read_mpeg(reader: Reader) -> Mpeg | None:
     if not has_header:
         parts[0].samples = _find_lost_header(reader, start, first)
     is_plain = has_header and len(parts) == len(parts[0].spans) == 1 and start == skip_tags(reader, 0)
-    junk += measure_junk_behind(reader, parts[-1].spans[-1][1])
-    return Mpeg(first.format, first.sample_rate, tuple(parts), junk, is_plain)
+    return Mpeg(first.format, tuple(parts), junk, is_plain)
 
 
 def declares_length(reader: Reader) -> bool:
@@ -93,13 +94,16 @@ def _collect(reader: Reader, places: Iterable[Place]) -> tuple[list[Part], int]:
     junk = start = end = 0
     for place in places:
         junk += place.junk
-        mark = _find_mark(place.head, place.frame)
-        if mark is not None or place.position != end or not parts:
+        frame = place.frame
+        mark = _find_mark(place.head, frame)
+        is_other = not parts or frame.key != parts[-1].key
+        if mark is not None or is_other or place.position != end:
             if parts:
                 parts[-1].spans.append((start, end))
             start = place.position
-            if mark is not None or not parts:
-                parts.append(Part([], None if mark is None else _read_samples(reader, start + mark, place.frame)))
+            if mark is not None or is_other:
+                samples = None if mark is None else _read_samples(reader, start + mark, frame)
+                parts.append(Part([], frame.key, frame.sample_rate, samples))
         end = place.position + place.frame.length
     parts[-1].spans.append((start, end))
     return parts, junk

@@ -12,7 +12,7 @@ from mcc_zoo.audio.decoders.contract import NotDecodable
 from mcc_zoo.audio.decoders.frames import AC3, ADTS, find_first, follow
 from mcc_zoo.audio.decoders.mp3 import Mpeg, read_mpeg
 from mcc_zoo.audio.decoders.pieces import Reader, Span
-from mcc_zoo.audio.decoders.tags import skip_tags
+from mcc_zoo.audio.decoders.tags import find_end, skip_tags
 from mcc_zoo.audio.limits import MIN_COMPLETE
 
 DEMUXERS = {  # format: FFmpeg's name
@@ -49,6 +49,7 @@ _MAGIC = (  # offset, bytes, format
     (0, b"MAC ", "APE"),
     (0, b"MP+", "MPC"),
 )
+_TAGGED_BEHIND = frozenset({"WV", "TTA", "APE", "MPC"})  # FFmpeg would take an unusual tag for audio
 _JUNK_BYTES = 8_192
 _SEARCH_BYTES = 1 << 20  # the longest junk before FLAC or Ogg
 
@@ -115,7 +116,10 @@ def find_source(stream: FileIO) -> Source:
         raise NotDecodable("Format not recognised")
     measure = {"M4A": containers.measure_mp4, "MKA": containers.measure_matroska, "WMA": containers.measure_asf}
     sizes = measure[name](reader, start) if name in measure else (0, 0)
-    part = Part(((start, reader.size),))
+    end = find_end(reader, start, zeros=False) if name in _TAGGED_BEHIND else reader.size
+    if name == "WMA" and 0 < sizes[0] < sizes[1]:
+        end = start + sizes[0]
+    part = Part(((start, end),))
     return Source(name, (part,), asks_ffmpeg=True, declared_and_present=sizes)
 
 
@@ -126,18 +130,17 @@ def _read_magic(reader: Reader, position: int) -> str:
 
 
 def _search_magic(reader: Reader) -> tuple[int, str]:
-    """Look for FLAC or Ogg behind junk."""
-    for mark, name in ((b"fLaC\0\0\0\x22", "FLAC"), (b"OggS\0\2", "OGG")):
-        if (found := reader.find(mark, 0, min(reader.size, _SEARCH_BYTES))) >= 0:
-            return found, name
-    return 0, ""
+    """Look for FLAC or Ogg behind junk; Ogg may hold FLAC."""
+    marks = ((b"fLaC\0\0\0\x22", "FLAC"), (b"OggS\0\2", "OGG"))
+    found = [(reader.find(mark, 0, min(reader.size, _SEARCH_BYTES)), name) for mark, name in marks]
+    return min((place for place in found if place[0] >= 0), default=(0, ""))
 
 
 def _describe_chunks(reader: Reader, layout: chunks.Layout) -> Source:
     """Describe WAV and its kin; what they declare is counted in bytes, and FFmpeg knows how many a sample has."""
     return Source(
         layout.format,
-        (Part(((0, reader.size),)),),
+        (Part(((layout.start, reader.size),)),),
         asks_ffmpeg=layout.is_known,
         for_soundfile=layout.is_known and not layout.fault,
         declared_and_present=(layout.declared, layout.present) if layout.is_known else (0, 0),
@@ -167,13 +170,13 @@ def _find_frames(reader: Reader) -> Source | None:
 
 def _describe_mpeg(mpeg: Mpeg) -> Source:
     parts = tuple(
-        Part(tuple(part.spans), None if part.samples is None else Fraction(part.samples, mpeg.sample_rate))
+        Part(tuple(part.spans), None if part.samples is None else Fraction(part.samples, part.sample_rate))
         for part in mpeg.parts
     )
     fault = ""
     states_length = all(part.seconds is not None for part in parts)
     if not states_length and mpeg.junk > max(_JUNK_BYTES, (1 - MIN_COMPLETE) * mpeg.audio_bytes):
-        fault = f"between and behind its frames are {mpeg.junk} bytes that are neither audio nor tags"
+        fault = f"between its frames are {mpeg.junk} bytes that are neither audio nor tags"
     return Source(mpeg.format, parts, for_soundfile=mpeg.is_plain and mpeg.format == "MP3", fault=fault)
 
 
@@ -195,7 +198,7 @@ def _describe_flac(reader: Reader, start: int) -> Source:
     info = flac.read_stream_info(reader, start)
     seconds = None
     if info and info.samples is not None and info.sample_rate:
-        seconds = Fraction(info.samples, info.sample_rate)
+        seconds = Fraction(info.samples - info.first_sample, info.sample_rate)
     return Source(
         "FLAC",
         (Part(((start, reader.size),), seconds),),

@@ -36,17 +36,18 @@ def skip_tags(reader: Reader, position: int) -> int:
         position = after
 
 
-def find_end(reader: Reader, start: int = 0) -> int:
+def find_end(reader: Reader, start: int = 0, zeros: bool = True) -> int:
     """Return the position before the tags and zeros with which a file ends.
 
     Args:
         reader: The file.
         start: Where its audio begins at the earliest.
+        zeros: Whether zeros are stepped over; audio itself may end with some.
     """
     end = reader.size
     while end > start:
         before = end - _measure_last_tag(reader, end)
-        if before == end:
+        if before == end and zeros:
             before = _strip_zeros(reader, start, end)
         if not start <= before < end:
             return end
