@@ -115,7 +115,7 @@ def check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, frames
         raise AudioError(f"{quote(path)}: holds no samples; give a file with audio in it")
     declared = "no length" if header.frames is None else f"{header.frames / header.sample_rate:.2f} s"
     if header.frames is not None:
-        if frames < MIN_COMPLETE * header.frames - header.tolerance_frames:
+        if frames < min(MIN_COMPLETE * header.frames, header.frames - header.tolerance_frames):
             raise AudioError(
                 f"{quote(path)}: damaged or cut off, {seconds:.2f} s decoded of the {declared} that its header "
                 "declares; copy or download it again, or write it again"

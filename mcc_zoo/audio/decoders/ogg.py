@@ -1,11 +1,12 @@
 """Ogg: its pages, and the streams that follow each other in a file (chained Ogg).
 
-Pages are followed from header to header; bytes between them, such as tags, are stepped over. A stream ends with a page
+Pages are followed from header to header; damaged pages, and bytes between them such as tags, are stepped over. A stream ends with a page
 that is marked as the last. Its length is the position on that page, which FFmpeg reads.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ _HEADER_BYTES = 27
 _FIRST, _LAST = 2, 4  # flags of a page
 _SEARCH_BYTES = 1 << 20  # the longest junk before the first page
 _NO_POSITION = 2**64 - 1
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 @dataclass(frozen=True)
@@ -88,20 +90,26 @@ def read_chains(reader: Reader) -> list[Chain]:
 
 
 def _follow_pages(reader: Reader) -> Iterator[Page]:
-    """Yield the whole pages; one that the end of the file cuts is left out."""
+    """Yield the whole pages; those that are cut or damaged are left out."""
     position, limit = 0, _SEARCH_BYTES
-    while True:
+    while position >= 0:
         head = reader.read(position, _HEADER_BYTES + 255 + 8)
-        if head[:5] != b"OggS\0" or len(head) < _HEADER_BYTES:
-            position = reader.find(b"OggS\0", position + 1, min(reader.size, limit))
-            if position < 0:
-                return
-            continue
-        lengths = head[_HEADER_BYTES : _HEADER_BYTES + head[26]]
-        content = _HEADER_BYTES + head[26]
+        lengths = head[_HEADER_BYTES : _HEADER_BYTES + head[26]] if len(head) > _HEADER_BYTES else b""
+        content = _HEADER_BYTES + len(lengths)
         length = content + sum(lengths)
-        if len(lengths) < head[26] or position + length > reader.size:
-            return
+        if head[:5] != b"OggS\0" or not _is_whole(reader.read(position, length)):
+            position = reader.find(b"OggS\0", position + 1, min(reader.size, limit))
+            continue
         granule, serial = int.from_bytes(head[6:14], "little"), int.from_bytes(head[14:18], "little")
         yield Page(position, length, head[5], granule, serial, head[content : content + 8])
         position, limit = position + length, reader.size
+
+
+def _is_whole(page: bytes) -> bool:
+    """Compare a page with its checksum; decoders leave out a page that does not agree.
+
+    It is a CRC-32 like that of zlib, with the bits of every byte and of the result in the other order.
+    """
+    mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED)
+    checksum = zlib.crc32(mirrored, 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    return checksum.to_bytes(4, "big").translate(_MIRRORED) == page[22:26]

@@ -50,7 +50,7 @@ _MAGIC = (  # offset, bytes, format
     (0, b"MP+", "MPC"),
 )
 _TAGGED_BEHIND = frozenset({"WV", "TTA", "APE", "MPC"})  # FFmpeg would take an unusual tag for audio
-_JUNK_BYTES = 8_192
+_JUNK_BYTES = 2_048
 _SEARCH_BYTES = 1 << 20  # the longest junk before FLAC or Ogg
 
 
