@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mcc_zoo.audio.decoders import ALL_FORMATS, FFMPEG_SUFFIXES, SUFFIXES, Decoder, flac, ogg, tags
+from mcc_zoo.audio.decoders import ALL_FORMATS, FFMPEG_SUFFIXES, SUFFIXES, Decoder, flac, frames, ogg, tags
 from mcc_zoo.audio.decoders.contract import Header, NotDecodable, OtherFormat, Sound, Waveform
 from mcc_zoo.audio.decoders.pieces import Reader
 from mcc_zoo.audio.decoders.sources import find_source
@@ -107,20 +107,20 @@ def check_samples(path: str | os.PathLike[str], block: Waveform, start: int, rat
     raise AudioError(f"{where} times full scale; scale the audio to ±1 and write the file again")
 
 
-def check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, frames: int, decoder: Decoder) -> None:
-    """Compare the decoded length with the declared one, and the decoder's position with the end of the audio."""
+def check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, count: int, decoder: Decoder) -> None:
+    """Compare the decoded frames, of which there are `count`, with the declared ones, and see whether any are left."""
     header, position = sound.header, sound.get_position()
-    seconds = frames / header.sample_rate
-    if not frames and header.frames is None:
+    seconds = count / header.sample_rate
+    if not count and header.frames is None:
         raise AudioError(f"{quote(path)}: holds no samples; give a file with audio in it")
     declared = "no length" if header.frames is None else f"{header.frames / header.sample_rate:.2f} s"
     if header.frames is not None:
-        if frames < min(MIN_COMPLETE * header.frames, header.frames - header.tolerance_frames):
+        if count < min(MIN_COMPLETE * header.frames, header.frames - header.tolerance_frames):
             raise AudioError(
                 f"{quote(path)}: damaged or cut off, {seconds:.2f} s decoded of the {declared} that its header "
                 "declares; copy or download it again, or write it again"
             )
-        if MIN_COMPLETE * frames - _PADDING_FRAMES > header.frames:
+        if MIN_COMPLETE * count - _PADDING_FRAMES > header.frames:
             raise AudioError(
                 f"{quote(path)}: its header is wrong, it declares {declared} and {seconds:.2f} s were decoded; "
                 f"write the whole {header.format} file again"
@@ -150,7 +150,9 @@ def _has_audio_behind(reader: Reader, name: str, position: int) -> bool:
         return False
     if name == "FLAC":
         return flac.has_frame(reader.read(position, _SEARCH_BYTES))
-    return name != "OGG" or reader.find(b"OggS", position, end) >= 0
+    if name == "OGG":
+        return reader.find(b"OggS", position, end) >= 0
+    return frames.find_run(reader, frames.MPEG, position, end) is not None
 
 
 def explain_not_decodable(

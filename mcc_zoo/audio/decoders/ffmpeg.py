@@ -96,10 +96,10 @@ class AvSound:
 
     def _read_seconds(self) -> Fraction | None:
         """Read the declared length; None where any part declares none."""
-        if not self._source.asks_ffmpeg:
-            parts = [part.seconds for part in self._source.parts]
-        else:
-            parts = [_read_duration(*self._open(part)) for part in self._source.parts]
+        parts = [
+            _read_duration(*self._open(part)) if part.seconds is None and self._source.asks_ffmpeg else part.seconds
+            for part in self._source.parts
+        ]
         known = [part for part in parts if part is not None]
         return sum(known, Fraction()) if len(known) == len(parts) else None
 

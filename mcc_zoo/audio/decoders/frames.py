@@ -140,7 +140,7 @@ def find_first(reader: Reader, kind: FrameKind) -> int | None:
     behind = skip_tags(reader, 0)
     if behind and _is_run(reader, kind, behind, reader.size, None):
         return behind
-    return _find_run(reader, kind, 0, min(reader.size, behind + _SEARCH_BYTES), None)
+    return find_run(reader, kind, 0, min(reader.size, behind + _SEARCH_BYTES))
 
 
 def follow(reader: Reader, kind: FrameKind, start: int) -> Iterator[Place]:
@@ -163,7 +163,7 @@ def follow(reader: Reader, kind: FrameKind, start: int) -> Iterator[Place]:
             position = skip_tags(reader, position)
             if position > behind:
                 continue
-        runs = [_find_run(reader, kind, position, size, wanted) for wanted in (key, None)]
+        runs = [find_run(reader, kind, position, size, wanted) for wanted in (key, None)]
         found = min((run for run in runs if run is not None), default=None)
         frame = None if found is None else kind.parse(reader.read(found, HEAD_BYTES))
         if found is None or frame is None:
@@ -172,8 +172,10 @@ def follow(reader: Reader, kind: FrameKind, start: int) -> Iterator[Place]:
         behind = -1  # no tag is looked for here again
 
 
-def _find_run(reader: Reader, kind: FrameKind, position: int, end: int, key: tuple[int, ...] | None) -> int | None:
-    """Find the first of several frames that follow each other."""
+def find_run(
+    reader: Reader, kind: FrameKind, position: int, end: int, key: tuple[int, ...] | None = None
+) -> int | None:
+    """Find the first of several frames that follow each other between two positions; with a key, of this stream."""
     while position < end:
         block = reader.read(position, min(_BLOCK, end - position))
         for match in kind.sync.finditer(block):

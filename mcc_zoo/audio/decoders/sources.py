@@ -60,7 +60,7 @@ class Part:
 
     Attributes:
         spans: Where it lies.
-        seconds: The length that its header declares; None where it declares none, or FFmpeg reads it.
+        seconds: The length that its header declares; None where it declares none, or FFmpeg tells it.
     """
 
     spans: tuple[Span, ...]
@@ -74,7 +74,7 @@ class Source:
     Attributes:
         format: A key of `DEMUXERS`.
         parts: What is decoded, one after the other.
-        asks_ffmpeg: Whether FFmpeg tells the length that is declared.
+        asks_ffmpeg: Whether FFmpeg tells the length of parts without one.
         for_soundfile: Whether soundfile is known to read files of this kind whole.
         declared_and_present: As in `contract.Header`.
         fault: As in `contract.Header`.
@@ -186,9 +186,10 @@ def _describe_ogg(reader: Reader) -> Source:
         raise NotDecodable("no stream begins in it")
     first = chains[0]
     is_plain = len(chains) == first.streams == len(first.spans) == 1 and first.spans[0][0] == 0
+    is_plain = is_plain and not first.lacks_beginning
     return Source(
         "OGG",
-        tuple(Part(tuple(chain.spans)) for chain in chains),
+        tuple(Part(tuple(chain.spans), chain.seconds) for chain in chains),
         asks_ffmpeg=True,
         for_soundfile=is_plain and first.codec == "Vorbis",
     )
