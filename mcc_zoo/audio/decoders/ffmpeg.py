@@ -23,6 +23,7 @@ import numpy as np
 from mcc_zoo.audio.decoders.contract import DecodingStopped, Header, NotDecodable, OtherFormat, Waveform, scale_to_float
 from mcc_zoo.audio.decoders.pieces import PiecedFile
 from mcc_zoo.audio.decoders.sources import DEMUXERS, Part, Source, find_source
+from mcc_zoo.audio.limits import MIN_COMPLETE
 
 MAX_LOST_PACKETS = 0.1  # share of the packets that may be damaged, as of the audio that may be missing
 
@@ -48,6 +49,7 @@ class AvSound:
         self._stream = stream
         self._source = source = source or find_source(stream)
         self._container: av.container.InputContainer | None = None
+        self._options = _OPTIONS
         self._packets = self.lost_packets = 0
         self._reason = ""
         try:
@@ -97,11 +99,22 @@ class AvSound:
     def _read_seconds(self) -> Fraction | None:
         """Read the declared length; None where any part declares none."""
         parts = [
-            _read_duration(*self._open(part)) if part.seconds is None and self._source.asks_ffmpeg else part.seconds
+            self._ask_duration(part) if part.seconds is None and self._source.asks_ffmpeg else part.seconds
             for part in self._source.parts
         ]
         known = [part for part in parts if part is not None]
         return sum(known, Fraction()) if len(known) == len(parts) else None
+
+    def _ask_duration(self, part: Part) -> Fraction | None:
+        """Ask FFmpeg for the length of a part. In MP4 a list of edits that leaves out over a tenth is ignored."""
+        seconds = _read_duration(*self._open(part))
+        if self._source.format == "M4A" and seconds is not None:
+            self._options = _OPTIONS | {"ignore_editlist": "1"}
+            whole = _read_duration(*self._open(part))
+            if whole is not None and seconds < MIN_COMPLETE * float(whole):
+                return whole
+            self._options = _OPTIONS
+        return seconds
 
     def _make_header(self, source: Source, first: av.AudioFrame | None, seconds: Fraction | None) -> Header:
         if first is not None:
@@ -128,7 +141,7 @@ class AvSound:
         file = PiecedFile(self._stream, part.spans, self._source.patch)
         try:
             self._container = av.open(
-                file, "r", format=DEMUXERS[self._source.format], options=_OPTIONS, metadata_errors="replace"
+                file, "r", format=DEMUXERS[self._source.format], options=self._options, metadata_errors="replace"
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise NotDecodable(_get_reason(error)) from error
