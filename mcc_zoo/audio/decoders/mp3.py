@@ -6,6 +6,7 @@ next header: files that were joined hold several.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from mcc_zoo.audio.decoders.tags import skip_tags
 _VBRI_OFFSET = 36
 _XING_BYTES = 160
 _LOST_BYTES = 4_096  # before the first whole frame, in which a Xing header is looked for whose frame is damaged
-_HAS_BYTES, _HAS_TABLE, _HAS_QUALITY = 2, 4, 8  # flags; the pattern below wants 1, the number of frames
+_HAS_BYTES, _HAS_TABLE, _HAS_QUALITY, _ALL_FLAGS = 2, 4, 8, 15  # the pattern below wants 1, the number of frames
+_TABLE_OFFSET, _TABLE_BYTES = 16, 100  # from the mark
+_TABLE_FALLS, _TABLE_RANGE = 10, 150
+_SIDE_BYTES = (9, 17, 32)
 _STATES_DELAY = (b"LAME", b"Lavf", b"Lavc")  # encoders whose delay and padding decoders take away
 # A Xing header of which one letter is damaged still declares the length.
 _MARK = re.compile(rb"(?:Xin.|Xi.g|X.ng|.ing|Inf.|In.o|I.fo|.nfo)\0{3}[\1\3\5\7\x09\x0b\x0d\x0f]", re.DOTALL)
@@ -122,18 +126,38 @@ def _find_mark(head: bytes, frame: Frame) -> int | None:
 
 
 def _find_lost_header(reader: Reader, start: int, first: Frame) -> int | None:
-    """Look for a Xing header in front of the first frame that was found: the header of its own frame is damaged."""
+    """Look for a damaged Xing header: outside of a frame that was found, or by its table where its mark is gone."""
+    if first.format != "MP3":
+        return None
     before = max(0, start - _LOST_BYTES)
-    found = _MARK.search(reader.read(before, start - before + first.length))
-    return None if found is None or first.format != "MP3" else _read_samples(reader, before + found.start(), first)
+    if found := _MARK.search(reader.read(before, start - before + first.length)):
+        return _read_samples(reader, before + found.start(), first)
+    for position in {skip_tags(reader, 0), start}:
+        for side_bytes in _SIDE_BYTES:
+            place = position + 4 + side_bytes
+            if _is_table(reader.read(place + _TABLE_OFFSET, _TABLE_BYTES)):
+                return _read_samples(reader, place, first, _ALL_FLAGS)
+    return None
 
 
-def _read_samples(reader: Reader, position: int, frame: Frame) -> int | None:
-    """Read the samples that a Xing, Info or VBRI header declares, less the encoder's delay and padding."""
+def _is_table(content: bytes) -> bool:
+    """Check whether bytes are the table of a Xing header, which rises from 0 to 255; a few may be damaged."""
+    if len(content) < _TABLE_BYTES:
+        return False
+    falls = sum(one > other for one, other in itertools.pairwise(content))
+    ordered = sorted(content)
+    return falls < _TABLE_FALLS and ordered[-10] - ordered[10] > _TABLE_RANGE
+
+
+def _read_samples(reader: Reader, position: int, frame: Frame, flags: int | None = None) -> int | None:
+    """Read the samples that a Xing, Info or VBRI header declares, less the encoder's delay and padding.
+
+    `flags` are used instead of the header's.
+    """
     content = reader.read(position, _XING_BYTES)
     if content[:4] == b"VBRI":
         return int.from_bytes(content[14:18], "big") * frame.samples or None
-    flags = content[7]
+    flags = content[7] if flags is None else flags
     samples = int.from_bytes(content[8:12], "big") * frame.samples
     encoder = 12 + 4 * bool(flags & _HAS_BYTES) + 100 * bool(flags & _HAS_TABLE) + 4 * bool(flags & _HAS_QUALITY)
     if content[encoder : encoder + 4] in _STATES_DELAY:
