@@ -9,6 +9,7 @@ import pytest
 from helpers.sound_kinds import KINDS, RATE, make_music
 
 from mcc_zoo.audio import reading
+from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import DecoderName
 
 
@@ -35,3 +36,22 @@ def test_sound_files_are_read_whole(name: str, tmp_path: Path) -> None:
             music = make_music()[-len(found) :]
         for part in np.array_split(found, round(kind.seconds * RATE / len(music))):  # of joined files
             assert correlate(part, music) > 0.9, decoder
+
+
+@pytest.mark.parametrize("decoder", ["auto", "av"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"MPCKSH", "(its format is Musepack 8, of which FFmpeg leaves out the end)"),
+        (b"\xff\xfb\x02\xc4", "(it is an MP3 of free bit rate, which FFmpeg does not read)"),
+    ],
+)
+def test_what_is_not_understood_is_not_damaged(
+    tmp_path: Path, content: bytes, words: str, decoder: DecoderName
+) -> None:
+    path = tmp_path / "track.mp3"
+    path.write_bytes(content + bytes(range(200)) * 20)
+    with pytest.raises(AudioError) as caught:
+        reading.read(path, RATE, decoder=decoder)
+    assert words in str(caught.value)
+    assert "damaged" not in str(caught.value)

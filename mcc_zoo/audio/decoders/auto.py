@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import FileIO
 
-from mcc_zoo.audio.decoders.contract import DecodingStopped, Header, NotDecodable, Sound, Waveform
+from mcc_zoo.audio.decoders.contract import DecodingStopped, Header, NotDecodable, OtherFormat, Sound, Waveform
 from mcc_zoo.audio.decoders.ffmpeg import AvSound
 from mcc_zoo.audio.decoders.libsndfile import SoundfileSound
 from mcc_zoo.audio.decoders.sources import Source, find_source
@@ -82,9 +82,12 @@ def open_sound(stream: FileIO) -> Sound:
     """Open a file."""
     try:
         source = find_source(stream)
-    except NotDecodable:
+    except NotDecodable as unknown:
         stream.seek(0)
-        return SoundfileSound(stream)  # which names formats that are known and not read
+        try:
+            return SoundfileSound(stream)  # which knows more formats, and refuses them by their name
+        except NotDecodable as error:
+            raise (unknown if isinstance(unknown, OtherFormat) else error) from error
     if source.for_soundfile and (sound := _open_soundfile(stream, source)):
         return sound
     return AvSound(stream, source)

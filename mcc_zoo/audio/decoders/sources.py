@@ -8,8 +8,8 @@ from fractions import Fraction
 from io import FileIO
 
 from mcc_zoo.audio.decoders import chunks, containers, flac, ogg
-from mcc_zoo.audio.decoders.contract import NotDecodable
-from mcc_zoo.audio.decoders.frames import AC3, ADTS, find_first, follow
+from mcc_zoo.audio.decoders.contract import NotDecodable, OtherFormat
+from mcc_zoo.audio.decoders.frames import AC3, ADTS, MPEG, find_first, follow
 from mcc_zoo.audio.decoders.mp3 import Mpeg, read_mpeg
 from mcc_zoo.audio.decoders.pieces import Reader, Span
 from mcc_zoo.audio.decoders.tags import find_end, skip_tags
@@ -113,7 +113,7 @@ def find_source(stream: FileIO) -> Source:
     if name == "FLAC":
         return _describe_flac(reader, start)
     if not name:
-        raise NotDecodable("Format not recognised")
+        raise _explain_unknown(reader)
     measure = {"M4A": containers.measure_mp4, "MKA": containers.measure_matroska, "WMA": containers.measure_asf}
     sizes = measure[name](reader, start) if name in measure else (0, 0)
     end = find_end(reader, start, zeros=False) if name in _TAGGED_BEHIND else reader.size
@@ -134,6 +134,16 @@ def _search_magic(reader: Reader) -> tuple[int, str]:
     marks = ((b"fLaC\0\0\0\x22", "FLAC"), (b"OggS\0\2", "OGG"))
     found = [(reader.find(mark, 0, min(reader.size, _SEARCH_BYTES)), name) for mark, name in marks]
     return min((place for place in found if place[0] >= 0), default=(0, ""))
+
+
+def _explain_unknown(reader: Reader) -> NotDecodable:
+    """Name what FFmpeg is known not to read whole."""
+    head = reader.read(skip_tags(reader, 0), 4)
+    if head == b"MPCK":
+        return OtherFormat("its format is Musepack 8, of which FFmpeg leaves out the end")
+    if len(head) == 4 and not head[2] >> 4 and MPEG.parse(head[:2] + bytes((head[2] | 0x10, head[3]))):
+        return OtherFormat("it is an MP3 of free bit rate, which FFmpeg does not read")
+    return NotDecodable("Format not recognised")
 
 
 def _describe_chunks(reader: Reader, layout: chunks.Layout) -> Source:
