@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
@@ -18,9 +19,11 @@ from helpers.wav_files import wav
 
 RATE = 44_100
 SECONDS = 6.0
+_ENCODED: dict[tuple[object, ...], bytes] = {}
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
+@functools.cache
 def make_music(seconds: float = SECONDS, rate: int = RATE) -> np.ndarray:
     """Noise below a few kHz, whose loudness changes: any codec keeps it, and it has a place in time."""
     samples = round(seconds * RATE)
@@ -30,8 +33,11 @@ def make_music(seconds: float = SECONDS, rate: int = RATE) -> np.ndarray:
 
 
 def encoded(folder: Path, name: str, rate: int = RATE, **options: str) -> bytes:
-    """The music in the format of a name's suffix; options are FFmpeg's."""
-    return encode(folder / name, make_music(rate=rate), rate, 0, **options).read_bytes()
+    """The music in the format of a name's suffix, made once; options are FFmpeg's."""
+    key = (name, rate, *options.items())
+    if key not in _ENCODED:
+        _ENCODED[key] = encode(folder / name, make_music(rate=rate), rate, 0, **options).read_bytes()
+    return _ENCODED[key]
 
 
 def bare_mp3(folder: Path, rate: int = RATE, **options: str) -> bytes:
@@ -39,6 +45,7 @@ def bare_mp3(folder: Path, rate: int = RATE, **options: str) -> bytes:
     return encoded(folder, "bare.mp3", rate=rate, write_xing="0", id3v2_version="0", **options)
 
 
+@functools.cache
 def vorbis(rate: int = RATE, channels: int = 1, seconds: float = SECONDS) -> bytes:
     file = io.BytesIO()
     samples = np.repeat(make_music(seconds, rate)[:, None], channels, 1)
