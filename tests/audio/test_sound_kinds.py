@@ -14,7 +14,11 @@ from mcc_zoo.audio.decoders import DecoderName
 
 
 def correlate(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest correlation of two sounds at any delay; 1 where one is the other, louder or later."""
+    """The largest correlation of two sounds at any delay; 1 where one is the other, louder or later.
+
+    The music is below a few kHz, so every fourth sample is enough.
+    """
+    found, expected = found[::4], expected[::4]
     size = 1 << (len(found) + len(expected)).bit_length()
     product = np.fft.irfft(np.fft.rfft(found, size) * np.conj(np.fft.rfft(expected, size)), size)
     return float(product.max() / np.sqrt(np.sum(found**2) * np.sum(expected**2)))
