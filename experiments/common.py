@@ -73,9 +73,9 @@ flags.DEFINE_string("run", None, "Name of the run. With the same name and settin
 flags.DEFINE_string("cache_dir", None, "Folder of the feature cache; RESULTS_DIR/cache by default.")
 flags.DEFINE_enum(
     "decoder",
-    "soundfile",
+    "auto",
     list(decoders.DECODERS),
-    "Decoder. av also reads M4A, AAC and WMA (pip install .[av]); tfio is tensorflow-io (pip install .[tfio]).",
+    "Decoder. auto is soundfile where it reads a file whole, else av; tfio is tensorflow-io (pip install .[tfio]).",
 )
 flags.DEFINE_enum(
     "export", None, list(ARCHITECTURES), "After the comparison train this system on all tracks and export it."
@@ -115,7 +115,7 @@ def name_run(settings: Settings) -> str:
         parts.append(settings.front_end.compression)
     if FLAGS.max_epochs:
         parts.append(f"{FLAGS.max_epochs}epochs")
-    if FLAGS.decoder != "soundfile":
+    if FLAGS.decoder != "auto":
         parts.append(FLAGS.decoder)
     if settings.shuffle_labels:
         parts.append("shuffled")

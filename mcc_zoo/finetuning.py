@@ -59,7 +59,7 @@ def finetune(
     seed: int = 0,
     licence: str = "not stated",
     cache_dir: str | os.PathLike[str] | None = None,
-    decoder: DecoderName | Decoder = "soundfile",
+    decoder: DecoderName | Decoder = "auto",
     quiet: bool = False,
 ) -> Tagger:
     """Fit a new softmax to an export's descriptor, cross-validate it, and export the refit on all tracks.

@@ -66,8 +66,8 @@ Export = Annotated[
 Decoder = Annotated[
     str,
     typer.Option(
-        metavar="soundfile|av|tfio",
-        help="What decodes the files; av reads M4A, AAC and WMA too: --decoder av. Not used with --wav.",
+        metavar="auto|soundfile|av|tfio",
+        help="What decodes the files; auto is soundfile where it reads a file whole, else av. Not used with --wav.",
     ),
 ]
 Descriptors = Annotated[bool, typer.Option("--descriptors", help="Print the descriptor of each track too.")]
@@ -120,7 +120,7 @@ def build_app(protocol: str, default_server: str, connect: Connect) -> typer.Typ
         label: Label = None,
         wav: Wav = False,
         export: Export = None,
-        decoder: Decoder = "soundfile",
+        decoder: Decoder = "auto",
         descriptors: Descriptors = False,
         max_seconds: MaxSeconds = MAX_SECONDS,
         timeout: Timeout = 60.0,

@@ -45,7 +45,7 @@ class Options:
     label: str | None = None
     wav: bool = False
     export: Path | None = None
-    decoder: str = "soundfile"
+    decoder: str = "auto"
     descriptors: bool = False
     max_seconds: float = MAX_SECONDS
     timeout: float = 60.0

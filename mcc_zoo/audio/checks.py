@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mcc_zoo.audio.decoders import DECODERS, FFMPEG_SUFFIXES, SUFFIXES, Decoder
+from mcc_zoo.audio.decoders import ALL_FORMATS, FFMPEG_SUFFIXES, SUFFIXES, Decoder, flac, frames, ogg, tags
 from mcc_zoo.audio.decoders.contract import Header, NotDecodable, OtherFormat, Sound, Waveform
-from mcc_zoo.audio.decoders.magic_bytes import detect_ffmpeg_format
+from mcc_zoo.audio.decoders.pieces import Reader
+from mcc_zoo.audio.decoders.sources import find_source
 from mcc_zoo.audio.limits import (
     MAX_AMPLITUDE,
     MAX_CHANNELS,
@@ -23,11 +24,10 @@ from mcc_zoo.audio.limits import (
 
 _UNREAD_BYTES = 8_192  # tags at the end, and what the decoder of a very short MP3 does not read
 _PADDING_FRAMES = 8_192  # a codec's delay and padding
-_MAX_OGG_PAGE_BYTES = 65_307
+_SEARCH_BYTES = 1 << 20  # in which a further frame of FLAC is looked for
 _FORMAT_OF_SUFFIX = {suffix: name for name, suffixes in (SUFFIXES | FFMPEG_SUFFIXES).items() for suffix in suffixes}
 _COMMON_FORMATS = "WAV, FLAC or MP3"  # every decoder reads them
-_AV = DECODERS["av"]
-_WITH_AV = f"with --decoder=av ({_AV.install})"
+_WITH_AUTO = "with --decoder=auto"
 
 
 class AudioError(ValueError):
@@ -67,8 +67,10 @@ def check_header(path: str | os.PathLike[str], header: Header, decoder: Decoder)
         )
     if not 1 <= header.channels <= MAX_CHANNELS:
         raise AudioError(f"{quote(path)}: it has {header.channels} channels; give a file with 1 to {MAX_CHANNELS}")
+    if header.fault:
+        raise AudioError(f"{quote(path)}: {header.fault}; write the whole {header.format} file again")
     if header.frames is None and header.format not in decoder.formats_without_length:
-        hint = f", or read it {_WITH_AV}" if header.format in _AV.formats_without_length else ""
+        hint = f", or read it {_WITH_AUTO}"
         raise AudioError(
             f"{quote(path)}: its header states no length; write the whole {header.format} file again{hint}"
         )
@@ -105,43 +107,52 @@ def check_samples(path: str | os.PathLike[str], block: Waveform, start: int, rat
     raise AudioError(f"{where} times full scale; scale the audio to ±1 and write the file again")
 
 
-def check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, frames: int) -> None:
-    """Compare the decoded length with the declared one, and the decoder's position with the file's size."""
-    header = sound.header
-    seconds, size, position = frames / header.sample_rate, os.fstat(stream.fileno()).st_size, sound.get_position()
+def check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, count: int, decoder: Decoder) -> None:
+    """Compare the decoded frames, of which there are `count`, with the declared ones, and see whether any are left."""
+    header, position = sound.header, sound.get_position()
+    seconds = count / header.sample_rate
+    if not count and header.frames is None:
+        raise AudioError(f"{quote(path)}: holds no samples; give a file with audio in it")
+    declared = "no length" if header.frames is None else f"{header.frames / header.sample_rate:.2f} s"
     if header.frames is not None:
-        declared = f"{header.frames / header.sample_rate:.2f} s"
-        if frames < MIN_COMPLETE * header.frames - header.tolerance_frames:
-            hint = " (or an MP3 of variable bit rate without a Xing header)" if header.format == "MP3" else ""
+        if count < min(MIN_COMPLETE * header.frames, header.frames - header.tolerance_frames):
             raise AudioError(
-                f"{quote(path)}: damaged or cut off{hint}, {seconds:.2f} s decoded of the {declared} that its header "
+                f"{quote(path)}: damaged or cut off, {seconds:.2f} s decoded of the {declared} that its header "
                 "declares; copy or download it again, or write it again"
             )
-        if MIN_COMPLETE * frames - _PADDING_FRAMES > header.frames:
+        if MIN_COMPLETE * count - _PADDING_FRAMES > header.frames:
             raise AudioError(
                 f"{quote(path)}: its header is wrong, it declares {declared} and {seconds:.2f} s were decoded; "
                 f"write the whole {header.format} file again"
             )
-        if position is not None and size - position > max(_UNREAD_BYTES, (1 - MIN_COMPLETE) * size):
+    reader = Reader(stream)
+    if position is not None and _has_audio_behind(reader, header.format, position):
+        if header.frames is None:
             raise AudioError(
-                f"{quote(path)}: its header is wrong, it declares {declared} and these are in the first {position} of "
-                f"{size} bytes; write the whole {header.format} file again"
+                f"{quote(path)}: {decoder.name} stops after {seconds:.2f} s of it, as its header states no length; "
+                f"read it {_WITH_AUTO}"
             )
-    elif not frames:
-        raise AudioError(f"{quote(path)}: holds no samples; give a file with audio in it")
-    if header.format == "OGG" and not _has_last_page(stream, size):
+        raise AudioError(
+            f"{quote(path)}: its header is wrong, it declares {declared} and these are in the first {position} of "
+            f"{reader.size} bytes; write the whole {header.format} file again"
+        )
+    if header.format == "OGG" and not ((chains := ogg.read_chains(reader)) and chains[-1].is_complete):
         raise AudioError(
             f"{quote(path)}: cut off, its Ogg stream ends after {seconds:.2f} s without a last page; copy or "
             "download it again"
         )
 
 
-def _has_last_page(stream: FileIO, size: int) -> bool:
-    """Check whether an Ogg stream, which states no length, ends with a page that is marked as the last."""
-    stream.seek(max(0, size - 2 * _MAX_OGG_PAGE_BYTES))
-    tail = stream.read(2 * _MAX_OGG_PAGE_BYTES)
-    flags = tail.rfind(b"OggS") + 5
-    return flags >= 5 and flags < len(tail) and bool(tail[flags] & 4)
+def _has_audio_behind(reader: Reader, name: str, position: int) -> bool:
+    """Check whether more than a tenth of a file is audio that the decoder did not read, which ended at a position."""
+    end = tags.find_end(reader, position)
+    if end - position <= max(_UNREAD_BYTES, (1 - MIN_COMPLETE) * reader.size):
+        return False
+    if name == "FLAC":
+        return flac.has_frame(reader.read(position, _SEARCH_BYTES))
+    if name == "OGG":
+        return reader.find(b"OggS", position, end) >= 0
+    return frames.find_run(reader, frames.MPEG, position, end) is not None
 
 
 def explain_not_decodable(
@@ -150,24 +161,32 @@ def explain_not_decodable(
     """Make the error for a file that is not audio, is damaged, or is in a format that the decoder does not read."""
     if isinstance(error, OtherFormat):
         return explain_other_format(path, str(error), decoder)
-    stream.seek(0)
-    if decoder.name != "av" and (detected := detect_ffmpeg_format(stream)):
+    if decoder.formats != ALL_FORMATS and (detected := _detect_format(stream)):
+        read = f"of a kind that {decoder.name} does not read ({error})" if detected in decoder.formats else ""
         return AudioError(
-            f"{quote(path)}: is {detected}, which {decoder.name} does not read; read it {_WITH_AV}, or convert it "
-            f"to {_COMMON_FORMATS}"
+            f"{quote(path)}: is {detected}, {read or f'which {decoder.name} does not read'}; read it {_WITH_AUTO}, or "
+            f"convert it to {_COMMON_FORMATS}"
         )
     if not (expected := _FORMAT_OF_SUFFIX.get(Path(os.fsdecode(path)).suffix.lower())):
         return explain_other_format(path, f"{error}: damaged, or in another format", decoder)
-    hint = f"; {expected} is read {_WITH_AV}" if expected not in decoder.formats else ""
+    hint = f"; {expected} is read {_WITH_AUTO}" if expected not in decoder.formats else ""
     return AudioError(
         f"{quote(path)}: cannot be decoded ({error}), so it is damaged or not the {expected} file that its name says; "
         f"copy or download it again, or convert it to {_COMMON_FORMATS}{hint}"
     )
 
 
+def _detect_format(stream: FileIO) -> str:
+    """Find the format that a file is in by its content; "" where it is none that FFmpeg is known to read."""
+    try:
+        return find_source(stream).format
+    except NotDecodable:
+        return ""
+
+
 def explain_other_format(path: str | os.PathLike[str], reason: str, decoder: Decoder) -> AudioError:
     """Make the error for a format that the decoder does not read; it lists those that it reads."""
-    hint = "" if decoder.name == "av" else f"; M4A, AAC and WMA too {_WITH_AV}"
+    hint = "" if decoder.formats == ALL_FORMATS else f"; M4A, AAC, WMA and more too {_WITH_AUTO}"
     return AudioError(
         f"{quote(path)}: cannot be decoded ({reason}); {decoder.formats_text}, so convert it to one of them{hint}"
     )

@@ -6,24 +6,20 @@ import os
 from pathlib import Path
 
 from mcc_zoo.audio.checks import AudioError
-from mcc_zoo.audio.decoders import SUFFIXES
+from mcc_zoo.audio.decoders import FFMPEG_SUFFIXES, SUFFIXES
 
-AUDIO_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-OTHER_SUFFIXES = frozenset({".m4a", ".mp4", ".aac", ".wma", ".ape", ".mpc", ".wv"})  # soundfile does not read them
+AUDIO_SUFFIXES = frozenset(suffix for suffixes in (SUFFIXES | FFMPEG_SUFFIXES).values() for suffix in suffixes)
 
 
-def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES | OTHER_SUFFIXES) -> list[Path]:
+def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES) -> list[Path]:
     """List the audio files of a folder and its subfolders.
-
-    Audio that the default decoder does not read, such as M4A, is listed too, so that it is refused with a reason and
-    not passed over.
 
     Hidden files and folders are left out, and so are the "._" files that macOS writes to other disks. Links to files
     are listed, links to folders are not followed.
 
     Args:
         folder: The folder to search.
-        suffixes: Suffixes of the files to list, in lower case; every installation reads `AUDIO_SUFFIXES`.
+        suffixes: Suffixes of the files to list, in lower case.
 
     Returns:
         Sorted paths, each beginning with `folder`, of regular files with one of the suffixes in upper or lower case.

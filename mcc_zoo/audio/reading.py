@@ -4,14 +4,14 @@ The sample rate is an argument of every function that returns samples, and has n
 another rate than it was trained on returns plausible, wrong tags. Use `FrontEnd.sample_rate` of the model's front end.
 
 A file is decoded in blocks, never in one read, because headers may be wrong. It is refused with an `AudioError` where
-less than 90 % of the declared audio is present, or where the declared audio ends before 90 % of a compressed file. Two
-cuts cannot be detected, because no length is stated: in an MP3 of constant bit rate without a Xing or Info header, and
-in an uncompressed file whose header declares 2 GiB or more, as programs write that do not know the length. For an MP3
-of variable bit rate without a Xing header the decoder estimates the length; most of these files are refused for it.
+less than 90 % of the declared audio is present, or where audio follows the declared audio. A cut cannot be detected
+where no length is stated, and the file is read as a shorter one: MP3 without a Xing, Info or VBRI header, MP2, AAC and
+AC-3; FLAC, WebM and Matroska that were written to a pipe; WAV and its kin that were never closed. Tags and junk before,
+behind and between the audio are stepped over.
 
-`decoder` chooses the decoder; the checks are the same. `soundfile` is the default. `av` (extra [av]) also reads M4A,
-AAC, WMA and FLAC without a stated length. `tfio` (extra [tfio]) is tensorflow-io, for WAV, FLAC, Ogg Vorbis and MP3.
-A cut AAC file, or a cut FLAC file without a stated length, is read as a shorter one.
+`decoder` chooses the decoder; the checks are the same. `auto` is the default: soundfile where it reads the file whole,
+else FFmpeg (`decoders/auto.py` has the rule). `soundfile` and `av`, which is FFmpeg, are each of them alone. `tfio`
+(extra [tfio]) is tensorflow-io, for WAV, FLAC, Ogg Vorbis and MP3.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class AudioInfo:
     Attributes:
         sample_rate: Hz.
         channels: Channels, before they are mixed to one.
-        seconds: Declared length; None where none is stated. For MP3 without a Xing header the decoder's estimate.
+        seconds: Declared length; None where none is stated.
         format: One of the decoder's formats.
     """
 
@@ -64,7 +64,7 @@ def read(
     sample_rate: int,
     *,
     max_seconds: float | None = None,
-    decoder: DecoderName | Decoder = "soundfile",
+    decoder: DecoderName | Decoder = "auto",
 ) -> Waveform:
     """Read a whole audio file as mono.
 
@@ -106,7 +106,7 @@ def read_blocks(
     block_samples: int,
     *,
     max_seconds: float | None = None,
-    decoder: DecoderName | Decoder = "soundfile",
+    decoder: DecoderName | Decoder = "auto",
 ) -> Iterator[Waveform]:
     """Read an audio file as mono in blocks, so that hours of audio are never held in memory.
 
@@ -151,7 +151,7 @@ def decode_blocks(
     return _cut_into_blocks(_decode_file(path, sample_rate, max_seconds, decoder), block_samples)
 
 
-def probe(path: str | os.PathLike[str], decoder: DecoderName | Decoder = "soundfile") -> AudioInfo:
+def probe(path: str | os.PathLike[str], decoder: DecoderName | Decoder = "auto") -> AudioInfo:
     """Read the header of an audio file without decoding it.
 
     Args:
@@ -263,7 +263,7 @@ def _decode_to_mono(
                 )
             for start in range(0, min(len(block), kept), _PIECE_FRAMES):
                 yield _mix_to_mono(block[start : min(kept, start + _PIECE_FRAMES)])
-        check_end(path, stream, sound, frames)
+        check_end(path, stream, sound, frames, decoder)
     except NotDecodable as error:
         raise explain_not_decodable(path, stream, error, decoder) from error
     except DecodingStopped as error:

@@ -52,7 +52,7 @@ class IsolatedDecoder:
         ValueError: The decoder is unknown or not installed.
     """
 
-    def __init__(self, timeout: float = TIMEOUT_SECONDS, decoder: DecoderName | Decoder = "soundfile") -> None:
+    def __init__(self, timeout: float = TIMEOUT_SECONDS, decoder: DecoderName | Decoder = "auto") -> None:
         """Find the decoder; the process starts with the first file."""
         self.timeout = timeout
         self.decoder = find_decoder(decoder)

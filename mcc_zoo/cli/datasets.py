@@ -34,7 +34,7 @@ def validate(
         bool,
         typer.Option("--headers-only", help="Decode no audio: much faster, but damaged files are not noticed."),
     ] = False,
-    decoder: DecoderOption = "soundfile",
+    decoder: DecoderOption = "auto",
 ) -> None:
     """Check a copy of a dataset: which files are missing, which cannot be decoded, which do not belong to it.
 

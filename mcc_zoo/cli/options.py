@@ -33,7 +33,8 @@ SequenceOption = Annotated[
 DecoderOption = Annotated[
     DecoderName,
     typer.Option(
-        help="The audio decoder. soundfile: WAV, FLAC, Ogg, MP3 and more. av: also M4A, AAC and WMA (pip install "
-        "'mcc_zoo[av]'). tfio: WAV, FLAC, Ogg and MP3 by tensorflow-io (pip install 'mcc_zoo[tfio]')."
+        help="The audio decoder. auto: soundfile where it reads the file whole, else av. soundfile: WAV, FLAC, Ogg, "
+        "MP3 and more. av: these, M4A, AAC, WMA and more, by FFmpeg. tfio: WAV, FLAC, Ogg and MP3 by tensorflow-io "
+        "(pip install 'mcc_zoo[tfio]')."
     ),
 ]

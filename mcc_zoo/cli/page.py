@@ -44,7 +44,7 @@ def open_page(
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="The page's port on this machine; 0 takes a free one.")
     ] = 8080,
-    decoder: DecoderOption = "soundfile",
+    decoder: DecoderOption = "auto",
 ) -> None:
     """Open a local web page to hear a track and see its tags over time while it plays.
 

@@ -28,7 +28,7 @@ def tag(
         typer.Option(metavar="FILE", dir_okay=False, help="Write a .csv, .json or .parquet file when all is read."),
     ] = None,
     sequence: SequenceOption = "windows",
-    decoder: DecoderOption = "soundfile",
+    decoder: DecoderOption = "auto",
     top: Annotated[
         int, typer.Option(min=1, help="Number of tags per file in the table on a terminal. CSV and files hold all.")
     ] = 3,
@@ -68,7 +68,7 @@ def describe(
     output: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False, help="The .parquet or .npz file to write.")],
     chunks: Annotated[bool, typer.Option("--chunks", help="Also write the descriptor of each chunk.")] = False,
     sequence: SequenceOption = "windows",
-    decoder: DecoderOption = "soundfile",
+    decoder: DecoderOption = "auto",
 ) -> None:
     """Write the high-level descriptor of each track, for similarity search or a classifier of your own.
 
@@ -100,7 +100,7 @@ def draw_taggrams(
         Path, typer.Option(metavar="FILE|FOLDER", help="A .png file for one input, or a folder for any number.")
     ],
     sequence: SequenceOption = "windows",
-    decoder: DecoderOption = "soundfile",
+    decoder: DecoderOption = "auto",
 ) -> None:
     """Draw the tags of a track over time: seconds from left to right, one row per label, probability as colour.
 

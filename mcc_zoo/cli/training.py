@@ -71,7 +71,7 @@ def finetune(
     seed: SeedOption = 0,
     licence: LicenceOption = "not stated",
     cache_dir: CacheDirOption = None,
-    decoder: DecoderOption = "soundfile",
+    decoder: DecoderOption = "auto",
 ) -> None:
     """Train a model on labels of your own, and export it.
 

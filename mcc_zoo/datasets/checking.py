@@ -130,7 +130,7 @@ def check_dataset(
     source: Path | str | Sequence[Track],
     *,
     decode: bool = True,
-    decoder: DecoderName | Decoder = "soundfile",
+    decoder: DecoderName | Decoder = "auto",
     progress: Progress | None = None,
 ) -> CheckResult:
     """Compare a copy with a complete one: missing, extra and unreadable files, and counts.

@@ -72,7 +72,7 @@ class FeatureCache:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], front_end: FrontEnd, decoder: DecoderName | Decoder = "soundfile"
+        self, folder: str | os.PathLike[str], front_end: FrontEnd, decoder: DecoderName | Decoder = "auto"
     ) -> None:
         """Make the folder."""
         self.folder = Path(folder)

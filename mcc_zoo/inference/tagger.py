@@ -57,7 +57,7 @@ class Tagger:
     """
 
     def __init__(
-        self, folder: Path, metadata: ExportMetadata, model: keras.Model, decoder: DecoderName | Decoder = "soundfile"
+        self, folder: Path, metadata: ExportMetadata, model: keras.Model, decoder: DecoderName | Decoder = "auto"
     ) -> None:
         """Keep the parts."""
         self.decoder = find_decoder(decoder)
@@ -267,13 +267,13 @@ def _close_all(decoders: SimpleQueue[IsolatedDecoder]) -> None:
         decoders.get_nowait().close()
 
 
-def load(name_or_folder: str | os.PathLike[str], decoder: DecoderName | Decoder = "soundfile") -> Tagger:
+def load(name_or_folder: str | os.PathLike[str], decoder: DecoderName | Decoder = "auto") -> Tagger:
     """Load an export.
 
     Args:
         name_or_folder: Name of a model, the folder of all of its versions, or the folder of one version; as for
             `mcc_zoo.latest`.
-        decoder: Name of the decoder that reads files: `soundfile`, or `av` or `tfio` where that extra is installed.
+        decoder: Name of the decoder that reads files: `auto`, `soundfile`, `av`, or `tfio` with that extra.
 
     Raises:
         ValueError: The decoder is not installed.

@@ -145,7 +145,7 @@ def test_a_folder_without_audio_is_a_row(run: Run, exported: Path, music: Path, 
         (f"{tmp_path}/empty", "refused"),
         (f"{music}/short.wav", "ok"),
     ]
-    assert rows[0]["reason"].startswith("this folder and its subfolders hold no audio files (.aif,")
+    assert rows[0]["reason"].startswith("this folder and its subfolders hold no audio files (.aac, .ac3, .aif,")
 
 
 def test_a_folder_that_cannot_be_listed_is_a_row(run: Run, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,23 +234,24 @@ def test_a_file_that_another_decoder_reads(
     run: Run, exported: Path, tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = encode(tmp_path / "a.m4a", np.random.default_rng(0).normal(scale=0.1, size=200_000), 44_100)
-    (row,) = read_csv((refused := run("tag", exported, path)).stdout)
-    assert refused.exit_code == 1
-    assert "is M4A, which soundfile does not read; read it with --decoder=av (pip install .[av])" in row["reason"]
     monkeypatch.setattr(
         "mcc_zoo.inference.tagger.load",
         lambda folder, decoder: mcc_zoo.Tagger(folder, tagger.metadata, tagger.model, decoder),
     )
-    (row,) = read_csv((tagged := run("tag", exported, path, "--decoder=av")).stdout)
-    assert tagged.exit_code == 0, tagged.stderr
-    assert (row["status"], row["chunks"]) == ("ok", "2")
+    (row,) = read_csv((refused := run("tag", exported, path, "--decoder=soundfile")).stdout)
+    assert refused.exit_code == 1
+    assert "is M4A, which soundfile does not read; read it with --decoder=auto" in row["reason"]
+    for options in ([], ["--decoder=av"]):
+        (row,) = read_csv((tagged := run("tag", exported, path, *options)).stdout)
+        assert tagged.exit_code == 0, tagged.stderr
+        assert (row["status"], row["chunks"]) == ("ok", "2")
     for command, name in (("describe", "a.npz"), ("taggram", "a.png")):
         done = run(command, exported, path, "--decoder=av", "--output", tmp_path / name)
         assert done.exit_code == 0, done.stderr
     (tmp_path / "b.m4a").write_bytes(path.read_bytes())
     (tmp_path / "music.csv").write_text("path,label\na.m4a,x\nb.m4a,y\n")
-    assert run("validate", "manifest", tmp_path / "music.csv", "--decoder=av").exit_code == 0
-    assert run("validate", "manifest", tmp_path / "music.csv").exit_code == 1
+    assert run("validate", "manifest", tmp_path / "music.csv").exit_code == 0
+    assert run("validate", "manifest", tmp_path / "music.csv", "--decoder=soundfile").exit_code == 1
 
 
 def test_a_decoder_that_is_not_there(run: Run, exported: Path, music: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from typing import Literal
 
 from mcc_zoo.audio.decoders.contract import Sound
 
-DecoderName = Literal["soundfile", "av", "tfio"]
+DecoderName = Literal["auto", "soundfile", "av", "tfio"]
 
 # Named as in libsndfile. It reads further formats; in these a cut file, or one with a wrong header, is detected.
 SUFFIXES = {
@@ -25,14 +25,28 @@ SUFFIXES = {
     "RF64": (".rf64",),
     "W64": (".w64",),
     "FLAC": (".flac",),
-    "OGG": (".ogg", ".oga", ".opus"),
+    "OGG": (".ogg", ".oga", ".opus", ".spx"),
     "MP3": (".mp3",),
     "AU": (".au", ".snd"),
     "AIFF": (".aif", ".aiff", ".aifc"),
     "CAF": (".caf",),
 }
-FFMPEG_SUFFIXES = {"M4A": (".m4a", ".mp4"), "AAC": (".aac",), "WMA": (".wma",)}  # formats that only FFmpeg reads
+FFMPEG_SUFFIXES = {  # formats that only FFmpeg reads
+    "M4A": (".m4a", ".m4b", ".mp4"),
+    "AAC": (".aac",),
+    "WMA": (".wma",),
+    "MKA": (".mka", ".weba", ".webm"),
+    "MP2": (".mp2",),
+    "AC3": (".ac3",),
+    "EAC3": (".eac3",),
+    "WV": (".wv",),
+    "TTA": (".tta",),
+    "APE": (".ape",),
+    "MPC": (".mpc",),
+}
 LIBSNDFILE_FORMATS = frozenset({*SUFFIXES, "WAVEX"})  # WAVEX is WAV with a longer header
+ALL_FORMATS = LIBSNDFILE_FORMATS | set(FFMPEG_SUFFIXES)
+_ALL_TEXT = f"{', '.join([*SUFFIXES, *FFMPEG_SUFFIXES])} files are read"
 TFIO_TENSORFLOW = "2.17."  # tensorflow-io's last release imports beside later versions, but its operations fail
 
 
@@ -78,21 +92,31 @@ DECODERS: dict[DecoderName, Decoder] = {
     decoder.name: decoder
     for decoder in (
         Decoder(
+            name="auto",
+            module="auto",
+            required_module="av",
+            install="pip install av",
+            formats=ALL_FORMATS,
+            formats_text=_ALL_TEXT,
+            formats_without_length=ALL_FORMATS,
+        ),
+        Decoder(
             name="soundfile",
             module="libsndfile",
             required_module="soundfile",
             install="pip install soundfile",
             formats=LIBSNDFILE_FORMATS,
             formats_text=f"{', '.join(SUFFIXES)} files are read (Ogg: Vorbis, Opus)",
+            formats_without_length=frozenset({"MP3"}),
         ),
         Decoder(
             name="av",
             module="ffmpeg",
             required_module="av",
-            install="pip install .[av]",
-            formats=LIBSNDFILE_FORMATS | set(FFMPEG_SUFFIXES),
-            formats_text=f"{', '.join([*SUFFIXES, *FFMPEG_SUFFIXES])} files are read (Ogg: Vorbis, Opus)",
-            formats_without_length=frozenset({"FLAC", "AAC"}),
+            install="pip install av",
+            formats=ALL_FORMATS,
+            formats_text=_ALL_TEXT,
+            formats_without_length=ALL_FORMATS,
         ),
         Decoder(
             name="tfio",
@@ -101,6 +125,7 @@ DECODERS: dict[DecoderName, Decoder] = {
             install="pip install .[tfio] into an environment of its own, with Python 3.11 or 3.12",
             formats=frozenset({"WAV", "WAVEX", "FLAC", "OGG", "MP3"}),
             formats_text="WAV (8, 16 or 24 bits, or float), FLAC, OGG (Vorbis), MP3 files are read",
+            formats_without_length=frozenset({"MP3"}),
             needs_own_process=True,
         ),
     )

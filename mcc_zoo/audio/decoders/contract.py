@@ -36,6 +36,7 @@ class Header:
         declared_and_present: The length that the header declares, and the length that is present: both in bytes, or
             both in frames, of the audio or of the whole file; (0, 0) where they cannot be compared.
         tolerance_frames: Frames by which the decoded length of an undamaged file may differ from the declared one.
+        fault: Why the file is refused although it could be decoded; "" for nearly all.
     """
 
     sample_rate: int
@@ -44,6 +45,7 @@ class Header:
     format: str
     declared_and_present: tuple[int, int] = (0, 0)
     tolerance_frames: int = 0
+    fault: str = ""
 
 
 class Sound(Protocol):

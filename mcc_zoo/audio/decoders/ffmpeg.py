@@ -1,14 +1,19 @@
-"""FFmpeg, through PyAV: M4A, AAC and WMA, and all that soundfile reads, including FLAC without a stated length.
+"""FFmpeg, through PyAV: it opens every file by itself.
 
-Where libsndfile knows the format, it reads the header, because FFmpeg reads a cut WAV, W64 or Ogg file as a shorter
-one. FFmpeg is given the format and never guesses it: some formats that it would guess are playlists, and it would open
-the files that they name.
+FFmpeg is given the format and never guesses it: some formats that it would guess are playlists, and it would open the
+files that they name. It gets a file object, and so no path, no address and no other file. `sources` finds the format
+and the parts of the file that are audio, so that FFmpeg meets none of the junk around them, and each stream of a
+chained file is opened by itself.
+
+The first decoded frame tells sample rate and channels, because headers do not: Opus is 48 kHz whatever its header says,
+and AAC may hold twice the rate and the channels of its header. What changes later is converted to these.
 """
 
 from __future__ import annotations
 
-import os
+import itertools
 from collections.abc import Iterator
+from fractions import Fraction
 from io import FileIO
 
 import av
@@ -16,29 +21,14 @@ import av.error
 import numpy as np
 
 from mcc_zoo.audio.decoders.contract import DecodingStopped, Header, NotDecodable, OtherFormat, Waveform, scale_to_float
-from mcc_zoo.audio.decoders.libsndfile import SoundfileSound
-from mcc_zoo.audio.decoders.magic_bytes import detect_ffmpeg_format
+from mcc_zoo.audio.decoders.pieces import PiecedFile
+from mcc_zoo.audio.decoders.sources import DEMUXERS, Part, Source, find_source
+from mcc_zoo.audio.limits import MIN_COMPLETE
 
-DEMUXERS = {  # format: FFmpeg's name
-    "WAV": "wav",
-    "WAVEX": "wav",
-    "RF64": "wav",
-    "W64": "w64",
-    "FLAC": "flac",
-    "OGG": "ogg",
-    "MP3": "mp3",
-    "AU": "au",
-    "AIFF": "aiff",
-    "CAF": "caf",
-    "M4A": "mov",
-    "AAC": "aac",
-    "WMA": "asf",
-}
 MAX_LOST_PACKETS = 0.1  # share of the packets that may be damaged, as of the audio that may be missing
 
-_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # the file's size stands 24 bytes after it
-_ASF_HEADER_BYTES = 1 << 16
-_TOLERANCE_FRAMES = {"M4A": 4_096, "WMA": 8_192}  # the codec's delay, and the last block, which is not flushed
+_TOLERANCE_FRAMES = {"M4A": 4_096, "WMA": 8_192, "MKA": 4_096}  # the codec's delay; WMA's last block is not flushed
+_OPTIONS = {"protocol_whitelist": "pipe"}  # no file that a file names
 
 
 class AvSound:
@@ -46,52 +36,55 @@ class AvSound:
 
     Attributes:
         header: What the file's header declares.
+        lost_packets: Damaged packets that were left out so far.
     """
 
-    def __init__(self, stream: FileIO) -> None:
-        """Read the header."""
-        name = detect_ffmpeg_format(stream)
-        stream.seek(0)
-        known = None if name else _read_libsndfile_header(stream)
-        name = name or (known.format if known else "")
-        if name not in DEMUXERS:
-            raise OtherFormat(f"its format is {name}")
-        stream.seek(0)
+    def __init__(self, stream: FileIO, source: Source | None = None) -> None:
+        """Read the header and decode the first frame.
+
+        Args:
+            stream: The file.
+            source: What it is, where that is known.
+        """
+        self._stream = stream
+        self._source = source = source or find_source(stream)
+        self._container: av.container.InputContainer | None = None
+        self._options = _OPTIONS
+        self._packets = self.lost_packets = 0
+        self._reason = ""
         try:
-            self._container = av.open(stream, "r", format=DEMUXERS[name], metadata_errors="replace")
-        except (av.error.FFmpegError, OSError, ValueError) as error:
+            seconds = self._read_seconds()
+            frames = self._decode_frames()
+            first = next(frames, None)
+            if first is None and self.lost_packets:
+                raise NotDecodable(self._reason)
+            self._frames = itertools.chain([] if first is None else [first], frames)
+            self.header = self._make_header(source, first, seconds)
+        except av.error.FFmpegError as error:
+            self.close()
             raise NotDecodable(_get_reason(error)) from error
-        try:
-            if not self._container.streams.audio:
-                raise NotDecodable("it holds no audio")
-            self._audio = self._container.streams.audio[0]
-            self.header = known or self._read_header(name, stream)
         except BaseException:
-            self._container.close()
+            self.close()
             raise
 
     def decode_blocks(self) -> Iterator[Waveform]:
         """Decode all packets, skipping up to a tenth of them where they are damaged."""
-        header, packets, lost = self.header, 0, 0
+        like = (self.header.sample_rate, self.header.channels)
+        resampler: av.AudioResampler | None = None
+        layout = ""
         try:
-            for packet in self._container.demux(self._audio):
-                packets += packet.size > 0
-                try:
-                    frames = packet.decode()
-                except av.error.FFmpegError as error:
-                    lost, reason = lost + 1, _get_reason(error)
-                    continue
-                for frame in frames:
-                    if (frame.sample_rate, frame.layout.nb_channels) != (header.sample_rate, header.channels):
-                        raise DecodingStopped(
-                            f"it changes to {frame.layout.nb_channels} channels at {frame.sample_rate} Hz"
-                        )
-                    if len(block := _convert_frame(frame)):
-                        yield block
+            for frame in self._frames:
+                if (frame.sample_rate, frame.layout.nb_channels) == like:
+                    layout = frame.layout.name
+                    made = [frame]
+                else:  # parts of a file that were joined
+                    resampler = resampler or av.AudioResampler(format="fltp", layout=layout, rate=like[0])
+                    made = resampler.resample(frame)
+                yield from filter(len, map(_convert_frame, made))
         except av.error.FFmpegError as error:  # of the container
             raise DecodingStopped(_get_reason(error)) from error
-        if lost > MAX_LOST_PACKETS * packets:
-            raise DecodingStopped(f"{lost} of {packets} packets: {reason}")
+        if self.lost_packets > MAX_LOST_PACKETS * self._packets:
+            raise DecodingStopped(f"{self.lost_packets} of {self._packets} packets: {self._reason}")
 
     def get_position(self) -> int | None:
         """None: FFmpeg decodes all that is present, whatever length is declared."""
@@ -99,14 +92,78 @@ class AvSound:
 
     def close(self) -> None:
         """Close FFmpeg's container."""
-        self._container.close()
+        if self._container is not None:
+            self._container.close()
+            self._container = None
 
-    def _read_header(self, name: str, stream: FileIO) -> Header:
-        audio, frames = self._audio, None
-        if name != "AAC" and audio.duration is not None and audio.time_base is not None:  # for AAC it is an estimate
-            frames = round(audio.duration * audio.time_base * audio.sample_rate)
-        sizes = _read_asf_sizes(stream) if name == "WMA" else (0, 0)
-        return Header(audio.sample_rate, audio.layout.nb_channels, frames, name, sizes, _TOLERANCE_FRAMES.get(name, 0))
+    def _read_seconds(self) -> Fraction | None:
+        """Read the declared length; None where any part declares none."""
+        parts = [
+            self._ask_duration(part) if part.seconds is None and self._source.asks_ffmpeg else part.seconds
+            for part in self._source.parts
+        ]
+        known = [part for part in parts if part is not None]
+        return sum(known, Fraction()) if len(known) == len(parts) else None
+
+    def _ask_duration(self, part: Part) -> Fraction | None:
+        """Ask FFmpeg for the length of a part. In MP4 a list of edits that leaves out over a tenth is ignored."""
+        seconds = _read_duration(*self._open(part))
+        if self._source.format == "M4A" and seconds is not None:
+            self._options = _OPTIONS | {"ignore_editlist": "1"}
+            whole = _read_duration(*self._open(part))
+            if whole is not None and seconds < MIN_COMPLETE * float(whole):
+                return whole
+            self._options = _OPTIONS
+        return seconds
+
+    def _make_header(self, source: Source, first: av.AudioFrame | None, seconds: Fraction | None) -> Header:
+        if first is not None:
+            rate, channels = first.sample_rate, first.layout.nb_channels
+        else:
+            assert self._container is not None
+            context = self._container.streams.audio[0].codec_context
+            rate, channels = context.sample_rate, context.layout.nb_channels
+            if not rate:
+                raise NotDecodable("it holds no audio")
+        return Header(
+            rate,
+            channels,
+            None if seconds is None else round(seconds * rate),
+            source.format,
+            source.declared_and_present,
+            _TOLERANCE_FRAMES.get(source.format, 0),
+            source.fault,
+        )
+
+    def _open(self, part: Part) -> tuple[av.container.InputContainer, av.AudioStream]:
+        """Open a part, and close the one before."""
+        self.close()
+        file = PiecedFile(self._stream, part.spans, self._source.patch)
+        try:
+            self._container = av.open(
+                file, "r", format=DEMUXERS[self._source.format], options=self._options, metadata_errors="replace"
+            )
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise NotDecodable(_get_reason(error)) from error
+        if not self._container.streams.audio:
+            raise NotDecodable("it holds no audio")
+        audio = self._container.streams.audio[0]
+        if audio.codec_context is None:
+            raise OtherFormat("FFmpeg does not know the codec of its audio")
+        return self._container, audio
+
+    def _decode_frames(self) -> Iterator[av.AudioFrame]:
+        """Decode the parts, one after the other."""
+        for part in self._source.parts:
+            container, audio = self._open(part)
+            for packet in container.demux(audio):
+                self._packets += packet.size > 0
+                try:
+                    frames = packet.decode()
+                except av.error.FFmpegError as error:
+                    self.lost_packets, self._reason = self.lost_packets + 1, _get_reason(error)
+                    continue
+                yield from frames
 
 
 def open_sound(stream: FileIO) -> AvSound:
@@ -114,22 +171,13 @@ def open_sound(stream: FileIO) -> AvSound:
     return AvSound(stream)
 
 
-def _read_libsndfile_header(stream: FileIO) -> Header:
-    sound = SoundfileSound(stream)
-    sound.close()
-    return sound.header
-
-
-def _read_asf_sizes(stream: FileIO) -> tuple[int, int]:
-    """Read the declared and the actual size of a WMA file, in bytes: FFmpeg reads a cut file as a shorter one."""
-    before = stream.tell()
-    stream.seek(0)
-    start = stream.read(_ASF_HEADER_BYTES)
-    stream.seek(before)
-    place = start.find(_ASF_PROPERTIES)
-    if place < 0:
-        return 0, 0
-    return int.from_bytes(start[place + 40 : place + 48], "little"), os.fstat(stream.fileno()).st_size
+def _read_duration(container: av.container.InputContainer, audio: av.AudioStream) -> Fraction | None:
+    """Read the length that a header declares, as FFmpeg understands it, in seconds."""
+    if audio.duration is not None and audio.time_base is not None:
+        return audio.duration * audio.time_base
+    if container.duration is None or container.streams.video:  # the video may be longer
+        return None
+    return Fraction(container.duration, av.time_base)
 
 
 def _convert_frame(frame: av.AudioFrame) -> Waveform:

@@ -1,14 +1,15 @@
-"""libsndfile, through soundfile: the default decoder; the other decoders read headers with it."""
+"""libsndfile, through soundfile; `auto` decodes by it where it reads the file whole."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from io import FileIO
 
 import soundfile
 
+from mcc_zoo.audio.decoders import chunks, mp3
 from mcc_zoo.audio.decoders.contract import DecodingStopped, Header, NotDecodable, Waveform
+from mcc_zoo.audio.decoders.pieces import Reader
 
 _BLOCK_FRAMES = 16_384
 _UNKNOWN_FRAMES = 2**62  # libsndfile's placeholders are 2**63 - 1
@@ -42,21 +43,25 @@ class SoundfileSound:
     def __init__(self, stream: FileIO) -> None:
         """Read the header."""
         self._stream = stream
+        sizes, fault = _read_sizes(stream)
         try:
             self._sound = _SequentialFile(stream.fileno(), closefd=False)
         except _ERRORS as error:
             raise NotDecodable(_get_reason(error)) from error
         sound = self._sound
         frames = None if sound.frames > _UNKNOWN_FRAMES else sound.frames
-        self.header = Header(sound.samplerate, sound.channels, frames, sound.format, _read_lengths(sound))
+        if sound.format == "MP3" and not _declares_length(stream):
+            frames = None
+        self.header = Header(sound.samplerate, sound.channels, frames, sound.format, sizes, fault=fault)
         self.subtype: str = sound.subtype
 
     def decode_blocks(self) -> Iterator[Waveform]:
         """Decode at most as many frames as the header declares."""
-        frames, declared = 0, self.header.frames or 0
-        while frames < declared:
+        frames, declared = 0, self.header.frames
+        while declared is None or frames < declared:
+            size = _BLOCK_FRAMES if declared is None else min(_BLOCK_FRAMES, declared - frames)
             try:
-                block = self._sound.read(min(_BLOCK_FRAMES, declared - frames), dtype="float32", always_2d=True)
+                block = self._sound.read(size, dtype="float32", always_2d=True)
             except _ERRORS as error:
                 raise DecodingStopped(_get_reason(error)) from error
             if not len(block):
@@ -78,31 +83,22 @@ def open_sound(stream: FileIO) -> SoundfileSound:
     return SoundfileSound(stream)
 
 
-def _read_lengths(sound: _SequentialFile) -> tuple[int, int]:
-    """Read the length that the header of an uncompressed file declares, and the length that is present.
+def _read_sizes(stream: FileIO) -> tuple[tuple[int, int], str]:
+    """Read the bytes of audio that a file of chunks declares, those that are present, and what is wrong with them.
 
-    libsndfile reads a cut WAV, AU, AIFF, W64 or RF64 file as a shorter one; only its log tells the difference.
-
-    Returns:
-        Both in bytes, or both in frames; (0, 0) where the log has neither.
+    libsndfile reads a cut WAV, AU, AIFF, W64 or RF64 file as a shorter one.
     """
-    if sound.format not in ("WAV", "WAVEX", "AU", "AIFF", "W64", "RF64"):
-        return 0, 0
-    log = sound.extra_info
-    if frames := re.search(r"Calculated frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log):
-        return int(frames[2]), int(frames[1])
-    lengths = {
-        chunk: (int(declared), int(present or declared))
-        for chunk, declared, present in re.findall(
-            r"^ *(riff|data|SSND|Data Size|RIFF|FORM) *: (\d+)\b(?: \(should be (\d+)\))?", log, re.MULTILINE
-        )
-    }
-    # The length of the whole file (RIFF, FORM) is often wrong, which is harmless. It is used where long metadata filled
-    # the log before the line about the audio. In W64 (riff) it is the only length that libsndfile compares.
-    for chunk in ("riff", "data", "SSND", "Data Size", "RIFF", "FORM"):
-        if chunk in lengths:
-            return lengths[chunk]
-    return 0, 0
+    layout = chunks.read_layout(Reader(stream))
+    stream.seek(0)
+    return ((0, 0), "") if layout is None else ((layout.declared, layout.present), layout.fault)
+
+
+def _declares_length(stream: FileIO) -> bool:
+    """Check whether an MP3 declares its length; libsndfile estimates it where it does not. The position is kept."""
+    before = stream.tell()
+    declares = mp3.declares_length(Reader(stream))
+    stream.seek(before)
+    return declares
 
 
 def _get_reason(error: Exception) -> str:
