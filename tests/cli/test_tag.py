@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_type_hints
@@ -148,13 +149,58 @@ def test_a_folder_without_audio_is_a_row(run: Run, exported: Path, music: Path, 
     assert rows[0]["reason"].startswith("this folder and its subfolders hold no audio files (.aif,")
 
 
-def test_a_folder_that_cannot_be_listed_is_a_row(run: Run, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(folder: str) -> list[Path]:
-        raise AudioError(f"{folder!r}: cannot be listed as a folder")
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Forbid to list a folder, as its owner can; to root, as whom tests may run, no folder is forbidden."""
+    scan, forbidden = os.scandir, set[str]()
 
-    monkeypatch.setattr(folders, "find", refuse)
-    result = run("tag", exported, "/")
-    assert [row["reason"] for row in read_csv(result.stdout)] == ["cannot be listed as a folder"]
+    def scan_unless_forbidden(path: str) -> Any:
+        if str(path) in forbidden:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_unless_forbidden)
+    return lambda folder: forbidden.add(str(folder))
+
+
+def test_a_folder_that_cannot_be_listed_is_a_row(
+    run: Run, exported: Path, locked: Callable[[Path], None], tmp_path: Path
+) -> None:
+    locked(tmp_path)
+    (row,) = read_csv(run("tag", exported, tmp_path).stdout)
+    assert row["reason"] == "cannot be listed as a folder (Permission denied); give a folder that can be read"
+
+
+def test_a_subfolder_that_cannot_be_listed_costs_one_row(
+    run: Run, exported: Path, music: Path, locked: Callable[[Path], None], tmp_path: Path, tagger: Tagger
+) -> None:
+    for name in ("a.wav", "locked/hidden.wav", "z/b.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(music / "short.wav", tmp_path / name)
+    locked(tmp_path / "locked")
+    result = run("tag", exported, tmp_path)
+    assert result.exit_code == 1
+    assert [(row["path"], row["status"], row["reason"].split(";")[0]) for row in read_csv(result.stdout)] == [
+        (f"{tmp_path}/a.wav", "ok", ""),
+        (f"{tmp_path}/locked", "refused", "cannot be listed as a folder (Permission denied)"),
+        (f"{tmp_path}/z/b.wav", "ok", ""),
+    ]
+    found = mcc_zoo.audio.find(os.fsencode(tmp_path))
+    assert [result.status for result in tagger.tag_files(found)] == ["ok", "refused", "ok"]
+    locked(tmp_path)
+    with pytest.raises(AudioError, match="cannot be listed as a folder"):
+        mcc_zoo.audio.find(tmp_path)
+
+
+def test_a_file_that_may_not_be_looked_at_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that may be listed and not entered; reading the file then gives the reason."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "a.wav").touch()
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert folders.find(tmp_path) == [tmp_path / "a.wav"]
 
 
 def test_ctrl_c_leaves_nothing_half_written(
