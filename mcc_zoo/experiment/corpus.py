@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mcc_zoo.datasets import Track
+from mcc_zoo.datasets.cautions import group_copies, list_copies
 from mcc_zoo.features.cache import FeatureCache, Features
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.text import without_path
@@ -38,7 +39,9 @@ class Corpus:
 
 
 def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -> Corpus:
-    """Decode every track into the cache. Unreadable tracks are left out, and the reasons printed to standard error.
+    """Decode every track into the cache. Unreadable tracks are left out.
+
+    Standard error says why they are, and which tracks with the same audio have two labels or may be parted by a split.
 
     Args:
         tracks: The dataset.
@@ -57,6 +60,9 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
         print(f"set aside: {reason}", file=sys.stderr)
     if not pairs:
         raise ValueError(f"none of {len(tracks)} tracks could be read" + (f": {refused[0][1]}" if refused else ""))
+    # A cache file is named after the content of its audio file.
+    for caution in list_copies(group_copies([track for track, _ in pairs], [f.path for _, f in pairs])):
+        print(f"warning: {caution}", file=sys.stderr)
     rows = [(track.name, without_path(reason, str(track.path))) for track, reason in refused]
     kept, features = [track for track, _ in pairs], [f for _, f in pairs]
     labels = sorted({track.label for track in kept})
