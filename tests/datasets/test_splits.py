@@ -329,8 +329,8 @@ def test_ten_folds_train_on_eight_tenths() -> None:
         (
             make("a", 1) + make("b", 1),
             10,
-            r"--folds=10: there are 2 groups of tracks, and at most 1 tracks of a label: at least 3 groups, and 3 tracks "
-            r"of each label, are needed; add tracks$",
+            r"--folds=10: there are 2 groups of tracks, and at most 1 tracks of a label: at least 3 groups, and 3 "
+            r"tracks of each label, are needed; add tracks$",
         ),
         ([], 10, "there are no tracks to split"),
         (UNEVEN + make("rare", 2), 3, r"label 'rare' has 2 tracks: at least 3 are needed to test, validate and train"),
