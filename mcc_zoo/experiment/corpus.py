@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mcc_zoo.audio import checks
 from mcc_zoo.datasets import Track
 from mcc_zoo.datasets.cautions import group_copies, list_copies
-from mcc_zoo.features.cache import FeatureCache, Features
+from mcc_zoo.features.cache import FeatureCache, Features, Progress
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.text import without_path
 
@@ -50,10 +51,11 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
 
     Raises:
         ValueError: No track is readable, or a label is the name of a column of predictions.csv.
+        OSError: The cache cannot be written.
     """
     with progress_bar(quiet) as bar:
         task = bar.add_task("reading tracks", total=len(tracks))
-        found = cache.prepare([track.path for track in tracks], lambda done, _: bar.update(task, completed=done))
+        found = _read_into_cache(tracks, cache, lambda done, _: bar.update(task, completed=done))
     pairs = [(t, f) for t, f in zip(tracks, found, strict=True) if isinstance(f, Features)]
     refused = [(t, str(f)) for t, f in zip(tracks, found, strict=True) if not isinstance(f, Features)]
     for _, reason in refused:
@@ -70,6 +72,18 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
     classes = np.array([labels.index(track.label) for track in kept])
     return Corpus(kept, features, labels, classes, pd.DataFrame(rows, columns=["path", "reason"]))
+
+
+def _read_into_cache(
+    tracks: Sequence[Track], cache: FeatureCache, progress: Progress
+) -> list[Features | checks.AudioError]:
+    try:
+        return cache.prepare([track.path for track in tracks], progress)
+    except OSError as error:  # of a full disk NumPy says how many bytes it wrote, and neither why nor where
+        raise OSError(
+            f"the cache of features in {cache.folder} cannot be written ({error.strerror or error}): make room on its "
+            "disk, or give --cache_dir another folder"
+        ) from error
 
 
 def shuffle_labels(corpus: Corpus, seed: int) -> Corpus:
