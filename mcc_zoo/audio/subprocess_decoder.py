@@ -84,6 +84,7 @@ class IsolatedDecoder:
         path = os.fsdecode(path)
         request = {
             "path": path,
+            "folder": _find_working_folder(path),
             "sample_rate": sample_rate,
             "block_samples": block_samples,
             "max_seconds": max_seconds,
@@ -161,6 +162,16 @@ class IsolatedDecoder:
         return data
 
 
+def _find_working_folder(path: str) -> str | None:
+    """Find the folder that a relative path is relative to: the process may have started in another one."""
+    if os.path.isabs(path):
+        return None
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed, and so there is no such file
+        return None
+
+
 def _get_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None  # `start` makes both
     return pipe
@@ -170,7 +181,10 @@ def serve(requests: IO[bytes], messages: IO[bytes], decoder: Decoder) -> None:
     """Answer the requests of an `IsolatedDecoder` until its pipe closes."""
     for line in requests:
         try:
-            for block in decode_blocks(**json.loads(line), decoder=decoder):
+            request = json.loads(line)
+            if folder := request.pop("folder"):
+                os.chdir(folder)
+            for block in decode_blocks(**request, decoder=decoder):
                 messages.write(MESSAGE_HEADER.pack(len(block)))
                 messages.write(block.data)
             messages.write(MESSAGE_HEADER.pack(0))

@@ -107,6 +107,17 @@ def test_names_of_any_bytes_are_read(decoder: IsolatedDecoder, music: Path, tmp_
     )
 
 
+def test_a_relative_path_is_relative_to_where_this_process_is(
+    decoder: IsolatedDecoder, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not to where it was when the decoder started."""
+    for folder, name in ((music, "short.wav"), (music / "sub", "stück.mp3"), (music.parent, f"{music.name}/long.wav")):
+        monkeypatch.chdir(folder)
+        assert len(joined(decoder.read_blocks(name, 8_000, 5_000)))
+    with pytest.raises(AudioError, match=r"^'short\.wav': no such file"):
+        joined(decoder.read_blocks("short.wav", 8_000, 5_000))
+
+
 def test_a_file_that_is_cut_is_refused_after_its_blocks(decoder: IsolatedDecoder, music: Path, tmp_path: Path) -> None:
     whole = (music / "sub/stück.mp3").read_bytes()
     (tmp_path / "cut.mp3").write_bytes(whole[: len(whole) // 2])
