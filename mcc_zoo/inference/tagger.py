@@ -81,7 +81,7 @@ class Tagger:
         labels, rate = counted(len(self.labels), "label"), self.front_end.sample_rate
         return f"<Tagger: {self.metadata.name}, version {self.folder.name}; {self.architecture}, {labels}, {rate} Hz>"
 
-    def tag(self, path: str | os.PathLike[str], sequence: Mode = "windows") -> Result:
+    def tag(self, path: str | bytes | os.PathLike[str], sequence: Mode = "windows") -> Result:
         """Tag one file of any length, format and rate.
 
         Args:
@@ -102,7 +102,7 @@ class Tagger:
 
     def tag_files(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: Iterable[str | bytes | os.PathLike[str]],
         sequence: Mode = "windows",
         workers: int | None = None,
     ) -> Iterator[Result]:
@@ -125,7 +125,7 @@ class Tagger:
         workers = workers or os.cpu_count() or 1
         busy: set[IsolatedDecoder] = set()
 
-        def describe(path: str | os.PathLike[str]) -> Described:
+        def describe(path: str | bytes | os.PathLike[str]) -> Described:
             decoder = self._take_decoder()
             busy.add(decoder)
             try:
@@ -169,9 +169,9 @@ class Tagger:
         except Empty:
             return IsolatedDecoder(decoder=self.decoder)
 
-    def _describe_file(self, path: str | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
+    def _describe_file(self, path: str | bytes | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
         """Read a file to the fused descriptors of its chunks."""
-        name, block = str(path), samples_of(BLOCK_CHUNKS, self.front_end)
+        name, block = os.fsdecode(path), samples_of(BLOCK_CHUNKS, self.front_end)
         try:
             descriptors = self._describe_blocks(decoder.read_blocks(path, self.front_end.sample_rate, block))
         except AudioError as error:

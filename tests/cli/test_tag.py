@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -106,6 +107,9 @@ def test_tag_on_a_terminal_shows_a_table(
         assert tags == ", ".join(f"{label} {value:.0%}" for label, value in best)
 
 
+ODD_NAMES = ["caf%E9.wav", "%5Bred%5Dx%2C%20%22y%22%0A%1B%5B2J.wav", "%FF.wav"]  # as written
+
+
 @pytest.fixture
 def oddly_named(music: Path, tmp_path: Path) -> list[Path]:
     """Files whose names are not UTF-8, or hold markup, quotes, line breaks and a terminal's control sequence."""
@@ -116,8 +120,7 @@ def oddly_named(music: Path, tmp_path: Path) -> list[Path]:
 
 
 def test_tag_writes_any_name_of_a_file(run: Run, exported: Path, oddly_named: list[Path], tmp_path: Path) -> None:
-    names = ["caf\\udce9.wav", '[red]x, "y"\\n\\x1b[2J.wav', "\\udcff.wav"]
-    written = [f"{tmp_path}/{name}" for name in names]
+    written = [f"file://{tmp_path}/{name}" for name in ODD_NAMES]
     result = run("tag", exported, *oddly_named)
     assert result.exit_code == 1
     assert [row["path"] for row in read_csv(result.stdout)] == written
@@ -128,13 +131,42 @@ def test_tag_writes_any_name_of_a_file(run: Run, exported: Path, oddly_named: li
     assert [row["path"] for row in json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))] == written
 
 
+def lead_back(path: str) -> bytes:
+    """A path of a table as the bytes of the file's name, as the tutorial says."""
+    if path.startswith("file:"):
+        return urllib.parse.unquote_to_bytes(path.removeprefix("file://"))
+    return os.fsencode(path)
+
+
+def test_every_path_leads_back_to_its_file(
+    run: Run, exported: Path, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file:").mkdir()
+    names = [b"caf\xe9.wav", b"caf\\udce9.wav", b"caf%E9.wav", b"a\nb.wav", "größe 100%.wav".encode(), b"file:/x.wav"]
+    for name in names:
+        shutil.copy(music / "half chunk.ogg", os.fsdecode(name))
+    given = [os.fsdecode(name) for name in names]
+    found = {".csv": read_csv(run("tag", exported, *given).stdout)}
+    for suffix in (".csv", ".json", ".parquet"):
+        assert run("tag", exported, *given, "--output", tmp_path / f"t{suffix}").exit_code == 0
+    found["written .csv"] = read_csv((tmp_path / "t.csv").read_text(encoding="utf-8"))
+    found[".json"] = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    found[".parquet"] = pd.read_parquet(tmp_path / "t.parquet").to_dict("records")
+    for rows in found.values():
+        paths = [lead_back(row["path"]) for row in rows]
+        assert [os.path.relpath(path) for path in paths] == names
+        assert all(os.path.isfile(path) for path in paths)
+        assert rows[4]["path"] == "größe 100%.wav"
+
+
 def test_a_table_is_not_spoilt_by_a_name(
     run: Run, exported: Path, oddly_named: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_by_a_person(monkeypatch)
     lines = run("tag", exported, *oddly_named).stdout.splitlines()
     shown = [line.strip().split("   ")[0] for line in lines if "/" in line]
-    assert shown == [f"{tmp_path}/caf\\udce9.wav", f'{tmp_path}/[red]x, "y"\\n\\x1b[2J.wav', f"{tmp_path}/\\udcff.wav"]
+    assert shown == [f"file://{tmp_path}/{name}" for name in ODD_NAMES]
 
 
 def test_a_folder_without_audio_is_a_row(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:
