@@ -51,7 +51,9 @@ def checked_output() -> Iterator[None]:
     """Let `sys.stdout` raise `OutputError` in the block, and write what is buffered at its end."""
     _fill_closed_streams()
     before = sys.stdout
-    sys.stdout = CheckedOutput(before.buffer, before.encoding, before.errors, line_buffering=before.line_buffering)
+    sys.stdout = CheckedOutput(
+        before.buffer, before.encoding, before.errors, line_buffering=bool(before.line_buffering)
+    )
     try:
         try:
             yield
