@@ -14,6 +14,7 @@ from absl import app, flags, logging
 
 from mcc_zoo.audio import decoders
 from mcc_zoo.datasets import Track, splits
+from mcc_zoo.datasets.cautions import list_spellings
 from mcc_zoo.experiment import cross_validation, run_folder
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.provenance import build_provenance
@@ -140,6 +141,8 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
             "--split=grouped: no track has a group: name the artists or albums in the manifest's column group, or give "
             "--split=random, which is leaky if several tracks are of one artist"
         )
+    for caution in list_spellings(tracks):  # before folds are refused because of a label that few tracks have
+        print(f"warning: {caution}", file=sys.stderr)
     for seed in range(settings.seed, settings.seed + settings.seeds):
         splits.draw_splits(tracks, settings.split, settings.folds, seed)  # raises before hours of decoding
     if rare := splits.describe_rare_label(tracks, settings.split, settings.folds):

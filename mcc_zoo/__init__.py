@@ -21,4 +21,5 @@ def _register_layers(keras: ModuleType) -> None:
     importlib.import_module("mcc_zoo.models.architectures")
 
 
+importlib.import_module("mcc_zoo.forking")  # which takes note of forks from now on
 wrapt.register_post_import_hook(_register_layers, "keras")  # at once where Keras is there already

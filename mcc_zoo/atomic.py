@@ -55,6 +55,8 @@ def open_atomically(path: str | os.PathLike[str], mode: str = "wb") -> contextli
 def _replacing(path: Path, mode: str) -> Iterator[IO[Any]]:
     part = path.with_name(f".{path.name[:NAME_CHARACTERS]}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
     text: dict[str, Any] = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}
+    with contextlib.suppress(FileNotFoundError):
+        os.lstat(path)  # refuses a name that is too long now, and not when all is written
     try:
         with open(part, mode.replace("w", "x"), **text) as file:
             yield file

@@ -321,4 +321,6 @@ def _write(output: Path, content: bytes) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(output, content)
     except OSError as error:
-        raise ConversionError(f"{output} cannot be written ({error.strerror or error}): name another file") from error
+        raise ConversionError(
+            f"{output} cannot be written ({error.strerror or error}): name another file, or make room for it"
+        ) from error

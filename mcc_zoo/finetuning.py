@@ -25,6 +25,7 @@ from rich.progress import Progress
 
 from mcc_zoo import datasets
 from mcc_zoo.audio.decoders import Decoder, DecoderName
+from mcc_zoo.datasets.cautions import list_spellings
 from mcc_zoo.datasets.splits import describe_rare_label, draw_splits
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.epoch_reports import report_epochs
@@ -124,6 +125,8 @@ def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
 def _read_tracks(manifest: Path, settings: Settings) -> list[datasets.Track]:
     """Read the manifest, and refuse impossible folds before hours of decoding."""
     tracks = datasets.read_manifest(manifest)
+    for caution in list_spellings(tracks):  # before folds are refused because of a label that few tracks have
+        print(f"warning: {caution}", file=sys.stderr)
     draw_splits(tracks, settings.split, settings.folds, settings.seed)
     if rare := describe_rare_label(tracks, settings.split, settings.folds):
         print(f"warning: {rare}", file=sys.stderr)

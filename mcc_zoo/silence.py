@@ -19,13 +19,18 @@ INTERRUPTED = 130  # exit status after Ctrl-C
 def quiet() -> Iterator[None]:
     """Drop what is written to standard error, unless the block fails; TF_CPP_MIN_LOG_LEVEL=0 lets everything through.
 
-    TensorFlow writes to the file descriptor, not to `sys.stderr`.
+    TensorFlow writes to the file descriptor, not to `sys.stderr`. Where all disks are full, so that no temporary file
+    can be made, nothing is dropped.
     """
-    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
+    file = None
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "0":
+        with contextlib.suppress(OSError):
+            file = tempfile.TemporaryFile()  # noqa: SIM115 closed below
+    if file is None:
         yield
         return
     before = os.dup(2)
-    with tempfile.TemporaryFile() as written:
+    with file as written:
         os.dup2(written.fileno(), 2)
         try:
             yield

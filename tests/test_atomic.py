@@ -118,6 +118,14 @@ def test_the_longest_names_can_be_written(tmp_path: Path, letter: str) -> None:
     assert names(tmp_path) == [name]
 
 
+def test_a_name_that_is_too_long_is_an_error_at_once(tmp_path: Path) -> None:
+    entered = False
+    with pytest.raises(OSError, match="too long"), atomic.open_atomically(tmp_path / ("x" * 256)):
+        entered = True
+    assert not entered
+    assert names(tmp_path) == []
+
+
 def test_files_get_the_rights_that_the_user_gives_new_files(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("x")
     atomic.write_text(tmp_path / "file", "x")

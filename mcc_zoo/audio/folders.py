@@ -11,8 +11,10 @@ from mcc_zoo.audio.decoders import FFMPEG_SUFFIXES, SUFFIXES
 AUDIO_SUFFIXES = frozenset(suffix for suffixes in (SUFFIXES | FFMPEG_SUFFIXES).values() for suffix in suffixes)
 
 
-def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES) -> list[Path]:
+def find(folder: str | bytes | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES) -> list[Path]:
     """List the audio files of a folder and its subfolders.
+
+    A subfolder that cannot be listed stands in the list for its files: a tagger refuses it, as one file.
 
     Hidden files and folders are left out, and so are the "._" files that macOS writes to other disks. Links to files
     are listed, links to folders are not followed.
@@ -25,7 +27,7 @@ def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIX
         Sorted paths, each beginning with `folder`, of regular files with one of the suffixes in upper or lower case.
 
     Raises:
-        AudioError: `folder` is not a folder, or it or a subfolder cannot be listed.
+        AudioError: `folder` is not a folder, or cannot be listed.
 
     Example:
         >>> import pathlib, tempfile
@@ -35,16 +37,41 @@ def find(folder: str | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIX
         ...     [path.name for path in find(folder)]
         ['a.mp3', 'b.WAV']
     """
-    found: list[Path] = []
-    for parent, subfolders, names in os.walk(folder, onerror=_refuse_folder):
+    found = find_with_reasons(folder, suffixes)
+    if reason := found.get(Path(os.fsdecode(folder))):
+        raise AudioError(reason)
+    return list(found)
+
+
+def find_with_reasons(
+    folder: str | bytes | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES
+) -> dict[Path, str]:
+    """List audio files as `find` does, and say why a folder gives none.
+
+    Args:
+        folder: As for `find`.
+        suffixes: As for `find`.
+
+    Returns:
+        For each file "", for each folder that cannot be listed (`folder` itself among them) the reason; sorted by path.
+    """
+    found: dict[Path, str] = {}
+
+    def note_folder(error: OSError) -> None:
+        found[Path(error.filename)] = (
+            f"{error.filename!r}: cannot be listed as a folder ({error.strerror}); give a folder that can be read"
+        )
+
+    for parent, subfolders, names in os.walk(os.fsdecode(folder), onerror=note_folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         paths = [Path(parent, name) for name in names if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in suffixes and path.is_file()]
-    return sorted(found)
+        found |= {path: "" for path in paths if path.suffix.lower() in suffixes and _may_be_file(path)}
+    return dict(sorted(found.items()))
 
 
-def _refuse_folder(error: OSError) -> None:
-    """Raise for a folder that `os.walk` would skip."""
-    raise AudioError(
-        f"{error.filename!r}: cannot be listed as a folder ({error.strerror}); give a folder that can be read"
-    ) from error
+def _may_be_file(path: Path) -> bool:
+    """Check whether a path may be a regular file; where that is forbidden to know, reading it gives the reason."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True

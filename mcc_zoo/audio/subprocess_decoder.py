@@ -15,6 +15,7 @@ import selectors
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import IO
 
@@ -31,6 +32,8 @@ except ImportError:  # Windows has none
 
 MESSAGE_HEADER = struct.Struct("<q")
 TIMEOUT_SECONDS = 120.0
+# While this process is stopped, or its container is suspended, clocks go on: that costs the slice in which it happens.
+SLICES = 120  # of the timeout
 # The process gets this process's search path, so that both import the same modules.
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -45,7 +48,8 @@ class IsolatedDecoder:
     Use it in a `with` statement. It reads one file at a time: the next call ends an iterator that was left early.
 
     Args:
-        timeout: Seconds without a block after which the decoder counts as hung.
+        timeout: Seconds without a block after which the decoder counts as hung. Time in which this process is stopped
+            does not count.
         decoder: The decoder, as in `mcc_zoo.audio.reading.read_blocks`.
 
     Raises:
@@ -58,10 +62,11 @@ class IsolatedDecoder:
         self.decoder = find_decoder(decoder)
         self._process: subprocess.Popen[bytes] | None = None
         self._busy = False
+        self._reading = threading.Lock()
 
     def read_blocks(
         self,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[str],
         sample_rate: int,
         block_samples: int,
         *,
@@ -76,8 +81,10 @@ class IsolatedDecoder:
             self.close()  # an iterator was left early, and its blocks are still in the pipe
         process = self.start()
         self._busy = True
+        path = os.fsdecode(path)
         request = {
-            "path": os.fspath(path),
+            "path": path,
+            "folder": _find_working_folder(path),
             "sample_rate": sample_rate,
             "block_samples": block_samples,
             "max_seconds": max_seconds,
@@ -132,26 +139,37 @@ class IsolatedDecoder:
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
-        for stream in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                _get_pipe(stream).close()
+        with self._reading:  # a thread that waits for a pipe is woken by its end, and not if the pipe is closed before
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    _get_pipe(stream).close()
         if process is self._process:  # an iterator of an earlier process must not end a later one
             self._process, self._busy = None, False
 
     def _receive(self, process: subprocess.Popen[bytes], size: int) -> bytearray:
-        pipe = _get_pipe(process.stdout).fileno()
         data = bytearray(size)
         missing = memoryview(data)
-        with selectors.DefaultSelector() as selector:
+        with self._reading, selectors.DefaultSelector() as selector:
+            pipe = _get_pipe(process.stdout).fileno()
             selector.register(pipe, selectors.EVENT_READ)
             while missing:
-                if not selector.select(self.timeout):
+                if not any(selector.select(self.timeout / SLICES) for _ in range(SLICES)):
                     raise TimeoutError
                 count = os.readv(pipe, [missing])
                 if not count:
                     raise EOFError
                 missing = missing[count:]
         return data
+
+
+def _find_working_folder(path: str) -> str | None:
+    """Find the folder that a relative path is relative to: the process may have started in another one."""
+    if os.path.isabs(path):
+        return None
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed, and so there is no such file
+        return None
 
 
 def _get_pipe(pipe: IO[bytes] | None) -> IO[bytes]:
@@ -163,7 +181,10 @@ def serve(requests: IO[bytes], messages: IO[bytes], decoder: Decoder) -> None:
     """Answer the requests of an `IsolatedDecoder` until its pipe closes."""
     for line in requests:
         try:
-            for block in decode_blocks(**json.loads(line), decoder=decoder):
+            request = json.loads(line)
+            if folder := request.pop("folder"):
+                os.chdir(folder)
+            for block in decode_blocks(**request, decoder=decoder):
                 messages.write(MESSAGE_HEADER.pack(len(block)))
                 messages.write(block.data)
             messages.write(MESSAGE_HEADER.pack(0))

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import typer
 
 from mcc_zoo.atomic import open_atomically
-from mcc_zoo.audio import checks, decoders, folders
+from mcc_zoo.audio import decoders, folders
 from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.progress import progress_bar
@@ -100,16 +100,18 @@ def list_inputs(inputs: Iterable[str]) -> dict[str, str]:
     """
     reasons: dict[str, str] = {}
     for given in inputs:
-        files, reason = [given], ""
         if os.path.isdir(given):
-            suffixes = ", ".join(sorted(folders.AUDIO_SUFFIXES))
-            reason = f"{given!r}: this folder and its subfolders hold no audio files ({suffixes})"
-            try:
-                files = [str(file) for file in folders.find(given)]
-            except checks.AudioError as error:
-                files, reason = [], str(error)
-        reasons |= {file: "" for file in files} or {given: reason}
+            reasons |= _list_folder(given)
+        else:
+            reasons[given] = ""
     return reasons
+
+
+def _list_folder(folder: str) -> dict[str, str]:
+    """List the audio files of a folder; where it holds none it is listed itself, with the reason."""
+    found = {str(path): reason for path, reason in folders.find_with_reasons(folder).items()}
+    suffixes = ", ".join(sorted(folders.AUDIO_SUFFIXES))
+    return found or {folder: f"{folder!r}: this folder and its subfolders hold no audio files ({suffixes})"}
 
 
 def tag_inputs(tagger: Tagger, files: dict[str, str], sequence: Mode, description: str) -> Iterator[Result]:

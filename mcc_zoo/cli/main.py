@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from mcc_zoo.cli import datasets, models, page, tagging, training
 from mcc_zoo.cli.common import IMPOSSIBLE, say
+from mcc_zoo.cli.standard_output import OutputError, checked_output
 from mcc_zoo.extras import MissingExtraError
 from mcc_zoo.version import __version__
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 app = typer.Typer(
     name="mcc-zoo",
     no_args_is_help=True,
@@ -29,10 +33,21 @@ for commands in (tagging, models, training, datasets, page):
 def main() -> None:
     """Run `mcc-zoo`; the console entry point."""
     try:
-        app()
-    except MissingExtraError as error:
-        say(f"error: {error}")
-        sys.exit(IMPOSSIBLE)
+        with checked_output():
+            app()
+    except (MissingExtraError, OutputError) as error:
+        _end(str(error))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f"{error.filename!r}" if error.filename else "a file"
+        _end(f"{where} cannot be written ({error.strerror}): make room on its disk")
+
+
+def _end(message: str) -> NoReturn:
+    with contextlib.suppress(OSError):  # standard error may be on the same full disk
+        say(f"error: {message}")
+    sys.exit(IMPOSSIBLE)
 
 
 def _print_version(asked: bool) -> None:

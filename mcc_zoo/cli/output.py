@@ -26,11 +26,26 @@ PROBABILITY = "probability_"  # before each label, so that a label "path" does n
 Writer = Callable[[list[Row], IO[bytes]], object]
 
 
+def write_path(path: str) -> str:
+    r"""Write a path as text that any file and terminal takes and that leads back to the file.
+
+    A path with control characters, or with bytes that are not UTF-8, becomes a URI, and so does one that looks like a
+    URI. `pathlib.Path.from_uri` reads it in Python 3.13, and
+    `os.fsdecode(urllib.parse.unquote_to_bytes(uri.removeprefix("file://")))` in any.
+
+    >>> write_path("music/100%.wav"), write_path("/music/caf\udce9.wav")
+    ('music/100%.wav', 'file:///music/caf%E9.wav')
+    """
+    if escape_unprintable(path) == path and not path.startswith("file:"):
+        return path
+    return Path(path).absolute().as_uri()
+
+
 def make_row(result: Result, tagger: Tagger) -> Row:
     """Make the columns that all commands write."""
     chunks = len(result.taggram)
     return {
-        "path": escape_unprintable(result.path),
+        "path": write_path(result.path),
         "status": result.status,
         "reason": escape_unprintable(without_path(result.reason, result.path)),
         "tag": result.tag,

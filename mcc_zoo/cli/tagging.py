@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mcc_zoo.cli import output as tables
-from mcc_zoo.cli.common import list_inputs, load_tagger, say, summarise, tag_inputs
+from mcc_zoo.cli.common import escape_unprintable, list_inputs, load_tagger, say, summarise, tag_inputs
 from mcc_zoo.cli.options import DecoderOption, ExportArgument, InputsArgument, SequenceOption
 from mcc_zoo.extras import require
 
@@ -41,6 +42,9 @@ def tag(
     There is one row per file, even if the file is refused, with the columns path, status (ok or refused), reason, tag
     (the most probable label), chunks and seconds (the length that was read), windows (how many were averaged), and
     probability_LABEL for each label. A file that is given twice gets one row.
+
+    A path with control characters, or with bytes that are not UTF-8, is written as a URI that leads back to the file:
+    file:///music/caf%E9.wav. So is a path that begins with "file:".
 
     Exit status: 0 all files tagged, 1 some refused, 2 the command cannot be carried out, 130 after Ctrl-C.
     """
@@ -106,7 +110,7 @@ def draw_taggrams(
 
     If the model has an LSTM, each column shows the tags so far, not the tags of that chunk alone. If a track is read
     in windows, a white line marks where a window starts anew. Figures in a folder are named after their files:
-    song.mp3.png.
+    song.mp3.png. A name that is too long for a figure is cut.
 
     Exit status: 0 all files drawn, 1 some refused, 2 the command cannot be carried out, 130 after Ctrl-C.
     """
@@ -120,10 +124,10 @@ def draw_taggrams(
     for path, result in zip(paths, tag_inputs(tagger, files, sequence, "drawing"), strict=True):
         rows.append(tables.make_row(result, tagger))
         if result.status == "ok":
-            write_figure(draw(result, tagger, Path(rows[-1]["path"]).name), path)
+            write_figure(draw(result, tagger, escape_unprintable(Path(result.path).name)), path)
         else:
             say(result.reason)
     drawn = sum(row["status"] == "ok" for row in rows)
     if drawn:
-        say(f"wrote {output}" if output.is_file() else f"wrote {drawn} figures into {output}")
+        say(f"wrote {output}" if os.path.isfile(output) else f"wrote {drawn} figures into {output}")
     summarise(rows, tagger)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import warnings
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from mcc_zoo.inference.result import Result
     from mcc_zoo.inference.tagger import Tagger
 
+MOST_NAME_BYTES = 255  # of a name in a folder
+
 
 def name_figures(files: Collection[str], output: Path) -> list[Path]:
-    """Choose the path of each file's figure: `output` itself, or in that folder a name after the file's.
+    """Choose the path of each file's figure: `output` itself, or in that folder a name of its own, after the file's.
 
     >>> [path.name for path in name_figures(["a/song.mp3", "song.wav", "b/song.mp3"], Path("figures"))]
     ['song.mp3.png', 'song.wav.png', 'song.mp3-2.png']
@@ -29,13 +32,26 @@ def name_figures(files: Collection[str], output: Path) -> list[Path]:
         if len(files) > 1:
             fail(f"--output={output} holds the figure of one input and {len(files)} were given: name a folder")
         return [output]
-    if output.suffix and not output.is_dir():
+    if output.suffix and not os.path.isdir(output):
         fail(f"--output={output} has the suffix {output.suffix!r}: name a .png file, or a folder")
-    paths, taken = [], Counter[str]()
-    for name in (Path(file).name for file in files):
-        taken[name] += 1
-        paths.append(output / (f"{name}-{taken[name]}.png" if taken[name] > 1 else f"{name}.png"))
-    return paths
+    names: dict[str, None] = {}
+    for file in files:
+        names[_name_figure(Path(file).name, names)] = None
+    return [output / name for name in names]
+
+
+def _name_figure(name: str, taken: Container[str]) -> str:
+    """Name a figure after its file: with a number where that name is taken, and cut where it would be too long."""
+    ends = itertools.chain([".png"], (f"-{number}.png" for number in itertools.count(2)))
+    named = (_cut(name, MOST_NAME_BYTES - len(end)) + end for end in ends)
+    return next(figure for figure in named if figure not in taken)
+
+
+def _cut(name: str, most_bytes: int) -> str:
+    name = name[:most_bytes]
+    while len(os.fsencode(name)) > most_bytes:
+        name = name[:-1]
+    return name
 
 
 def draw(result: Result, tagger: Tagger, title: str) -> Figure:

@@ -13,6 +13,7 @@ from mcc_zoo.audio import checks, reading
 from mcc_zoo.audio.decoders import Decoder, DecoderName
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.datasets.base import Dataset, DatasetWarning, Track
+from mcc_zoo.datasets.cautions import find_copies, list_copies, list_spellings
 from mcc_zoo.datasets.files import filter_audio, list_files
 from mcc_zoo.datasets.manifest import parse_manifest
 from mcc_zoo.text import counted
@@ -34,7 +35,7 @@ class CheckResult:
         unreadable: Tracks that do not decode, each with the reason, a sentence that names the file.
         known_faults: Those of `unreadable` that do not decode in most copies.
         was_decoded: Whether every track was decoded to its end; if not, only headers were read.
-        notes: Warnings of the reader.
+        notes: Warnings of the reader; of a manifest, labels in two spellings and the same audio in two places.
         groups: Known groups of each label, of the tracks on disk and listed; a group can have several labels.
         ungrouped_count: Number of these tracks that have no group.
     """
@@ -156,6 +157,8 @@ def check_dataset(
     unreadable = _find_unreadable(present, decode, decoder, progress)
     known_faults: list[str] = []
     extra: list[str] = []
+    if dataset is None:
+        notes += _list_cautions(tracks, present, {name for name, _ in unreadable})
     if dataset is not None:
         title, make_key = dataset.title, dataset.make_key
         listed = {make_key(track.name) for track in tracks}
@@ -189,6 +192,12 @@ def _list_tracks(dataset: Dataset | None, source: Path | str | Sequence[Track]) 
         warnings.simplefilter("always", DatasetWarning)
         tracks = dataset.list_tracks(Path(source))
     return tracks, tuple(str(warning.message) for warning in caught)
+
+
+def _list_cautions(tracks: Sequence[Track], present: Sequence[Track], unreadable: set[str]) -> tuple[str, ...]:
+    """List what a manifest says twice; files that do not decode are left out, for they may be the same error page."""
+    readable = [track for track in present if track.name not in unreadable]
+    return (*list_spellings(tracks), *list_copies(find_copies(readable)))
 
 
 def _find_unreadable(

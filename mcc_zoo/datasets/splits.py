@@ -19,6 +19,7 @@ from mcc_zoo.datasets.tables import read_rows, read_text
 from mcc_zoo.extras import require
 from mcc_zoo.text import counted
 
+MIN_FOLDS = 3  # one each to test, validate and train
 PARTS = ("train", "valid", "test")  # the names of the lists of a fixed split begin so
 SPLIT_NAMES = ("auto", "tracks", "random", "grouped")  # any other split is a path
 
@@ -91,7 +92,7 @@ def describe_rare_label(tracks: Sequence[Track], split: str, folds: int) -> str:
     if fewest >= folds:
         return ""
     thing = "group" if how == "grouped" else "track"
-    remedy = f"--folds={fewest} can test it in each" if fewest >= 3 else f"it needs more {thing}s"
+    remedy = f"--folds={fewest} can test it in each" if fewest >= MIN_FOLDS else f"it needs more {thing}s"
     return (
         f"{label} has {counted(fewest, thing)} for {folds} folds: in some folds none of its tracks is tested; {remedy}"
     )
@@ -208,15 +209,16 @@ def make_splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
         ValueError: There are fewer than three folds, a fold is empty, or a label is missing in a training part.
     """
     count = int(fold_of.max()) + 1
-    if count < 3:
-        raise ValueError(f"{count} folds: at least 3 are needed, one each to test, validate and train")
+    if count < MIN_FOLDS:
+        raise ValueError(f"{count} folds: at least {MIN_FOLDS} are needed, one each to test, validate and train")
     result = []
     for test in range(count):
         validation = (test + 1) % count
         parts = [np.flatnonzero(mask) for mask in (fold_of == validation, fold_of == test)]
         train = np.flatnonzero((fold_of != test) & (fold_of != validation))
         if min(len(parts[0]), len(parts[1])) == 0:
-            raise ValueError(f"fold {test} or {validation} is empty: use fewer folds (there are {count})")
+            remedy = f"use fewer folds (there are {count})" if count > MIN_FOLDS else "add tracks of other groups"
+            raise ValueError(f"fold {test} or {validation} is empty: {remedy}")
         missing = sorted(set(labels) - {labels[i] for i in train.tolist()})
         if missing:
             raise ValueError(
@@ -234,18 +236,22 @@ def number_groups(tracks: Sequence[Track]) -> np.ndarray:
 
 
 def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> None:
-    if folds < 3:
-        raise ValueError(f"--folds={folds}: at least 3 are needed, one each to test, validate and train")
+    if folds < MIN_FOLDS:
+        raise ValueError(f"--folds={folds}: at least {MIN_FOLDS} are needed, one each to test, validate and train")
     number = len(set(groups.tolist()))
     most = max(Counter(labels).values(), default=0)
     if min(number, most) < folds:
+        remedy = f"use at most {min(number, most)} folds"
+        if min(number, most) < MIN_FOLDS:
+            remedy = f"at least {MIN_FOLDS} groups, and {MIN_FOLDS} tracks of each label, are needed; add tracks"
         raise ValueError(
-            f"--folds={folds}: there are {number} groups of tracks, and at most {most} tracks of a label: "
-            f"use at most {min(number, most)} folds"
+            f"--folds={folds}: there are {number} groups of tracks, and at most {most} tracks of a label: {remedy}"
         )
     label, fewest = min(Counter(labels).items(), key=lambda item: item[1])
-    if fewest < 3:
-        raise ValueError(f"label {label!r} has {fewest} tracks: at least 3 are needed to test, validate and train")
+    if fewest < MIN_FOLDS:
+        raise ValueError(
+            f"label {label!r} has {fewest} tracks: at least {MIN_FOLDS} are needed to test, validate and train"
+        )
 
 
 def _read_fold_file(tracks: Sequence[Track], path: Path) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ class Row:
 
     Attributes:
         table: The table's file.
-        number: Number of the row as a spreadsheet counts: the header is row 1.
+        number: Number of the row as a spreadsheet counts, from 1; blank rows count.
         cells: Text without surrounding blanks, by column in lower case.
     """
 
@@ -61,7 +62,7 @@ def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
     """Read a table, as Excel or CSV by its suffix.
 
     Args:
-        path: The table; its first row names the columns, in upper or lower case.
+        path: The table; its first row that is not blank names the columns, in upper or lower case.
         required: Columns that it must have, each once, in lower case.
 
     Returns:
@@ -70,7 +71,9 @@ def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
     Raises:
         DatasetError: If it cannot be read, lacks a column, or has a row with more cells than columns.
     """
-    header, *body = (_read_excel(path) if path.suffix.lower() in EXCEL else _read_csv(path)) or [[]]
+    cells_of = _read_excel(path) if path.suffix.lower() in EXCEL else _read_csv(path)
+    blank = sum(1 for _ in itertools.takewhile(lambda row: not any(map(str.strip, row)), cells_of))
+    header, *body = cells_of[blank:] or [[]]
     columns = [cell.strip().lower() for cell in header]
     lacking = [name for name in required if columns.count(name) != 1]
     if lacking:
@@ -80,7 +83,7 @@ def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
             f"found {', '.join(map(repr, columns)) or 'none, the table is empty'}.{hint}"
         )
     found: list[Row] = []
-    for number, cells in enumerate(body, start=2):
+    for number, cells in enumerate(body, start=blank + 2):
         cells = [cell.strip() for cell in cells]
         if any(cells[len(columns) :]):
             raise DatasetError(

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mcc_zoo.audio import checks
 from mcc_zoo.datasets import Track
-from mcc_zoo.features.cache import FeatureCache, Features
+from mcc_zoo.datasets.cautions import group_copies, list_copies
+from mcc_zoo.features.cache import FeatureCache, Features, Progress
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.text import without_path
 
@@ -38,7 +40,9 @@ class Corpus:
 
 
 def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -> Corpus:
-    """Decode every track into the cache. Unreadable tracks are left out, and the reasons printed to standard error.
+    """Decode every track into the cache. Unreadable tracks are left out.
+
+    Standard error says why they are, and which tracks with the same audio have two labels or may be parted by a split.
 
     Args:
         tracks: The dataset.
@@ -47,16 +51,20 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
 
     Raises:
         ValueError: No track is readable, or a label is the name of a column of predictions.csv.
+        OSError: The cache cannot be written.
     """
     with progress_bar(quiet) as bar:
         task = bar.add_task("reading tracks", total=len(tracks))
-        found = cache.prepare([track.path for track in tracks], lambda done, _: bar.update(task, completed=done))
+        found = _read_into_cache(tracks, cache, lambda done, _: bar.update(task, completed=done))
     pairs = [(t, f) for t, f in zip(tracks, found, strict=True) if isinstance(f, Features)]
     refused = [(t, str(f)) for t, f in zip(tracks, found, strict=True) if not isinstance(f, Features)]
     for _, reason in refused:
         print(f"set aside: {reason}", file=sys.stderr)
     if not pairs:
         raise ValueError(f"none of {len(tracks)} tracks could be read" + (f": {refused[0][1]}" if refused else ""))
+    # A cache file is named after the content of its audio file.
+    for caution in list_copies(group_copies([track for track, _ in pairs], [f.path for _, f in pairs])):
+        print(f"warning: {caution}", file=sys.stderr)
     rows = [(track.name, without_path(reason, str(track.path))) for track, reason in refused]
     kept, features = [track for track, _ in pairs], [f for _, f in pairs]
     labels = sorted({track.label for track in kept})
@@ -64,6 +72,18 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
     classes = np.array([labels.index(track.label) for track in kept])
     return Corpus(kept, features, labels, classes, pd.DataFrame(rows, columns=["path", "reason"]))
+
+
+def _read_into_cache(
+    tracks: Sequence[Track], cache: FeatureCache, progress: Progress
+) -> list[Features | checks.AudioError]:
+    try:
+        return cache.prepare([track.path for track in tracks], progress)
+    except OSError as error:  # of a full disk NumPy says how many bytes it wrote, and neither why nor where
+        raise OSError(
+            f"the cache of features in {cache.folder} cannot be written ({error.strerror or error}): make room on its "
+            "disk, or give --cache_dir another folder"
+        ) from error
 
 
 def shuffle_labels(corpus: Corpus, seed: int) -> Corpus:

@@ -18,9 +18,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from mcc_zoo.atomic import sync
-from mcc_zoo.export.metadata import ExportMetadata, check_provenance
+from mcc_zoo.export.metadata import ExportError, ExportMetadata, check_provenance
 from mcc_zoo.export.model_card import write_card
 from mcc_zoo.export.signatures import LONGEST_SECONDS, MAX_SECONDS, Functions, describe_signatures, make_signatures
 from mcc_zoo.export.verify import full_precision, hash_files, verify_export
@@ -74,8 +75,8 @@ def export_model(
     Raises:
         ValueError: The name is no plain folder name, max_seconds is no time in which a clip fits, or the provenance has
             a key that is not known.
-        ExportError: What was written does not answer as the model does, or the provenance has a value of the wrong
-            type. Nothing is left behind.
+        ExportError: The folder cannot be written, what was written does not answer as the model does, or the
+            provenance has a value of the wrong type. Nothing is left behind.
         mcc_zoo.extras.MissingExtraError: tensorflow-serving-api is not installed.
     """
     check_arguments(name, max_seconds, front_end_of(model))
@@ -86,7 +87,8 @@ def export_model(
     try:
         with _float32_policy():
             model = Classifier(model).in_float32()
-            _write_version(model, name, temporary, provenance or {}, max_seconds)
+            with _full_disk_explained(parent):
+                _write_version(model, name, temporary, provenance or {}, max_seconds)
             verify_export(temporary)
         for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
             sync(path)
@@ -97,6 +99,21 @@ def export_model(
         with contextlib.suppress(OSError):  # it has other versions
             parent.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def _full_disk_explained(folder: Path) -> Iterator[None]:
+    """Raise as one sentence what HDF5 and TensorFlow say, each in its own way, of a disk that is full."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        if isinstance(error, OSError):
+            reason = os.strerror(error.errno) if error.errno else str(error)
+        else:
+            reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]  # OPERATION FILE; REASON [Op:NAME]
+        raise ExportError(
+            f"{folder} cannot be written ({reason}): make room on its disk, or name another folder"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ class Result:
     """What a tagger says about one input; there is exactly one for each.
 
     Attributes:
-        path: The file, or "" for a waveform.
+        path: The file as text, or "" for a waveform. `os.fsencode` gives its bytes, UTF-8 or not.
         status: `ok`, or `refused`, and then `reason` says why and the arrays are empty.
         reason: One sentence.
         tags: Probability of each label, in the model's order; they sum to 1.

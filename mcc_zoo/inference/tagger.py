@@ -23,6 +23,7 @@ from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, log_mel_blocks
+from mcc_zoo.forking import check_threads
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.scheduling import AHEAD, batches_by_length, ready_in_order
@@ -44,6 +45,9 @@ class Described:
 
 class Tagger:
     """An export, ready to tag. Get one from `mcc_zoo.load`.
+
+    It is of use in the process that loaded it, and not in a fork of that process: there its functions raise
+    `RuntimeError`, because TensorFlow would wait for ever.
 
     Attributes:
         folder: The version's folder.
@@ -81,7 +85,7 @@ class Tagger:
         labels, rate = counted(len(self.labels), "label"), self.front_end.sample_rate
         return f"<Tagger: {self.metadata.name}, version {self.folder.name}; {self.architecture}, {labels}, {rate} Hz>"
 
-    def tag(self, path: str | os.PathLike[str], sequence: Mode = "windows") -> Result:
+    def tag(self, path: str | bytes | os.PathLike[str], sequence: Mode = "windows") -> Result:
         """Tag one file of any length, format and rate.
 
         Args:
@@ -102,7 +106,7 @@ class Tagger:
 
     def tag_files(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: Iterable[str | bytes | os.PathLike[str]],
         sequence: Mode = "windows",
         workers: int | None = None,
     ) -> Iterator[Result]:
@@ -120,12 +124,13 @@ class Tagger:
         Raises:
             TypeError: One path was given, where a list of paths is needed.
         """
+        check_threads()
         _check_paths(paths)
         _check_sequence(sequence)
         workers = workers or os.cpu_count() or 1
         busy: set[IsolatedDecoder] = set()
 
-        def describe(path: str | os.PathLike[str]) -> Described:
+        def describe(path: str | bytes | os.PathLike[str]) -> Described:
             decoder = self._take_decoder()
             busy.add(decoder)
             try:
@@ -158,6 +163,7 @@ class Tagger:
             ValueError: Rate, type or shape are not as described, or samples are not finite, far above full scale, or
                 too few.
         """
+        check_threads()
         _check_sequence(sequence)
         waveform = to_waveform(samples, sample_rate, self.front_end.sample_rate)
         (result,) = self._make_results([Described("", self._describe_blocks([waveform]), "")], sequence)
@@ -169,9 +175,9 @@ class Tagger:
         except Empty:
             return IsolatedDecoder(decoder=self.decoder)
 
-    def _describe_file(self, path: str | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
+    def _describe_file(self, path: str | bytes | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
         """Read a file to the fused descriptors of its chunks."""
-        name, block = str(path), samples_of(BLOCK_CHUNKS, self.front_end)
+        name, block = os.fsdecode(path), samples_of(BLOCK_CHUNKS, self.front_end)
         try:
             descriptors = self._describe_blocks(decoder.read_blocks(path, self.front_end.sample_rate, block))
         except AudioError as error:
@@ -278,7 +284,9 @@ def load(name_or_folder: str | os.PathLike[str], decoder: DecoderName | Decoder 
     Raises:
         ValueError: The decoder is not installed.
         ExportError: There is no export, or it cannot be read; the message says what is missing.
+        RuntimeError: The process was forked after TensorFlow had started.
     """
+    check_threads()
     found_decoder = find_decoder(decoder)
     folder = latest(name_or_folder)
     metadata = ExportMetadata.read(folder)

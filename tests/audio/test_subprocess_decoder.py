@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +14,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mcc_zoo
 from mcc_zoo.audio import reading, subprocess_decoder
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 
 START_AND_HANG = "import sys, time\nsys.stdin.readline()\ntime.sleep(60)\n"
+START_AND_ANSWER_LATE = (
+    "import struct, sys, time\nsys.stdin.readline()\ntime.sleep(0.5)\n"
+    "sys.stdout.buffer.write(struct.pack('<qfq', 1, 0.25, 0))\nsys.stdout.flush()\nsys.stdin.read()\n"
+)
+READ_A_FILE = f"""
+import sys
+from mcc_zoo.audio import subprocess_decoder
+subprocess_decoder.START = {START_AND_ANSWER_LATE!r}
+with subprocess_decoder.IsolatedDecoder(timeout=3) as decoder:
+    decoder.start()
+    print("asking", flush=True)
+    print([block.tolist() for block in decoder.read_blocks("a.wav", 44_100, 1)], flush=True)
+"""
 START_AND_CRASH = "import os, sys\nsys.stdin.readline()\nos.abort()\n"
 
 
@@ -90,6 +107,17 @@ def test_names_of_any_bytes_are_read(decoder: IsolatedDecoder, music: Path, tmp_
     )
 
 
+def test_a_relative_path_is_relative_to_where_this_process_is(
+    decoder: IsolatedDecoder, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not to where it was when the decoder started."""
+    for folder, name in ((music, "short.wav"), (music / "sub", "stück.mp3"), (music.parent, f"{music.name}/long.wav")):
+        monkeypatch.chdir(folder)
+        assert len(joined(decoder.read_blocks(name, 8_000, 5_000)))
+    with pytest.raises(AudioError, match=r"^'short\.wav': no such file"):
+        joined(decoder.read_blocks("short.wav", 8_000, 5_000))
+
+
 def test_a_file_that_is_cut_is_refused_after_its_blocks(decoder: IsolatedDecoder, music: Path, tmp_path: Path) -> None:
     whole = (music / "sub/stück.mp3").read_bytes()
     (tmp_path / "cut.mp3").write_bytes(whole[: len(whole) // 2])
@@ -139,6 +167,44 @@ def pid_of_first_request(decoder: IsolatedDecoder, blocks: Iterator[np.ndarray])
         next(blocks)
     assert 0.5 < time.monotonic() - started < 30
     return pid
+
+
+def test_time_in_which_everything_is_stopped_does_not_count() -> None:
+    """As when a container is suspended: this process and its decoder, for longer than the timeout."""
+    environment = os.environ | {"PYTHONPATH": str(Path(mcc_zoo.__file__).parents[1])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", READ_A_FILE], stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asking\n"
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(3.5)
+    os.killpg(process.pid, signal.SIGCONT)
+    assert process.communicate(timeout=60)[0] == "[[0.25]]\n"
+
+
+def test_a_thread_that_waits_is_woken_when_another_closes_the_decoder(
+    music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess_decoder, "START", START_AND_HANG)
+    said: list[str] = []
+
+    def read() -> None:
+        try:
+            list(decoder.read_blocks(music / "short.wav", 44_100, 81_920))
+        except AudioError as error:
+            said.append(str(error))
+
+    for _ in range(5):
+        decoder = IsolatedDecoder()
+        reader = threading.Thread(target=read)
+        reader.start()
+        time.sleep(0.1)
+        decoder.close()
+        reader.join(timeout=20)
+        assert not reader.is_alive()
+    assert len(said) == 5
 
 
 def test_an_iterator_that_was_left_early_does_not_spoil_the_next(decoder: IsolatedDecoder, music: Path) -> None:

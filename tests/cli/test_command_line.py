@@ -142,6 +142,18 @@ def test_programs_start_without_a_word_of_tensorflow() -> None:
         assert words in result.stdout
 
 
+def test_a_full_disk_does_not_keep_quiet_from_its_work(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise FileNotFoundError("No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with quiet():
+        os.write(2, b"failed call to cuInit\n")
+    assert capfd.readouterr().err == "failed call to cuInit\n"
+
+
 @pytest.mark.parametrize(
     ("level", "fails", "heard"),
     [("2", False, ""), ("2", True, "failed call to cuInit\n"), ("0", False, "failed call to cuInit\n")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,34 @@ def test_taggrams_of_a_folder(run: Run, exported: Path, music: Path, tmp_path: P
     assert [line.split(": ")[0] for line in lines[:2]] == [f"'{music}/corrupt.flac'", f"'{music}/sub/empty.mp3'"]
     assert f"wrote 5 figures into {output}" in lines
     assert lines[-1] == "2 of 7 inputs refused, see their reasons"
+
+
+def test_a_name_that_is_too_long_for_a_picture_is_cut(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:
+    longest, letters = "x" * 251 + ".wav", "ü" * 125 + ".wav"
+    paths = [tmp_path / name for name in (longest, f"{'x' * 250}y.wav", letters, os.fsdecode(b"\xff" * 255), "a.wav")]
+    for path in paths:
+        shutil.copy(music / "short.wav", path)
+    output = tmp_path / "pictures"
+    result = run("taggram", exported, *paths, "--output", output)
+    assert (result.exit_code, result.stderr) == (0, f"wrote 5 figures into {output}\n")
+    assert left_behind(output) == sorted(
+        ["x" * 250 + "y.png", "x" * 251 + ".png", "ü" * 125 + "..png", os.fsdecode(b"\xff" * 251) + ".png", "a.wav.png"]
+    )
+
+
+def test_pictures_have_names_of_their_own() -> None:
+    files = ["a.wav", "b/a.wav", "a.wav-2", "x" * 300, "b/" + "x" * 299]
+    names = [path.name for path in taggram_figure.name_figures(files, Path("pictures"))]
+    assert names == ["a.wav.png", "a.wav-2.png", "a.wav-2-2.png", "x" * 251 + ".png", "x" * 249 + "-2.png"]
+
+
+def test_an_output_that_is_too_long_is_a_sentence(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:
+    """Before any work; the name of the unfinished file is short."""
+    for command, suffix in (("taggram", ".png"), ("taggram", ""), ("taggram", ".jpg"), ("describe", ".npz")):
+        result = run(command, exported, music / "short.wav", "--output", tmp_path / ("x" * 256 + suffix))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith("error: --output=")
+    assert left_behind(tmp_path) == []
 
 
 def test_a_refused_file_gets_no_picture(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:

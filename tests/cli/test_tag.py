@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_type_hints
@@ -105,6 +107,9 @@ def test_tag_on_a_terminal_shows_a_table(
         assert tags == ", ".join(f"{label} {value:.0%}" for label, value in best)
 
 
+ODD_NAMES = ["caf%E9.wav", "%5Bred%5Dx%2C%20%22y%22%0A%1B%5B2J.wav", "%FF.wav"]  # as written
+
+
 @pytest.fixture
 def oddly_named(music: Path, tmp_path: Path) -> list[Path]:
     """Files whose names are not UTF-8, or hold markup, quotes, line breaks and a terminal's control sequence."""
@@ -115,8 +120,7 @@ def oddly_named(music: Path, tmp_path: Path) -> list[Path]:
 
 
 def test_tag_writes_any_name_of_a_file(run: Run, exported: Path, oddly_named: list[Path], tmp_path: Path) -> None:
-    names = ["caf\\udce9.wav", '[red]x, "y"\\n\\x1b[2J.wav', "\\udcff.wav"]
-    written = [f"{tmp_path}/{name}" for name in names]
+    written = [f"file://{tmp_path}/{name}" for name in ODD_NAMES]
     result = run("tag", exported, *oddly_named)
     assert result.exit_code == 1
     assert [row["path"] for row in read_csv(result.stdout)] == written
@@ -127,13 +131,42 @@ def test_tag_writes_any_name_of_a_file(run: Run, exported: Path, oddly_named: li
     assert [row["path"] for row in json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))] == written
 
 
+def lead_back(path: str) -> bytes:
+    """A path of a table as the bytes of the file's name, as the tutorial says."""
+    if path.startswith("file:"):
+        return urllib.parse.unquote_to_bytes(path.removeprefix("file://"))
+    return os.fsencode(path)
+
+
+def test_every_path_leads_back_to_its_file(
+    run: Run, exported: Path, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file:").mkdir()
+    names = [b"caf\xe9.wav", b"caf\\udce9.wav", b"caf%E9.wav", b"a\nb.wav", "größe 100%.wav".encode(), b"file:/x.wav"]
+    for name in names:
+        shutil.copy(music / "half chunk.ogg", os.fsdecode(name))
+    given = [os.fsdecode(name) for name in names]
+    found = {".csv": read_csv(run("tag", exported, *given).stdout)}
+    for suffix in (".csv", ".json", ".parquet"):
+        assert run("tag", exported, *given, "--output", tmp_path / f"t{suffix}").exit_code == 0
+    found["written .csv"] = read_csv((tmp_path / "t.csv").read_text(encoding="utf-8"))
+    found[".json"] = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
+    found[".parquet"] = pd.read_parquet(tmp_path / "t.parquet").to_dict("records")
+    for rows in found.values():
+        paths = [lead_back(row["path"]) for row in rows]
+        assert [os.path.relpath(path) for path in paths] == names
+        assert all(os.path.isfile(path) for path in paths)
+        assert rows[4]["path"] == "größe 100%.wav"
+
+
 def test_a_table_is_not_spoilt_by_a_name(
     run: Run, exported: Path, oddly_named: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_by_a_person(monkeypatch)
     lines = run("tag", exported, *oddly_named).stdout.splitlines()
     shown = [line.strip().split("   ")[0] for line in lines if "/" in line]
-    assert shown == [f"{tmp_path}/caf\\udce9.wav", f'{tmp_path}/[red]x, "y"\\n\\x1b[2J.wav', f"{tmp_path}/\\udcff.wav"]
+    assert shown == [f"file://{tmp_path}/{name}" for name in ODD_NAMES]
 
 
 def test_a_folder_without_audio_is_a_row(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:
@@ -148,13 +181,58 @@ def test_a_folder_without_audio_is_a_row(run: Run, exported: Path, music: Path, 
     assert rows[0]["reason"].startswith("this folder and its subfolders hold no audio files (.aac, .ac3, .aif,")
 
 
-def test_a_folder_that_cannot_be_listed_is_a_row(run: Run, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(folder: str) -> list[Path]:
-        raise AudioError(f"{folder!r}: cannot be listed as a folder")
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Forbid to list a folder, as its owner can; to root, as whom tests may run, no folder is forbidden."""
+    scan, forbidden = os.scandir, set[str]()
 
-    monkeypatch.setattr(folders, "find", refuse)
-    result = run("tag", exported, "/")
-    assert [row["reason"] for row in read_csv(result.stdout)] == ["cannot be listed as a folder"]
+    def scan_unless_forbidden(path: str) -> Any:
+        if str(path) in forbidden:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_unless_forbidden)
+    return lambda folder: forbidden.add(str(folder))
+
+
+def test_a_folder_that_cannot_be_listed_is_a_row(
+    run: Run, exported: Path, locked: Callable[[Path], None], tmp_path: Path
+) -> None:
+    locked(tmp_path)
+    (row,) = read_csv(run("tag", exported, tmp_path).stdout)
+    assert row["reason"] == "cannot be listed as a folder (Permission denied); give a folder that can be read"
+
+
+def test_a_subfolder_that_cannot_be_listed_costs_one_row(
+    run: Run, exported: Path, music: Path, locked: Callable[[Path], None], tmp_path: Path, tagger: Tagger
+) -> None:
+    for name in ("a.wav", "locked/hidden.wav", "z/b.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(music / "short.wav", tmp_path / name)
+    locked(tmp_path / "locked")
+    result = run("tag", exported, tmp_path)
+    assert result.exit_code == 1
+    assert [(row["path"], row["status"], row["reason"].split(";")[0]) for row in read_csv(result.stdout)] == [
+        (f"{tmp_path}/a.wav", "ok", ""),
+        (f"{tmp_path}/locked", "refused", "cannot be listed as a folder (Permission denied)"),
+        (f"{tmp_path}/z/b.wav", "ok", ""),
+    ]
+    found = mcc_zoo.audio.find(os.fsencode(tmp_path))
+    assert [result.status for result in tagger.tag_files(found)] == ["ok", "refused", "ok"]
+    locked(tmp_path)
+    with pytest.raises(AudioError, match="cannot be listed as a folder"):
+        mcc_zoo.audio.find(tmp_path)
+
+
+def test_a_file_that_may_not_be_looked_at_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that may be listed and not entered; reading the file then gives the reason."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "a.wav").touch()
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert folders.find(tmp_path) == [tmp_path / "a.wav"]
 
 
 def test_ctrl_c_leaves_nothing_half_written(

@@ -129,8 +129,8 @@ def test_check_of_a_manifest(tmp_path: Path) -> None:
 
 
 def test_check_of_a_manifest_counts_labels_and_groups(tmp_path: Path) -> None:
-    for name in "abcd":
-        write_audio(tmp_path / f"{name}.wav", seconds=0.01)
+    for number, name in enumerate("abcd", start=1):
+        write_audio(tmp_path / f"{name}.wav", seconds=number / 100)
     rows = ["a.wav,pop,Ann", "b.wav,pop,Ann", "c.wav,rock,Ann", "d.wav,rock,Bob", "gone.wav,rock,Cid"]
     table = write_table(tmp_path / "mine.csv", "path,label,group", *rows)
     expected = ["  pop: 2 tracks, 1 group", "  rock: 2 tracks, 2 groups", "2 groups in all"]

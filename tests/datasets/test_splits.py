@@ -326,6 +326,12 @@ def test_ten_folds_train_on_eight_tenths() -> None:
             57,
             r"--folds=57: there are 56 groups of tracks, and at most \d+ tracks of a label: use at most \d+ folds",
         ),
+        (
+            make("a", 1) + make("b", 1),
+            10,
+            r"--folds=10: there are 2 groups of tracks, and at most 1 tracks of a label: at least 3 groups, and 3 "
+            r"tracks of each label, are needed; add tracks$",
+        ),
         ([], 10, "there are no tracks to split"),
         (UNEVEN + make("rare", 2), 3, r"label 'rare' has 2 tracks: at least 3 are needed to test, validate and train"),
     ],
@@ -340,6 +346,11 @@ def test_more_folds_than_groups_are_refused() -> None:
         ValueError, match=r"--folds=28: there are 27 groups of tracks, and at most 27 tracks of a label: use at most 27"
     ):
         assign_folds(GROUPED, "grouped", 28)
+
+
+def test_two_groups_are_too_few_for_any_folds() -> None:
+    with pytest.raises(ValueError, match=r"there are 2 groups of tracks, .*: at least 3 groups, and 3 tracks of each"):
+        assign_folds([*make("a", 9, per_group=9), *make("b", 9, per_group=9)], "grouped", 5)
 
 
 def test_tracks_without_folds_of_their_own_are_refused() -> None:
@@ -382,6 +393,7 @@ def test_a_split_that_is_no_file_is_refused(tmp_path: Path) -> None:
     [
         ([0, 1, 1, 0], "aaaa", r"^2 folds: at least 3 are needed, one each to test, validate and train"),
         ([0, 1, 3, 3], "aaaa", r"^fold 1 or 2 is empty: use fewer folds \(there are 4\)"),
+        ([0, 2, 2, 2], "aaaa", r"^fold 0 or 1 is empty: add tracks of other groups$"),
         (
             [0, 1, 2, 2],
             "abcc",

@@ -241,6 +241,9 @@ def test_a_label_with_fewer_groups_than_folds_is_said_before_decoding(tmp_path, 
             common.run("music", tracks)
         printed = capsys.readouterr().err
         assert printed.startswith(said) and bool(printed) == bool(said)
+    with flagsaver.flagsaver(folds=4), pytest.raises(ValueError, match="label 'A' has 1 tracks"):
+        common.run("music", [*tracks, mcc_zoo.Track(tmp_path, "c", "A", "c")])
+    assert "warning: 2 labels differ in spelling alone: 'A' (1 track), 'a' (12 tracks)" in capsys.readouterr().err
 
 
 @pytest.mark.slow

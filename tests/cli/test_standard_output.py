@@ -1,0 +1,106 @@
+"""Standard output on a full disk, without a reader and closed: one sentence and status 2, whatever writes there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import mcc_zoo
+from mcc_zoo.cli import main, tagging
+from mcc_zoo.export import verify
+from mcc_zoo.inference.tagger import Tagger
+
+SAID = {
+    "full": "error: standard output cannot be written (No space left on device): make room on its disk",
+    "unread": "error: standard output cannot be written (Broken pipe): let the program that reads it read to the end",
+    "closed": "error: standard output cannot be written (Bad file descriptor): it is closed, leave it open",
+}
+
+
+def start(*arguments: str | Path, shell: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, with redirections of a shell."""
+    command = [sys.executable, "-c", "from mcc_zoo.cli import main; main()", *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(Path(mcc_zoo.__file__).parents[1])}
+    return subprocess.run(
+        ["bash", "-c", f'"$@" {shell}; exit ${{PIPESTATUS[0]}}', "bash", *command],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def manifest(music: Path, tmp_path: Path) -> Path:
+    table = tmp_path / "m.csv"
+    table.write_text(f"path,label\n{music}/short.wav,a\n{music}/half chunk.ogg,b\n")
+    return table
+
+
+@pytest.mark.parametrize(
+    ("shell", "fault"), [(">/dev/full", "full"), ("| (exec 0<&-; sleep 1)", "unread"), (">&-", "closed")]
+)
+@pytest.mark.parametrize("command", [["--help"], ["show"], ["validate", "manifest"]])
+def test_what_cannot_be_printed_is_a_sentence(
+    command: list[str], shell: str, fault: str, exported: Path, manifest: Path
+) -> None:
+    last = {"show": [exported], "validate": [manifest]}.get(command[0], [])
+    done = start(*command, *last, shell=shell)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, SAID[fault])
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+def test_closed_streams_do_not_matter_to_what_does_not_use_them(exported: Path) -> None:
+    """And no file takes their place: `show` writes to a pipe with number 1, and opens the card before."""
+    done = start("show", exported, shell="<&- 2>&- | grep -q label")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["models", "tag", "tag on a terminal", "verify", "finetune"])
+def test_no_command_ends_otherwise(
+    command: str,
+    exported: Path,
+    music: Path,
+    tagger: Tagger,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In this process, which has the model already."""
+    arguments = {"models": [], "finetune": [exported, "music.csv"], "verify": [exported]}
+    if command == "tag on a terminal":
+        monkeypatch.setattr(tagging, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr("mcc_zoo.inference.tagger.load", lambda folder, decoder: tagger)
+    monkeypatch.setattr("mcc_zoo.finetuning.finetune", lambda *_, **__: tagger)
+    monkeypatch.setattr("mcc_zoo.cli.training._report", lambda folder: print(folder))
+    monkeypatch.setattr(verify, "find_differences", lambda folder: [])
+    line = ["mcc-zoo", command.split()[0], *arguments.get(command, [exported, music / "short.wav"])]
+    monkeypatch.setattr(sys, "argv", [str(part) for part in line])
+    with Path("/dev/full").open("w") as full, pytest.raises(SystemExit) as end:
+        monkeypatch.setattr(sys, "stdout", full)
+        main()
+    monkeypatch.undo()
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == SAID["full"]
+
+
+def test_a_full_disk_that_no_command_expects_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse() -> None:
+        raise OSError(28, "No space left on device", "/cache/x")
+
+    monkeypatch.setattr(sys.modules["mcc_zoo.cli.main"], "app", refuse)
+    monkeypatch.setattr(sys, "stdout", (tmp_path / "out").open("w"))
+    with pytest.raises(SystemExit) as end:
+        main()
+    monkeypatch.undo()
+    assert end.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: '/cache/x' cannot be written (No space left on device): make room on its disk\n"
+    )
