@@ -82,8 +82,8 @@ def _make_answer(model: keras.Model) -> Function:
     front_end = classifier.front_end
 
     def answer(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        chunks = classifier.front_end_network(audio)
         counts = chunk_counts(length, front_end)
+        chunks = classifier.standardise_chunks(classifier.mel_chunks(audio), counts)
         return compose(chunks, counts, classifier.chunk_network, classifier.sequence_network)
 
     return _make_function(answer, "audio", "length")

@@ -22,7 +22,7 @@ from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
-from mcc_zoo.features.streaming import BLOCK_CHUNKS, log_mel_blocks
+from mcc_zoo.features.streaming import BLOCK_CHUNKS, join_windows, mel_blocks
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.scheduling import AHEAD, batches_by_length, ready_in_order
@@ -69,9 +69,9 @@ class Tagger:
         self.has_lstm = self._parts.has_lstm
         self._idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()  # decoder processes take a while to start
         weakref.finalize(self, _close_all, self._idle)
-        self._describe_frames = tf.function(
-            self._compute_descriptors, input_signature=[tf.TensorSpec((None, None), tf.float32)]
-        )
+        frames, chunk = (None, self.front_end.n_mels), (None, self.front_end.n_mels, self.front_end.chunk_frames)
+        self._standardise = tf.function(self._standardise_frames, [tf.TensorSpec(frames, tf.float32)])
+        self._describe = tf.function(self._describe_chunks, [tf.TensorSpec(chunk, tf.float32)])
         size = self._parts.fused_descriptor_size
         signature = [tf.TensorSpec((None, None, size), tf.float32), tf.TensorSpec((None,), tf.int32)]
         self._read_batch = tf.function(self._read_sequences, input_signature=signature)
@@ -129,7 +129,7 @@ class Tagger:
             decoder = self._take_decoder()
             busy.add(decoder)
             try:
-                return self._describe_file(path, decoder)
+                return self._describe_file(path, decoder, sequence)
             finally:
                 busy.discard(decoder)
                 self._idle.put(decoder)
@@ -160,7 +160,7 @@ class Tagger:
         """
         _check_sequence(sequence)
         waveform = to_waveform(samples, sample_rate, self.front_end.sample_rate)
-        (result,) = self._make_results([Described("", self._describe_blocks([waveform]), "")], sequence)
+        (result,) = self._make_results([Described("", self._describe_blocks([waveform], sequence), "")], sequence)
         return result
 
     def _take_decoder(self) -> IsolatedDecoder:
@@ -169,20 +169,29 @@ class Tagger:
         except Empty:
             return IsolatedDecoder(decoder=self.decoder)
 
-    def _describe_file(self, path: str | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
+    def _describe_file(self, path: str | os.PathLike[str], decoder: IsolatedDecoder, mode: Mode) -> Described:
         """Read a file to the fused descriptors of its chunks."""
         name, block = str(path), samples_of(BLOCK_CHUNKS, self.front_end)
         try:
-            descriptors = self._describe_blocks(decoder.read_blocks(path, self.front_end.sample_rate, block))
+            descriptors = self._describe_blocks(decoder.read_blocks(path, self.front_end.sample_rate, block), mode)
         except AudioError as error:
             named = any(written in str(error) for written in (name, repr(name)))
             return Described(name, None, str(error) if named else f"{name}: {error}")
         return Described(name, descriptors, "")
 
-    def _describe_blocks(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
-        return np.concatenate(
-            [self._describe_frames(frames).numpy() for frames in log_mel_blocks(blocks, self.front_end)]
-        )
+    def _describe_blocks(self, blocks: Iterable[np.ndarray], mode: Mode) -> np.ndarray:
+        frames = mel_blocks(blocks, self.front_end)
+        if self.front_end.level != "none":
+            frames = join_windows(frames, self._count_window_chunks(mode), self.front_end)
+        return np.concatenate([descriptors for window in frames for descriptors in self._describe_window(window)])
+
+    def _describe_window(self, frames: np.ndarray) -> list[np.ndarray]:
+        chunks = self._standardise(frames)
+        return [self._describe(chunks[i : i + BLOCK_CHUNKS]).numpy() for i in range(0, chunks.shape[0], BLOCK_CHUNKS)]
+
+    def _count_window_chunks(self, mode: Mode) -> int | None:
+        """How many chunks are read as one sequence; None if all are."""
+        return None if mode == "whole" else self.metadata.training_chunks
 
     def _make_results(self, group: Sequence[Described], mode: Mode) -> Iterator[Result]:
         """Read the sequences of several tracks, those of like length together."""
@@ -201,7 +210,7 @@ class Tagger:
                 yield self._make_result(track.path, track.descriptors, own)
 
     def _cut_windows(self, descriptors: np.ndarray, mode: Mode) -> list[np.ndarray]:
-        length = len(descriptors) if mode == "whole" else self.metadata.training_chunks
+        length = self._count_window_chunks(mode) or len(descriptors)
         return [descriptors[i : i + length] for i in range(0, len(descriptors), length)]
 
     def _read_windows(self, windows: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
@@ -238,10 +247,12 @@ class Tagger:
         taggram = np.empty((0, len(self.labels)), np.float32)
         return Result(path, "refused", reason, {}, empty, taggram, empty, 0, self.front_end.chunk_seconds)
 
-    def _compute_descriptors(self, frames: tf.Tensor) -> tf.Tensor:
+    def _standardise_frames(self, frames: tf.Tensor) -> tf.Tensor:
         chunks = split_into_chunks(frames[tf.newaxis], self.front_end)
-        standardised = self._parts.standardise(chunks)
-        return self._parts.chunk_network(standardised[0], training=False)
+        return self._parts.standardise_chunks(chunks, tf.shape(chunks)[1:2])[0]
+
+    def _describe_chunks(self, chunks: tf.Tensor) -> tf.Tensor:
+        return self._parts.chunk_network(chunks, training=False)
 
     def _read_sequences(self, descriptors: tf.Tensor, chunk_count: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = {"chunk_descriptors": descriptors, "chunk_count": chunk_count}
