@@ -25,6 +25,7 @@ from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.level import equalise
+from mcc_zoo.features.sound import NO_SOUND, SoundMeter
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, mel_blocks
 
 CACHE_FORMAT = 2  # raise it whenever the front end's numbers change
@@ -129,8 +130,11 @@ class FeatureCache:
 
     def _write(self, entry: Path, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
         blocks = isolated.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
+        meter = SoundMeter(self.front_end)
         try:
-            frames = np.concatenate(list(mel_blocks(blocks, self.front_end)))
+            frames = np.concatenate(list(mel_blocks(meter.listen(blocks), self.front_end)))
+            if not meter.has_sound:
+                raise checks.AudioError(f"{path}: silent, {NO_SOUND}")
         except checks.AudioError as error:
             raise error if str(path) in str(error) else checks.AudioError(f"{path}: {error}") from None
         with open_atomically(entry, "w+b") as file:

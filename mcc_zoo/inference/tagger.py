@@ -22,9 +22,10 @@ from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
+from mcc_zoo.features.sound import NO_SOUND, SoundMeter
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, join_windows, mel_blocks
 from mcc_zoo.inference.locate import latest
-from mcc_zoo.inference.result import Result
+from mcc_zoo.inference.result import Result, Status
 from mcc_zoo.inference.scheduling import AHEAD, batches_by_length, ready_in_order
 from mcc_zoo.inference.waveform import to_waveform
 from mcc_zoo.models.classifier import Classifier
@@ -35,11 +36,12 @@ Mode = Literal["windows", "whole"]
 
 @dataclass(frozen=True)
 class Described:
-    """A file on its way: the fused descriptors of its chunks (chunks, F), or None and the reason why not."""
+    """A file on its way: the fused descriptors of its chunks (chunks, F), or none and the reason why not."""
 
     path: str
-    descriptors: np.ndarray | None
-    reason: str
+    descriptors: np.ndarray | None = None
+    status: Status = "ok"
+    reason: str = ""
 
 
 class Tagger:
@@ -160,7 +162,7 @@ class Tagger:
         """
         _check_sequence(sequence)
         waveform = to_waveform(samples, sample_rate, self.front_end.sample_rate)
-        (result,) = self._make_results([Described("", self._describe_blocks([waveform], sequence), "")], sequence)
+        (result,) = self._make_results([self._describe_blocks("", [waveform], sequence)], sequence)
         return result
 
     def _take_decoder(self) -> IsolatedDecoder:
@@ -173,17 +175,20 @@ class Tagger:
         """Read a file to the fused descriptors of its chunks."""
         name, block = str(path), samples_of(BLOCK_CHUNKS, self.front_end)
         try:
-            descriptors = self._describe_blocks(decoder.read_blocks(path, self.front_end.sample_rate, block), mode)
+            return self._describe_blocks(name, decoder.read_blocks(path, self.front_end.sample_rate, block), mode)
         except AudioError as error:
             named = any(written in str(error) for written in (name, repr(name)))
-            return Described(name, None, str(error) if named else f"{name}: {error}")
-        return Described(name, descriptors, "")
+            return Described(name, status="refused", reason=str(error) if named else f"{name}: {error}")
 
-    def _describe_blocks(self, blocks: Iterable[np.ndarray], mode: Mode) -> np.ndarray:
-        frames = mel_blocks(blocks, self.front_end)
+    def _describe_blocks(self, name: str, blocks: Iterable[np.ndarray], mode: Mode) -> Described:
+        meter = SoundMeter(self.front_end)
+        frames = mel_blocks(meter.listen(blocks), self.front_end)
         if self.front_end.level != "none":
             frames = join_windows(frames, self._count_window_chunks(mode), self.front_end)
-        return np.concatenate([descriptors for window in frames for descriptors in self._describe_window(window)])
+        descriptors = [found for window in frames for found in self._describe_window(window)]
+        if not meter.has_sound:
+            return Described(name, status="silent", reason=f"{name or 'the waveform'}: silent, {NO_SOUND}")
+        return Described(name, np.concatenate(descriptors))
 
     def _describe_window(self, frames: np.ndarray) -> list[np.ndarray]:
         chunks = self._standardise(frames)
@@ -204,7 +209,7 @@ class Tagger:
         read = self._read_windows([window for _, window in windows])
         for place, track in enumerate(group):
             if track.descriptors is None:
-                yield self._make_refusal(track.path, track.reason)
+                yield self._make_empty_result(track)
             else:
                 own = [found for (owner, _), found in zip(windows, read, strict=True) if owner == place]
                 yield self._make_result(track.path, track.descriptors, own)
@@ -242,10 +247,11 @@ class Tagger:
             chunk_seconds=self.front_end.chunk_seconds,
         )
 
-    def _make_refusal(self, path: str, reason: str) -> Result:
+    def _make_empty_result(self, track: Described) -> Result:
         empty = np.empty(0, np.float32)
         taggram = np.empty((0, len(self.labels)), np.float32)
-        return Result(path, "refused", reason, {}, empty, taggram, empty, 0, self.front_end.chunk_seconds)
+        seconds = self.front_end.chunk_seconds
+        return Result(track.path, track.status, track.reason, {}, empty, taggram, empty, 0, seconds)
 
     def _standardise_frames(self, frames: tf.Tensor) -> tf.Tensor:
         chunks = split_into_chunks(frames[tf.newaxis], self.front_end)
