@@ -25,10 +25,10 @@ from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.export.saved_model import check_arguments, export_model
 from mcc_zoo.export.signatures import MAX_SECONDS
 from mcc_zoo.features.cache import FeatureCache
-from mcc_zoo.features.front_end import FRONT_ENDS
+from mcc_zoo.features.front_end import FRONT_ENDS, Level
 from mcc_zoo.paper import ARCHITECTURES
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.recipes import RECIPES, WARM_STARTS
+from mcc_zoo.recipes import RECIPES, WARM_STARTS, Recipe
 from mcc_zoo.text import counted
 from mcc_zoo.training.devices import choose_precision
 
@@ -51,6 +51,14 @@ flags.DEFINE_string(
 flags.DEFINE_enum("recipe", "tuned", list(RECIPES), "How to train; paper follows the paper to the letter.")
 flags.DEFINE_enum(
     "front_end", "44k", list(FRONT_ENDS), "44k: chunks of 1.858 s at 44.1 kHz. 22k: chunks of 3.715 s at 22.05 kHz."
+)
+flags.DEFINE_enum(
+    "level",
+    None,
+    ["window", "chunk", "none"],
+    "What is scaled to one loudness before the logarithm, so that tags do not follow the volume: all chunks that the "
+    "model reads as one track (window), or each chunk. none leaves the volume in, as the paper does: it is the default "
+    "with --recipe=paper, else window is.",
 )
 flags.DEFINE_enum("compression", "log10_1p", ["log10_1p", "log"], "log10(1 + 10000 x) or ln(x + 1e-6) of mel energy.")
 flags.DEFINE_integer("max_epochs", None, "Most epochs per fold, instead of the recipe's.", lower_bound=1)
@@ -101,10 +109,17 @@ def make_settings(dataset: str) -> Settings:
         seed=FLAGS.seed,
         split=FLAGS.split,
         recipe=recipe,
-        front_end=dataclasses.replace(FRONT_ENDS[FLAGS.front_end], compression=FLAGS.compression),
+        front_end=dataclasses.replace(
+            FRONT_ENDS[FLAGS.front_end], compression=FLAGS.compression, level=choose_level(recipe)
+        ),
         precision=choose_precision(FLAGS.precision, FLAGS.device),
         shuffle_labels=FLAGS.shuffle_labels,
     )
+
+
+def choose_level(recipe: Recipe) -> Level:
+    """Choose the level that --level asks for; by default that of the recipe's front end."""
+    return FLAGS.level or FRONT_ENDS["paper" if recipe.name == "paper" else FLAGS.front_end].level
 
 
 def name_run(settings: Settings) -> str:
@@ -114,6 +129,8 @@ def name_run(settings: Settings) -> str:
     parts = [settings.recipe.name, split, FLAGS.front_end, *([f"{settings.folds}folds"] if drawn else [])]
     if settings.front_end.compression != "log10_1p":
         parts.append(settings.front_end.compression)
+    if FLAGS.level:
+        parts.append(f"level-{FLAGS.level}")
     if FLAGS.max_epochs:
         parts.append(f"{FLAGS.max_epochs}epochs")
     if FLAGS.decoder != "auto":

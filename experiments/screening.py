@@ -120,7 +120,7 @@ def screen() -> Path:
 
 def change_settings(asked: Settings, changes: dict[str, Any]) -> Settings:
     """Apply a trial's changes to recipe and front end."""
-    of_front_end = {name: value for name, value in changes.items() if name == "compression"}
+    of_front_end = {name: value for name, value in changes.items() if name in ("compression", "level")}
     of_recipe = BEFORE | {name: value for name, value in changes.items() if name not in of_front_end}
     return dataclasses.replace(
         asked,

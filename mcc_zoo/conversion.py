@@ -29,7 +29,8 @@ from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure
 from mcc_zoo.extras import MissingExtraError, require
 from mcc_zoo.features.framing import chunks_in, samples_of
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.log_mel import Operations, log_mel, split_into_chunks
+from mcc_zoo.features.level import equalise
+from mcc_zoo.features.log_mel import Operations, mel_frames, split_into_chunks
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.inference.tagger import Tagger, load
 from mcc_zoo.models.architectures import compose
@@ -169,14 +170,19 @@ def make_graph(tagger: Tagger, samples: int) -> Function:
 
 
 def compute_chunks(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Do what the layer `LogMelChunks` does, checks apart: audio (1, samples) to (1, chunks, n_mels, chunk_frames)."""
+    """Do what the front end does, checks and standardising apart: (1, samples) to (1, chunks, n_mels, chunk_frames)."""
     samples = audio.shape[1]
-    whole = samples_of(chunks_in(samples, front_end), front_end)
+    chunks = chunks_in(samples, front_end)
+    whole = samples_of(chunks, front_end)
     if samples > whole:  # split, because LiteRT gives its input the size of what comes, and a slice would cut any
         audio, _ = tf.split(audio, [whole, samples - whole], axis=1)
     audio = tf.pad(audio, [[0, 0], [0, max(0, whole - samples)]])
     real = Operations(compute_power_spectrum, log1p=lambda x: tf.math.log(1 + x))  # without complex numbers
-    return split_into_chunks(log_mel(audio, front_end, real), front_end)
+    mel_chunks = split_into_chunks(mel_frames(audio, front_end, real), front_end)
+    if front_end.level == "none":
+        return mel_chunks
+    mel_chunks.set_shape((1, chunks, front_end.n_mels, front_end.chunk_frames))
+    return equalise(mel_chunks, tf.constant([chunks]), front_end, real)
 
 
 def compute_power_spectrum(frames: tf.Tensor) -> tf.Tensor:

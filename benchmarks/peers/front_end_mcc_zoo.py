@@ -10,7 +10,7 @@ from serve import serve
 from waveform import make_waveforms, summarise
 
 from mcc_zoo import FrontEnd
-from mcc_zoo.features.streaming import log_mel_blocks
+from mcc_zoo.features.streaming import mel_blocks
 
 tf.config.threading.set_intra_op_parallelism_threads(1)
 audio = make_waveforms(*map(int, sys.argv[1:]))
@@ -19,7 +19,7 @@ pool = ThreadPoolExecutor(os.cpu_count())
 
 def transform(samples):
     """(samples,) to (frames, bands)."""
-    return np.concatenate(list(log_mel_blocks([samples], FrontEnd())))
+    return np.concatenate(list(mel_blocks([samples], FrontEnd())))
 
 
 serve(lambda: summarise(list(pool.map(transform, audio))))

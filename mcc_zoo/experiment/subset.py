@@ -80,7 +80,7 @@ class Subset:
             start: Weights for its chunk network; None keeps the initial ones.
         """
         front_end, recipe = self.settings.front_end, self.settings.recipe
-        mean, std = mean_and_std(self.features, front_end)
+        mean, std = mean_and_std(self.features, front_end, recipe.max_chunks)
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.settings.precision)
         try:

@@ -17,6 +17,7 @@ from mcc_zoo.export.metadata import Signature
 from mcc_zoo.export.wav_in_graph import decode_wav
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.log_mel import chunk_counts
+from mcc_zoo.features.sound import has_sound
 from mcc_zoo.models.architectures import compose
 from mcc_zoo.models.classifier import Classifier, front_end_of, labels_of
 
@@ -29,6 +30,7 @@ INPUTS = {
     "length": tf.TensorSpec((None,), tf.int32, name="length"),
     "wav_bytes": tf.TensorSpec((None,), tf.string, name="wav_bytes"),
 }
+OF_A_TRACK = ("tags", "descriptor", "is_silent")
 AXES = {
     "audio": ("batch", "samples"),
     "length": ("batch",),
@@ -38,6 +40,7 @@ AXES = {
     "labels": ("batch", "labels"),
     "taggram": ("batch", "chunks", "labels"),
     "chunk_descriptors": ("batch", "chunks", "size"),
+    "is_silent": ("batch",),
 }
 
 
@@ -55,8 +58,8 @@ def make_signatures(model: keras.Model, max_seconds: float = MAX_SECONDS) -> Fun
     longest = int(max_seconds * front_end.sample_rate)
     answer = _make_answer(model)
     return {
-        "serving_default": _make_audio_function(answer, front_end, longest, "tags", "descriptor"),
-        "taggram": _make_audio_function(answer, front_end, longest, "taggram", "chunk_descriptors"),
+        "serving_default": _make_audio_function(answer, front_end, longest, *OF_A_TRACK),
+        "taggram": _make_audio_function(answer, front_end, longest, "taggram", "chunk_descriptors", "is_silent"),
         "tag_padded": _make_padded_audio_function(answer, front_end, longest),
         "tag_wav": _make_wav_function(answer, model, max_seconds),
     }
@@ -77,16 +80,26 @@ def describe_signatures(functions: Functions) -> dict[str, Signature]:
 
 
 def _make_answer(model: keras.Model) -> Function:
-    """Make the function from audio (batch, samples) and length (batch,) to all outputs, which the signatures share."""
+    """Make the function from audio (batch, samples) and length (batch,) to all outputs, which the signatures share.
+
+    Clips without sound get zeros, and `is_silent` says so.
+    """
     classifier = Classifier(model)
     front_end = classifier.front_end
 
     def answer(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        chunks = classifier.front_end_network(audio)
         counts = chunk_counts(length, front_end)
-        return compose(chunks, counts, classifier.chunk_network, classifier.sequence_network)
+        chunks = classifier.standardise_chunks(classifier.mel_chunks(audio), counts)
+        found = compose(chunks, counts, classifier.chunk_network, classifier.sequence_network)
+        is_silent = ~has_sound(audio, length, front_end)
+        return {**{name: _hide(is_silent, values) for name, values in found.items()}, "is_silent": is_silent}
 
     return _make_function(answer, "audio", "length")
+
+
+def _hide(is_silent: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Set the rows of silent clips to 0: (batch,) bool and (batch, ...)."""
+    return tf.where(tf.reshape(is_silent, [-1, *[1] * (values.shape.rank - 1)]), 0.0, values)
 
 
 def _make_audio_function(answer: Function, front_end: FrontEnd, longest: int, *outputs: str) -> Function:
@@ -105,24 +118,25 @@ def _make_padded_audio_function(answer: Function, front_end: FrontEnd, longest: 
         audio, length = refuse_faults((audio, length), faults)
         real = tf.sequence_mask(length, tf.shape(audio)[1])
         found = answer(tf.where(real, audio, 0.0), length)  # what stands in the padding does not matter
-        return {output: found[output] for output in ("tags", "descriptor")}
+        return {output: found[output] for output in OF_A_TRACK}
 
     return _make_function(tag_padded_audio, "audio", "length")
 
 
 def _make_wav_function(answer: Function, model: keras.Model, max_seconds: float) -> Function:
-    outputs = {name: tf.TensorSpec(model.output[name].shape[1:], tf.float32) for name in ("tags", "descriptor")}
+    types = {name: tf.TensorSpec(model.output[name].shape[1:], tf.float32) for name in ("tags", "descriptor")}
+    types["is_silent"] = tf.TensorSpec((), tf.bool)
 
     def tag_file(indexed: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         audio = decode_wav(indexed[1], indexed[0], front_end_of(model), max_seconds)
         found = answer(audio[tf.newaxis], tf.shape(audio))
-        return {name: found[name][0] for name in outputs}
+        return {name: found[name][0] for name in OF_A_TRACK}
 
     def tag_wav_files(wav_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         wav_bytes = refuse_faults(wav_bytes, _list_wav_faults(wav_bytes))
         batch = tf.shape(wav_bytes)[0]
         # File by file: batched, the longest would set the length, and the memory, of all.
-        found = tf.map_fn(tag_file, (tf.range(batch), wav_bytes), fn_output_signature=outputs)
+        found = tf.map_fn(tag_file, (tf.range(batch), wav_bytes), fn_output_signature=types)
         return {**found, "labels": tf.tile(tf.constant([labels_of(model)]), tf.stack([batch, 1]))}
 
     return _make_function(tag_wav_files, "wav_bytes")

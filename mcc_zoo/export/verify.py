@@ -61,11 +61,11 @@ def measure_difference(name: str, found: np.ndarray, expected: np.ndarray) -> fl
     Args:
         name: Of the output; the probabilities of `.../tags` and `.../taggram` count by their logarithms.
         found: What was answered.
-        expected: What should have been; text has to be the same, and so has the shape.
+        expected: What should have been; text and truth values have to be the same, and so has the shape.
     """
     if found.shape != expected.shape:
         return float("inf")
-    if expected.dtype.kind == "U":
+    if expected.dtype.kind in "Ub":
         return 0.0 if np.array_equal(found, expected) else float("inf")
     if name.endswith(("/tags", "/taggram")):
         found, expected = np.log(found + 1e-6), np.log(expected + 1e-6)

@@ -1,4 +1,4 @@
-"""The feature cache: one file of log-mel frames per audio file, shared by all folds, seeds and systems."""
+"""The feature cache: one file of mel frames per audio file, shared by all folds, seeds and systems."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from mcc_zoo.atomic import open_atomically
 from mcc_zoo.audio import checks
@@ -22,7 +24,9 @@ from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.streaming import BLOCK_CHUNKS, log_mel_blocks
+from mcc_zoo.features.level import equalise
+from mcc_zoo.features.sound import NO_SOUND, SoundMeter
+from mcc_zoo.features.streaming import BLOCK_CHUNKS, mel_blocks
 
 CACHE_FORMAT = 2  # raise it whenever the front end's numbers change
 CHECKSUM_BYTES = 4
@@ -31,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Features:
-    """Where a track's cached log-mel frames lie.
+    """Where a track's cached mel frames lie.
 
     Attributes:
         path: The cache file: a `.npy` of (frames, n_mels) float32, with a CRC-32 behind it.
@@ -64,7 +68,7 @@ class FeatureCache:
 
     Args:
         folder: Created if missing; it may be deleted at any time.
-        front_end: Parameters of the log-mel.
+        front_end: Parameters of the mel frames.
         decoder: A name in `mcc_zoo.audio.decoders.DECODERS`; it runs in a process of its own.
 
     Raises:
@@ -98,8 +102,15 @@ class FeatureCache:
         with open(path, "rb") as file:
             content = hashlib.file_digest(file, "sha256")
         others = [] if self.decoder.name == "soundfile" else [self.decoder.name]
-        content.update(json.dumps([CACHE_FORMAT, asdict(self.front_end), *others]).encode())
+        content.update(json.dumps([CACHE_FORMAT, self._list_parameters(), *others]).encode())
         return f"{content.hexdigest()[:40]}.npy"
+
+    def _list_parameters(self) -> dict[str, Any]:
+        """List the parameters on which the mel frames depend."""
+        parameters = asdict(self.front_end)
+        if parameters.pop("level") != "none":
+            parameters["compression"] = "none"
+        return parameters
 
     def _read(self, entry: Path) -> Features | None:
         try:
@@ -119,8 +130,11 @@ class FeatureCache:
 
     def _write(self, entry: Path, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
         blocks = isolated.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
+        meter = SoundMeter(self.front_end)
         try:
-            frames = np.concatenate(list(log_mel_blocks(blocks, self.front_end)))
+            frames = np.concatenate(list(mel_blocks(meter.listen(blocks), self.front_end)))
+            if not meter.has_sound:
+                raise checks.AudioError(f"{path}: silent, {NO_SOUND}")
         except checks.AudioError as error:
             raise error if str(path) in str(error) else checks.AudioError(f"{path}: {error}") from None
         with open_atomically(entry, "w+b") as file:
@@ -178,9 +192,29 @@ def read_chunks(features: Features, first: int, count: int) -> np.ndarray:
     return values.reshape(count, frames, bands).transpose(0, 2, 1)
 
 
-def mean_and_std(features: Sequence[Features], front_end: FrontEnd) -> tuple[float, float]:
-    """Compute mean and standard deviation of all log-mel values of these tracks."""
+def mean_and_std(features: Sequence[Features], front_end: FrontEnd, window_chunks: int) -> tuple[float, float]:
+    """Compute mean and standard deviation of what the models of these tracks standardise: their log-mel.
+
+    Args:
+        features: Of the tracks.
+        front_end: Their front end.
+        window_chunks: Chunks of a window, which may be heard at one level.
+    """
     values = sum(f.chunks for f in features) * front_end.chunk_frames * front_end.n_mels
-    mean = sum(f.total for f in features) / values
-    variance = max(0.0, sum(f.total_squares for f in features) / values - mean**2)
+    if front_end.level == "none":
+        sums = [(f.total, f.total_squares) for f in features]
+    else:
+        sums = [
+            _sum_at_one_level(read_chunks(f, first, min(window_chunks, f.chunks - first)), front_end)
+            for f in features
+            for first in range(0, f.chunks, window_chunks)
+        ]
+    mean = sum(total for total, _ in sums) / values
+    variance = max(0.0, sum(squares for _, squares in sums) / values - mean**2)
     return mean, max(variance**0.5, 1e-6)  # digital silence alone has no spread
+
+
+def _sum_at_one_level(energy: np.ndarray, front_end: FrontEnd) -> tuple[float, float]:
+    """Sum the log-mel values of a window, and their squares."""
+    log_mel = equalise(tf.constant(energy[np.newaxis]), tf.constant([len(energy)]), front_end).numpy()
+    return log_mel.sum(dtype=np.float64), np.square(log_mel, dtype=np.float64).sum()

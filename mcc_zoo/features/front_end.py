@@ -1,4 +1,4 @@
-"""The front end's parameters: sample rate, frames, mel bands, chunks and compression."""
+"""The front end's parameters: sample rate, frames, mel bands, chunks, compression and level."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 from mcc_zoo import paper
 
 Compression = Literal["log10_1p", "log"]
+Level = Literal["none", "window", "chunk"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class FrontEnd:
         n_mels: Mel bands, M in the paper.
         chunk_frames: STFT frames in one chunk, N in the paper.
         compression: `log10_1p` is log10(1 + 10000 x), `log` is ln(x + 1e-6), x being mel energy.
+        level: What is heard at one level, whatever its volume: a `window`, which is all chunks that the model reads as
+            one track; each `chunk`; or `none`: loud and soft music differ, as in the paper.
     """
 
     sample_rate: int = paper.SAMPLE_RATE
@@ -29,6 +32,7 @@ class FrontEnd:
     n_mels: int = paper.N_MELS
     chunk_frames: int = paper.CHUNK_FRAMES
     compression: Compression = "log10_1p"  # "log-mel"; the form is P16's
+    level: Level = "none"  # no step of Sec. 2.1 removes it
 
     def __post_init__(self) -> None:
         """Refuse numbers below 1 and unknown compressions."""
@@ -37,6 +41,8 @@ class FrontEnd:
                 raise ValueError(f"{name}={getattr(self, name)!r}: a front end needs a positive whole number here")
         if self.compression not in ("log10_1p", "log"):
             raise ValueError(f"compression={self.compression!r}: choose 'log10_1p' or 'log'")
+        if self.level not in ("none", "window", "chunk"):
+            raise ValueError(f"level={self.level!r}: choose 'none', 'window' or 'chunk'")
 
     @property
     def chunk_samples(self) -> int:
@@ -55,8 +61,9 @@ class FrontEnd:
 
 
 FRONT_ENDS = {
-    "44k": FrontEnd(),  # Sec. 2.1 to the letter: a chunk every 1.858 s
-    "22k": FrontEnd(sample_rate=22_050),  # a chunk every 3.715 s, as "every 3.712 s" has it; GTZAN's native rate
+    "44k": FrontEnd(level="window"),  # a chunk every 1.858 s
+    "22k": FrontEnd(sample_rate=22_050, level="window"),  # every 3.715 s, as "every 3.712 s" has it; GTZAN's rate
+    "paper": FrontEnd(),  # Sec. 2.1 to the letter
 }
 LOG10_1P_SCALE = 10_000.0  # P16's extractor
 LOG_OFFSET = 1e-6  # ours

@@ -1,6 +1,7 @@
-"""Waveform to log-mel chunks: the one graph of the front end, as pure functions, and one layer around them.
+"""Waveform to mel chunks: the one graph of the front end, as pure functions, and one layer around them.
 
-Training, streaming, exports and converted files all compute log-mel by `compute_log_mel`.
+Training, streaming, exports and converted files all compute them by `compute_mel`. They are log-mel, or mel energies
+where the front end brings them to one level (`mcc_zoo.features.level`) before the logarithm.
 
 The scaling follows the extractor of P16 (see `mcc_zoo.paper`): the window sums to 2, so that a full-scale sine has
 amplitude 1, and every mel filter sums to 1. It matters, because standardising does not undo the logarithm.
@@ -83,40 +84,50 @@ class Operations:
 TENSORFLOW = Operations()
 
 
-def compute_log_mel(frames: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW) -> tf.Tensor:
-    """Compute the log-mel of frames: (..., window_length) float32, full scale 1, to (..., n_mels).
+def compute_mel(frames: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW) -> tf.Tensor:
+    """Compute mel values of frames: (..., window_length) float32, full scale 1, to (..., n_mels).
 
     Args:
         frames: Samples, a frame a row, not windowed.
         front_end: Its parameters.
         operations: Replacements for what a runtime lacks.
+
+    Returns:
+        Log-mel; mel energies where the front end has a level, which is that of many frames.
     """
     power = operations.power_spectrum(frames * make_window(front_end.window_length))  # (..., window_length / 2 + 1)
     energy = tf.tensordot(power, make_mel_matrix(front_end), 1)  # (..., n_mels)
+    return energy if front_end.level != "none" else compress(energy, front_end, operations)
+
+
+def compress(energy: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW) -> tf.Tensor:
+    """Take the front end's logarithm of mel energies of any shape."""
     if front_end.compression == "log":
         return tf.math.log(energy + LOG_OFFSET)
     return operations.log1p(LOG10_1P_SCALE * energy) / np.log(10.0).astype(np.float32)
 
 
-def log_mel(audio: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW) -> tf.Tensor:
-    """Cut waveforms into frames and compute their log-mel: (batch, samples) to (batch, frames, n_mels)."""
+def mel_frames(audio: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW) -> tf.Tensor:
+    """Cut waveforms into frames and compute their mel values: (batch, samples) to (batch, frames, n_mels)."""
     frames = tf.signal.frame(audio, front_end.window_length, front_end.hop_length)  # (batch, frames, window_length)
-    return compute_log_mel(frames, front_end, operations)
+    return compute_mel(frames, front_end, operations)
 
 
-def change_loudness(log_mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Change log-mel values as if the audio had been amplified.
+def change_loudness(mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Change mel values as if the audio had been amplified.
 
     Args:
-        log_mel_values: Any shape.
+        mel_values: Any shape.
         gain_db: Gain in dB, a tensor that broadcasts to that shape.
         front_end: What the values were computed with.
     """
     gain = gain_db * np.float32(np.log(10.0) / 10.0)  # the logarithm of the change of energy
+    if front_end.level != "none":
+        return mel_values * tf.exp(gain)
     if front_end.compression == "log":
-        return tf.math.log((tf.exp(log_mel_values) - LOG_OFFSET) * tf.exp(gain) + LOG_OFFSET)
+        return tf.math.log((tf.exp(mel_values) - LOG_OFFSET) * tf.exp(gain) + LOG_OFFSET)
     ten = np.log(10.0).astype(np.float32)
-    return tf.math.log1p(tf.math.expm1(log_mel_values * ten) * tf.exp(gain)) / ten
+    return tf.math.log1p(tf.math.expm1(mel_values * ten) * tf.exp(gain)) / ten
 
 
 def split_into_chunks(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
@@ -150,9 +161,9 @@ def check_audio(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
         return tf.identity(audio)
 
 
-@keras.saving.register_keras_serializable(package="mcc_zoo")
-class LogMelChunks(keras.layers.Layer):
-    """The front end as a layer: audio (batch, samples) to log-mel chunks (batch, chunks, n_mels, chunk_frames).
+@keras.saving.register_keras_serializable(package="mcc_zoo", name="LogMelChunks")  # its name in published exports
+class MelChunks(keras.layers.Layer):
+    """`compute_mel` as a layer: audio (batch, samples) to mel chunks (batch, chunks, n_mels, chunk_frames).
 
     Always in float32: the power spectrum overflows float16 under mixed precision.
 
@@ -170,7 +181,7 @@ class LogMelChunks(keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Check, pad, transform and cut."""
         audio = pad_to_one_chunk(check_audio(inputs, self.front_end), self.front_end)
-        return split_into_chunks(log_mel(audio, self.front_end), self.front_end)
+        return split_into_chunks(mel_frames(audio, self.front_end), self.front_end)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """One row a track, an unknown number of chunks."""

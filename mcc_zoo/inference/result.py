@@ -9,6 +9,8 @@ import numpy as np
 
 from mcc_zoo.text import counted
 
+Status = Literal["ok", "silent", "refused"]
+
 
 @dataclass(frozen=True, repr=False)
 class Result:
@@ -16,7 +18,8 @@ class Result:
 
     Attributes:
         path: The file as text, or "" for a waveform. `os.fsencode` gives its bytes, UTF-8 or not.
-        status: `ok`, or `refused`, and then `reason` says why and the arrays are empty.
+        status: `ok`; `silent` if there is nothing to hear, or `refused` if it could not be read: `reason` then says
+            why, and tags and arrays are empty.
         reason: One sentence.
         tags: Probability of each label, in the model's order; they sum to 1.
         descriptor: The track's high-level descriptor, (D,) float32.
@@ -27,7 +30,7 @@ class Result:
     """
 
     path: str
-    status: Literal["ok", "refused"]
+    status: Status
     reason: str
     tags: dict[str, float]
     descriptor: np.ndarray
@@ -38,8 +41,8 @@ class Result:
 
     def __repr__(self) -> str:
         """Show the three most probable tags and the length, not the arrays."""
-        if self.status == "refused":
-            return f"<Result: {self.path!r} refused: {self.reason}>"
+        if self.status != "ok":
+            return f"<Result: {self.path!r} {self.status}: {self.reason}>"
         tags = ", ".join(f"{label} {probability:.0%}" for label, probability in self.top(3))
         chunks, windows = len(self.taggram), counted(self.windows, "window")
         seconds = chunks * self.chunk_seconds
@@ -47,7 +50,7 @@ class Result:
 
     @property
     def tag(self) -> str:
-        """The most probable label; "" where the input was refused."""
+        """The most probable label; "" where there are no tags."""
         return max(self.tags, key=self.tags.__getitem__) if self.tags else ""
 
     @property
@@ -56,7 +59,7 @@ class Result:
         return np.arange(len(self.taggram)) * self.chunk_seconds
 
     def top(self, n: int = 3) -> list[tuple[str, float]]:
-        """List the n most probable labels with their probabilities, the most probable first; none where refused.
+        """List the n most probable labels with their probabilities, the most probable first.
 
         Raises:
             ValueError: n is under 1.

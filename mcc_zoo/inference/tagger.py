@@ -22,10 +22,11 @@ from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
-from mcc_zoo.features.streaming import BLOCK_CHUNKS, log_mel_blocks
+from mcc_zoo.features.sound import NO_SOUND, SoundMeter
+from mcc_zoo.features.streaming import BLOCK_CHUNKS, join_windows, mel_blocks
 from mcc_zoo.forking import check_threads
 from mcc_zoo.inference.locate import latest
-from mcc_zoo.inference.result import Result
+from mcc_zoo.inference.result import Result, Status
 from mcc_zoo.inference.scheduling import AHEAD, batches_by_length, ready_in_order
 from mcc_zoo.inference.waveform import to_waveform
 from mcc_zoo.models.classifier import Classifier
@@ -36,11 +37,12 @@ Mode = Literal["windows", "whole"]
 
 @dataclass(frozen=True)
 class Described:
-    """A file on its way: the fused descriptors of its chunks (chunks, F), or None and the reason why not."""
+    """A file on its way: the fused descriptors of its chunks (chunks, F), or none and the reason why not."""
 
     path: str
-    descriptors: np.ndarray | None
-    reason: str
+    descriptors: np.ndarray | None = None
+    status: Status = "ok"
+    reason: str = ""
 
 
 class Tagger:
@@ -73,9 +75,9 @@ class Tagger:
         self.has_lstm = self._parts.has_lstm
         self._idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()  # decoder processes take a while to start
         weakref.finalize(self, _close_all, self._idle)
-        self._describe_frames = tf.function(
-            self._compute_descriptors, input_signature=[tf.TensorSpec((None, None), tf.float32)]
-        )
+        frames, chunk = (None, self.front_end.n_mels), (None, self.front_end.n_mels, self.front_end.chunk_frames)
+        self._standardise = tf.function(self._standardise_frames, [tf.TensorSpec(frames, tf.float32)])
+        self._describe = tf.function(self._describe_chunks, [tf.TensorSpec(chunk, tf.float32)])
         size = self._parts.fused_descriptor_size
         signature = [tf.TensorSpec((None, None, size), tf.float32), tf.TensorSpec((None,), tf.int32)]
         self._read_batch = tf.function(self._read_sequences, input_signature=signature)
@@ -134,7 +136,7 @@ class Tagger:
             decoder = self._take_decoder()
             busy.add(decoder)
             try:
-                return self._describe_file(path, decoder)
+                return self._describe_file(path, decoder, sequence)
             finally:
                 busy.discard(decoder)
                 self._idle.put(decoder)
@@ -166,7 +168,7 @@ class Tagger:
         check_threads()
         _check_sequence(sequence)
         waveform = to_waveform(samples, sample_rate, self.front_end.sample_rate)
-        (result,) = self._make_results([Described("", self._describe_blocks([waveform]), "")], sequence)
+        (result,) = self._make_results([self._describe_blocks("", [waveform], sequence)], sequence)
         return result
 
     def _take_decoder(self) -> IsolatedDecoder:
@@ -175,20 +177,32 @@ class Tagger:
         except Empty:
             return IsolatedDecoder(decoder=self.decoder)
 
-    def _describe_file(self, path: str | bytes | os.PathLike[str], decoder: IsolatedDecoder) -> Described:
+    def _describe_file(self, path: str | bytes | os.PathLike[str], decoder: IsolatedDecoder, mode: Mode) -> Described:
         """Read a file to the fused descriptors of its chunks."""
         name, block = os.fsdecode(path), samples_of(BLOCK_CHUNKS, self.front_end)
         try:
-            descriptors = self._describe_blocks(decoder.read_blocks(path, self.front_end.sample_rate, block))
+            return self._describe_blocks(name, decoder.read_blocks(path, self.front_end.sample_rate, block), mode)
         except AudioError as error:
             named = any(written in str(error) for written in (name, repr(name)))
-            return Described(name, None, str(error) if named else f"{name}: {error}")
-        return Described(name, descriptors, "")
+            return Described(name, status="refused", reason=str(error) if named else f"{name}: {error}")
 
-    def _describe_blocks(self, blocks: Iterable[np.ndarray]) -> np.ndarray:
-        return np.concatenate(
-            [self._describe_frames(frames).numpy() for frames in log_mel_blocks(blocks, self.front_end)]
-        )
+    def _describe_blocks(self, name: str, blocks: Iterable[np.ndarray], mode: Mode) -> Described:
+        meter = SoundMeter(self.front_end)
+        frames = mel_blocks(meter.listen(blocks), self.front_end)
+        if self.front_end.level != "none":
+            frames = join_windows(frames, self._count_window_chunks(mode), self.front_end)
+        descriptors = [found for window in frames for found in self._describe_window(window)]
+        if not meter.has_sound:
+            return Described(name, status="silent", reason=f"{name or 'the waveform'}: silent, {NO_SOUND}")
+        return Described(name, np.concatenate(descriptors))
+
+    def _describe_window(self, frames: np.ndarray) -> list[np.ndarray]:
+        chunks = self._standardise(frames)
+        return [self._describe(chunks[i : i + BLOCK_CHUNKS]).numpy() for i in range(0, chunks.shape[0], BLOCK_CHUNKS)]
+
+    def _count_window_chunks(self, mode: Mode) -> int | None:
+        """How many chunks are read as one sequence; None if all are."""
+        return None if mode == "whole" else self.metadata.training_chunks
 
     def _make_results(self, group: Sequence[Described], mode: Mode) -> Iterator[Result]:
         """Read the sequences of several tracks, those of like length together."""
@@ -201,13 +215,13 @@ class Tagger:
         read = self._read_windows([window for _, window in windows])
         for place, track in enumerate(group):
             if track.descriptors is None:
-                yield self._make_refusal(track.path, track.reason)
+                yield self._make_empty_result(track)
             else:
                 own = [found for (owner, _), found in zip(windows, read, strict=True) if owner == place]
                 yield self._make_result(track.path, track.descriptors, own)
 
     def _cut_windows(self, descriptors: np.ndarray, mode: Mode) -> list[np.ndarray]:
-        length = len(descriptors) if mode == "whole" else self.metadata.training_chunks
+        length = self._count_window_chunks(mode) or len(descriptors)
         return [descriptors[i : i + length] for i in range(0, len(descriptors), length)]
 
     def _read_windows(self, windows: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
@@ -239,15 +253,18 @@ class Tagger:
             chunk_seconds=self.front_end.chunk_seconds,
         )
 
-    def _make_refusal(self, path: str, reason: str) -> Result:
+    def _make_empty_result(self, track: Described) -> Result:
         empty = np.empty(0, np.float32)
         taggram = np.empty((0, len(self.labels)), np.float32)
-        return Result(path, "refused", reason, {}, empty, taggram, empty, 0, self.front_end.chunk_seconds)
+        seconds = self.front_end.chunk_seconds
+        return Result(track.path, track.status, track.reason, {}, empty, taggram, empty, 0, seconds)
 
-    def _compute_descriptors(self, frames: tf.Tensor) -> tf.Tensor:
+    def _standardise_frames(self, frames: tf.Tensor) -> tf.Tensor:
         chunks = split_into_chunks(frames[tf.newaxis], self.front_end)
-        standardised = self._parts.standardise(chunks)
-        return self._parts.chunk_network(standardised[0], training=False)
+        return self._parts.standardise_chunks(chunks, tf.shape(chunks)[1:2])[0]
+
+    def _describe_chunks(self, chunks: tf.Tensor) -> tf.Tensor:
+        return self._parts.chunk_network(chunks, training=False)
 
     def _read_sequences(self, descriptors: tf.Tensor, chunk_count: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = {"chunk_descriptors": descriptors, "chunk_count": chunk_count}

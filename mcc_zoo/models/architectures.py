@@ -16,7 +16,8 @@ from typing import Any
 import keras
 
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
-from mcc_zoo.features.log_mel import LogMelChunks
+from mcc_zoo.features.level import Level
+from mcc_zoo.features.log_mel import MelChunks
 from mcc_zoo.models import layers
 from mcc_zoo.models.channels import PooledConv2D, channel
 from mcc_zoo.paper import (
@@ -64,7 +65,9 @@ def make_kernel_initializer(recipe: Recipe) -> keras.initializers.Initializer:
 def build_front_end(front_end: FrontEnd, mean: float, std: float) -> keras.Model:
     """Audio (batch, samples) to standardised chunks (batch, chunks, n_mels, chunk_frames)."""
     audio = keras.Input((None,), dtype="float32", name="audio")
-    chunks = LogMelChunks(front_end, name="log_mel_chunks")(audio)
+    chunks = MelChunks(front_end, name="mel_chunks")(audio)
+    if front_end.level != "none":
+        chunks = Level(front_end, name="level")([chunks, layers.CountChunks(name="count")(chunks)])
     standardise = layers.Standardise(mean, std, name="standardise")
     return keras.Model(audio, standardise(chunks), name="front_end")
 

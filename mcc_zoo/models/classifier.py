@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.features.log_mel import MelChunks
 from mcc_zoo.models.architectures import Tags, check_labels
 from mcc_zoo.paper import ARCHITECTURES, CHANNELS
 
@@ -47,12 +48,36 @@ class Classifier:
     @property
     def front_end(self) -> FrontEnd:
         """Parameters of the front end."""
-        return self.front_end_network.get_layer("log_mel_chunks").front_end
+        return self.mel_chunks.front_end
+
+    @property
+    def mel_chunks(self) -> MelChunks:
+        """The layer that computes what each frame alone tells."""
+        (layer,) = (layer for layer in self.front_end_network.layers if isinstance(layer, MelChunks))
+        return layer
 
     @property
     def standardise(self) -> keras.layers.Layer:
         """The layer that subtracts the mean of the training tracks' log-mel values and divides by their std."""
         return self.front_end_network.get_layer("standardise")
+
+    def standardise_chunks(self, mel_chunks: Any, chunk_count: Any) -> Any:
+        """Do what the front end does behind `mel_chunks`: bring them to one level if it has one, and standardise.
+
+        Args:
+            mel_chunks: (batch, chunks, n_mels, chunk_frames).
+            chunk_count: (batch,) real chunks of each track; what follows is padding.
+
+        Returns:
+            Standardised chunks of the same shape.
+        """
+        return self.standardise(self.level_chunks(mel_chunks, chunk_count))
+
+    def level_chunks(self, mel_chunks: Any, chunk_count: Any) -> Any:
+        """Turn mel chunks into the log-mel that is standardised; as `standardise_chunks`."""
+        if self.front_end.level == "none":
+            return mel_chunks
+        return self.front_end_network.get_layer("level")([mel_chunks, chunk_count])
 
     @property
     def mean(self) -> float:
@@ -120,9 +145,11 @@ class Classifier:
         """
         if isinstance(self.standardise, keras.layers.Normalization):
             raise ValueError(f"{self.model.name}: its mean and std are constants of an earlier export: build it anew")
-        log_mel, values = self.front_end_network.get_layer("log_mel_chunks"), _Moments()
+        values = _Moments()
         for batch in waveforms:
-            values.add(keras.ops.convert_to_numpy(log_mel(batch)))
+            chunks = self.mel_chunks(batch)
+            counts = keras.ops.full(chunks.shape[:1], chunks.shape[1], "int32")
+            values.add(keras.ops.convert_to_numpy(self.level_chunks(chunks, counts)))
         self.standardise.mean.assign(values.mean)
         self.standardise.std.assign(values.std)
 

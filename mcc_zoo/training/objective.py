@@ -134,12 +134,14 @@ def without_log_mel_changes(recipe: Recipe) -> Recipe:
 
 
 def make_channel_function(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Compile a model's channels: log-mel chunks (chunks, n_mels, chunk_frames) to features (chunks, size)."""
+    """Compile a model's channels: mel chunks of a window (chunks, n_mels, chunk_frames) to features (chunks, size)."""
     classifier = Classifier(model)
-    standardise, (channels, _) = classifier.standardise, classifier.split_after_channels()
-    shape = (None, *channels.input.shape[1:])
-    # `standardise` reads (batch, chunks, ...), here the chunks of one track.
-    run = tf.function(lambda chunks: channels(standardise(chunks[tf.newaxis])[0]), [tf.TensorSpec(shape, tf.float32)])
+    channels, _ = classifier.split_after_channels()
+
+    def read_window(chunks: tf.Tensor) -> tf.Tensor:
+        return channels(classifier.standardise_chunks(chunks[tf.newaxis], tf.shape(chunks)[:1])[0])
+
+    run = tf.function(read_window, [tf.TensorSpec((None, *channels.input.shape[1:]), tf.float32)])
     return lambda chunks: run(tf.constant(chunks)).numpy()
 
 
@@ -162,7 +164,9 @@ def join_after_log_mel(
         "chunks": keras.Input((None, *per_chunk.input.shape[1:]), name="chunks"),
         "chunk_count": keras.Input((), dtype="int32", name="chunk_count"),
     }
-    chunks = inputs["chunks"] if behind_channels else classifier.standardise(inputs["chunks"])
+    chunks = inputs["chunks"]
+    if not behind_channels:
+        chunks = classifier.standardise_chunks(chunks, inputs["chunk_count"])
     over_track = keras.Model(classifier.sequence_network.input, wanted)
     return inputs, compose(chunks, inputs["chunk_count"], per_chunk, over_track)
 

@@ -16,25 +16,24 @@ from mcc_zoo.features.cache import Features, read_chunks
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training import objective
 
-CHUNKS_AT_A_TIME = 64  # bounds the memory
-
 
 def cache_channel_features(
-    features: Sequence[Features], transform: Callable[[np.ndarray], np.ndarray], folder: Path
+    features: Sequence[Features], transform: Callable[[np.ndarray], np.ndarray], folder: Path, window_chunks: int
 ) -> list[Features]:
     """Cache the outputs of a network for every chunk, one file per track.
 
     Args:
         features: As `FeatureCache` gives them.
-        transform: Log-mel chunks (chunks, n_mels, chunk_frames), not standardised, to (chunks, size) float32.
+        transform: Mel chunks of a window (chunks, n_mels, chunk_frames) to (chunks, size) float32.
         folder: Where the files go; only the training that reads them needs them.
+        window_chunks: Chunks of a window, which `list_excerpts` cuts likewise.
     """
     cached = []
     for number, one in enumerate(features):
         path, total, total_squares = folder / f"{number}.f32", 0.0, 0.0
         with open(path, "wb") as file:
-            for first in range(0, one.chunks, CHUNKS_AT_A_TIME):
-                values = transform(read_chunks(one, first, min(CHUNKS_AT_A_TIME, one.chunks - first)))
+            for first in range(0, one.chunks, window_chunks):
+                values = transform(read_chunks(one, first, min(window_chunks, one.chunks - first)))
                 file.write(values.astype("<f4").tobytes())
                 total += values.sum(dtype=np.float64)
                 total_squares += np.square(values, dtype=np.float64).sum()
@@ -100,5 +99,6 @@ def open_training_features(
         yield features, recipe
         return
     with tempfile.TemporaryDirectory(prefix="channels-", dir=folder) as temporary:
-        cached = cache_channel_features(features, objective.make_channel_function(model), Path(temporary))
+        transform = objective.make_channel_function(model)
+        cached = cache_channel_features(features, transform, Path(temporary), recipe.max_chunks)
         yield cached, objective.without_log_mel_changes(recipe)

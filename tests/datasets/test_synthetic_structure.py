@@ -9,7 +9,7 @@ import pytest
 from mcc_zoo.audio import reading
 from mcc_zoo.datasets.synthetic import ORDERS, DemoCorpusError, make_structure
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.log_mel import LogMelChunks
+from mcc_zoo.features.log_mel import MelChunks
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def corpus(tmp_path_factory):
 
 
 def chunks(path) -> np.ndarray:
-    return LogMelChunks(FrontEnd())(reading.read(path, 44_100)[np.newaxis]).numpy()[0]
+    return MelChunks(FrontEnd())(reading.read(path, 44_100)[np.newaxis]).numpy()[0]
 
 
 def test_every_song_stands_there_in_every_order(corpus):

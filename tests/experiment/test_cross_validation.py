@@ -106,7 +106,7 @@ def test_the_mean_and_std_are_those_of_the_training_tracks(corpus, run):
     fold_of = predictions.drop_duplicates("path").set_index("path")["fold"]
     training = [f for t, f in zip(corpus.tracks, corpus.features, strict=True) if fold_of[t.name] == 0]
     assert len(training) == facts["train"]
-    assert (facts["mean"], facts["std"]) == pytest.approx(mean_and_std(training, FRONT_END))
+    assert (facts["mean"], facts["std"]) == pytest.approx(mean_and_std(training, FRONT_END, RECIPE.max_chunks))
 
 
 def test_a_fold_keeps_the_taggrams_of_the_surest_right_and_wrong_track(run):

@@ -14,7 +14,7 @@ from mcc_zoo.features import log_mel
 from mcc_zoo.features.framing import chunks_in, frames_in, samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
 
-FRONT_END_44 = FRONT_ENDS["44k"]
+FRONT_END_44 = FRONT_ENDS["paper"]
 
 
 def oracle_filters(front_end: FrontEnd) -> np.ndarray:
@@ -63,14 +63,14 @@ SIGNALS = {
 
 
 @pytest.mark.parametrize("compression", ["log10_1p", "log"])
-@pytest.mark.parametrize("name", FRONT_ENDS)
+@pytest.mark.parametrize("rate", [44_100, 22_050])
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_log_mel_is_scipys(signal, name, compression, rng):
-    front_end = dataclasses.replace(FRONT_ENDS[name], compression=compression)
+def test_log_mel_is_scipys(signal, rate, compression, rng):
+    front_end = FrontEnd(sample_rate=rate, compression=compression)
     for samples in (82_943, 82_944, 82_945):
         audio = SIGNALS[signal](samples, rng).astype(np.float32)
         expected = oracle_log_mel(audio, front_end)
-        found = log_mel.log_mel(audio[np.newaxis], front_end).numpy()[0]
+        found = log_mel.mel_frames(audio[np.newaxis], front_end).numpy()[0]
         assert found.shape == expected.shape == (frames_in(samples, front_end), 40)
         # float32 leaves a floor of some 1e-7 of the loudest bin, which ln(x + 1e-6) shows and log10(1 + 1e4 x) not
         np.testing.assert_allclose(found, expected, atol=2e-4 if compression == "log10_1p" else 5e-3)
@@ -111,7 +111,7 @@ def test_every_mel_filter_sums_to_one_and_reaches_nyquist(front_end):
 def test_lengths_by_hand(samples, frames, chunks):
     assert frames_in(samples, FRONT_END_44) == frames
     assert chunks_in(samples, FRONT_END_44) == chunks
-    layer = log_mel.LogMelChunks(FRONT_END_44)
+    layer = log_mel.MelChunks(FRONT_END_44)
     assert layer(tf.zeros((1, samples))).shape == (1, chunks, 40, 80)
 
 
@@ -119,7 +119,7 @@ def test_under_one_window_is_refused_with_a_sentence():
     assert frames_in(2_047, FRONT_END_44) == 0
     with pytest.raises(ValueError, match="audio has 2047 samples: at least one window of 2048"):
         chunks_in(2_047, FRONT_END_44)
-    layer = log_mel.LogMelChunks(FRONT_END_44)
+    layer = log_mel.MelChunks(FRONT_END_44)
     compiled = tf.function(lambda audio: layer(audio), input_signature=[tf.TensorSpec((None, None))])
     for call in (layer, compiled):
         with pytest.raises(tf.errors.InvalidArgumentError, match="at least one window of 2048 samples"):
@@ -131,7 +131,7 @@ def test_not_finite_is_refused_with_a_sentence(value):
     audio = np.zeros((2, 90_000), np.float32)
     audio[1, 89_999] = value
     with pytest.raises(tf.errors.InvalidArgumentError, match="not finite"):
-        log_mel.LogMelChunks(FRONT_END_44)(audio)
+        log_mel.MelChunks(FRONT_END_44)(audio)
 
 
 @pytest.mark.parametrize("value", [100.5, -32_768.0, 3e38])
@@ -149,9 +149,9 @@ def test_far_above_full_scale_is_refused_with_a_sentence(value):
 @pytest.mark.parametrize("extra", [-1, 0, 1, 1_023])
 def test_chunk_then_transform_equals_transform_then_chunk(extra, rng):
     audio = rng.normal(scale=0.2, size=samples_of(3, FRONT_END_44) + extra).astype(np.float32)
-    together = log_mel.LogMelChunks(FRONT_END_44)(audio[np.newaxis]).numpy()[0]
+    together = log_mel.MelChunks(FRONT_END_44)(audio[np.newaxis]).numpy()[0]
     pieces = [audio[i * 81_920 : i * 81_920 + 82_944] for i in range(len(together))]
-    apart = log_mel.LogMelChunks(FRONT_END_44)(np.stack(pieces)).numpy()[:, 0]
+    apart = log_mel.MelChunks(FRONT_END_44)(np.stack(pieces)).numpy()[:, 0]
     np.testing.assert_array_equal(apart, together)
     assert len(together) == (2 if extra < 0 else 3)
 
@@ -159,7 +159,7 @@ def test_chunk_then_transform_equals_transform_then_chunk(extra, rng):
 def test_short_audio_is_padded_with_zeros_to_one_chunk(rng):
     audio = rng.normal(scale=0.2, size=(2, 50_000)).astype(np.float32)
     padded = np.pad(audio, ((0, 0), (0, 82_944 - 50_000)))
-    layer = log_mel.LogMelChunks(FRONT_END_44)
+    layer = log_mel.MelChunks(FRONT_END_44)
     np.testing.assert_array_equal(layer(audio), layer(padded))
 
 
@@ -167,7 +167,7 @@ def test_stays_in_float32_under_mixed_precision():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
         loud = 30 * np.ones((1, 82_944), np.float32) * np.sin(np.arange(82_944)).astype(np.float32)
-        chunks = log_mel.LogMelChunks(FRONT_END_44)(loud)
+        chunks = log_mel.MelChunks(FRONT_END_44)(loud)
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert chunks.dtype == tf.float32
@@ -175,8 +175,8 @@ def test_stays_in_float32_under_mixed_precision():
 
 
 def test_layer_is_saved_with_its_parameters():
-    layer = log_mel.LogMelChunks(dataclasses.replace(FRONT_ENDS["22k"], compression="log"))
-    again = log_mel.LogMelChunks.from_config(layer.get_config())
+    layer = log_mel.MelChunks(dataclasses.replace(FRONT_ENDS["22k"], compression="log"))
+    again = log_mel.MelChunks.from_config(layer.get_config())
     assert again.front_end == layer.front_end
 
 

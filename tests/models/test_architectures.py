@@ -13,7 +13,7 @@ from helpers.systems import MARKED_SYSTEMS
 import mcc_zoo
 from mcc_zoo.features.framing import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
-from mcc_zoo.features.log_mel import log_mel, split_into_chunks
+from mcc_zoo.features.log_mel import mel_frames, split_into_chunks
 from mcc_zoo.models import channels
 from mcc_zoo.models.layers import LSTM
 from mcc_zoo.paper import SYSTEMS
@@ -123,14 +123,24 @@ def test_a_track_alone_is_a_track_in_a_batch(models, audio, architecture):
 
 
 @every_system
+@pytest.mark.parametrize("gain_db", [-40, -23, 12])
+def test_the_volume_changes_nothing(models, audio, architecture, gain_db):
+    """Tags, descriptor and taggram; and padding does not count for the level."""
+    model, gain = models[architecture], np.float32(10 ** (gain_db / 20))
+    before, after = model(audio), model(gain * audio)
+    for name, values in before.items():
+        np.testing.assert_allclose(after[name], values, atol=1e-4, rtol=1e-4, err_msg=name)
+
+
+@every_system
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_training_network_on_padded_log_mel_gives_the_models_tags(models, audio, architecture, chunks):
     """The composition of front end, chunk and sequence network is the model; padding chunks change nothing."""
     samples = samples_of(chunks, FRONT_END)
-    log_mel_chunks = split_into_chunks(log_mel(audio, FRONT_END), FRONT_END).numpy()  # (3, 5, 40, 80)
-    log_mel_chunks[1, chunks:] = 1e3  # row 1 is shorter, and its padding is not even zeros
+    mel_chunks = split_into_chunks(mel_frames(audio, FRONT_END), FRONT_END).numpy()  # (3, 5, 40, 80)
+    mel_chunks[1, chunks:] = 1e3  # row 1 is shorter, and its padding is not even zeros
     scored = Objective(models[architecture], RECIPES["tuned"]).make_training_model()
-    found = scored({"chunks": log_mel_chunks, "chunk_count": np.array([5, chunks, 5], np.int32)})
+    found = scored({"chunks": mel_chunks, "chunk_count": np.array([5, chunks, 5], np.int32)})
     short = models[architecture](audio[1:2, :samples])
     np.testing.assert_allclose(found["tags"][1], short["tags"][0], atol=1e-5)
     np.testing.assert_allclose(tf.nn.softmax(found["steps"])[1, :chunks], short["taggram"][0], atol=1e-5)
@@ -156,12 +166,13 @@ def test_padding_rows_of_the_sequence_network_are_zero_and_change_nothing(models
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_last_chunk_moves_the_descriptor(audio, architecture, recipe):
     keras.utils.set_random_seed(4)
-    model = mcc_zoo.build(architecture, LABELS, recipe=recipe)
+    model = mcc_zoo.build(architecture, LABELS, recipe=recipe, front_end="paper")
+    # With a level a chunk changes how loud the others are heard; without one the LSTM looks back only.
     changed = audio.copy()
     changed[:, samples_of(4, FRONT_END) :] = 0.0
     before, after = model(audio), model(changed)
     assert np.abs(after["descriptor"] - before["descriptor"]).max() > 1e-3
-    np.testing.assert_allclose(after["taggram"][:, :4], before["taggram"][:, :4], atol=1e-5)  # it looks back only
+    np.testing.assert_allclose(after["taggram"][:, :4], before["taggram"][:, :4], atol=1e-5)
 
 
 @every_lstm
@@ -191,8 +202,8 @@ def test_saved_and_loaded_model_answers_the_same(models, audio, architecture, tm
 
 
 def test_standardising_subtracts_the_mean_and_divides_by_the_std(audio):
-    model = mcc_zoo.build("r0", LABELS, mean=0.4, std=0.6)
-    plain = split_into_chunks(log_mel(audio, FRONT_END), FRONT_END)
+    model = mcc_zoo.build("r0", LABELS, front_end="paper", mean=0.4, std=0.6)
+    plain = split_into_chunks(mel_frames(audio, FRONT_ENDS["paper"]), FRONT_ENDS["paper"])
     np.testing.assert_allclose(model.get_layer("front_end")(audio), (plain - 0.4) / 0.6, atol=1e-5)
 
 

@@ -121,7 +121,7 @@ def test_early_stopping_keeps_the_best_weights(corpus):
     recipe = dataclasses.replace(RECIPE, learning_rate=0.05, max_epochs=8, patience=3)
     settings = dataclasses.replace(SETTINGS, recipe=recipe)
     keras.utils.set_random_seed(0)
-    mean, std = cache.mean_and_std(corpus.features, FRONT_END)
+    mean, std = cache.mean_and_std(corpus.features, FRONT_END, RECIPE.max_chunks)
     model = mcc_zoo.build("r2", corpus.labels, front_end=FRONT_END, recipe=recipe, mean=mean, std=std)
     tracks = everything(corpus, settings)
     training = tracks.make_training_batches(0, make_strategy("cpu"))
@@ -205,7 +205,7 @@ def test_training_behind_channels_is_training_through_frozen_ones(corpus, archit
 
     source = train(corpus, WARM, WARM_STARTS[architecture], 2, device="cpu", quiet=True)
     keras.utils.set_random_seed(WARM.seed)
-    mean, std = cache.mean_and_std(corpus.features, FRONT_END)
+    mean, std = cache.mean_and_std(corpus.features, FRONT_END, RECIPE.max_chunks)
     model = mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END, recipe=WARM.recipe, mean=mean, std=std)
     WarmStart.from_network(source.get_layer("chunk_network"), 2).copy_to(model.get_layer("chunk_network"))
     for name in SYSTEMS[architecture].channels:
@@ -273,7 +273,7 @@ def test_mirrored_training_over_two_devices_learns(corpus):
     devices = tf.config.list_logical_devices("CPU")
     assert len(devices) == 2  # conftest.py makes them
     strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
-    mean, std = cache.mean_and_std(corpus.features, FRONT_END)
+    mean, std = cache.mean_and_std(corpus.features, FRONT_END, RECIPE.max_chunks)
     with strategy.scope():
         model = mcc_zoo.build("r2", corpus.labels, front_end=FRONT_END, recipe=RECIPE, mean=mean, std=std)
     batches = everything(corpus).make_training_batches(0, strategy)

@@ -1,0 +1,72 @@
+"""Music heard alike at any volume: mel energies scaled to one level before the logarithm.
+
+A global mean and standard deviation leave the volume in the log-mel: an excerpt that is played more softly gets other
+tags. Scaling energies undoes any gain of the audio; the scaled values lie where those of released music do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from mcc_zoo.features.framing import Shape
+from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.features.log_mel import TENSORFLOW, Operations, compress
+
+MEAN_ENERGY = 1e-3  # of 400 excerpts of released music the median is 9e-4
+LEAST_ENERGY = 1e-20  # far below any sound: silence stays silence, and nothing is divided by 0
+
+
+def equalise(
+    energy: tf.Tensor, chunk_count: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW
+) -> tf.Tensor:
+    """Scale mel energies to one mean and compress them.
+
+    Args:
+        energy: (batch, chunks, n_mels, chunk_frames) mel energies.
+        chunk_count: (batch,) real chunks of each track; what follows is padding, and does not count.
+        front_end: Its `level` says what is scaled as one, its `compression` how to compress.
+        operations: Replacements for what a runtime lacks.
+
+    Returns:
+        Log-mel of the same shape: audio times any factor gives the same values.
+    """
+    means = tf.reduce_mean(energy, (2, 3), keepdims=True)  # (batch, chunks, 1, 1)
+    if front_end.level == "window":
+        shape = (-1, 1, 1, 1)
+        real = tf.reshape(tf.range(tf.shape(energy)[1]), (1, *shape[:1], 1, 1)) < tf.reshape(chunk_count, shape)
+        total = tf.reduce_sum(tf.where(real, means, 0.0), 1, keepdims=True)
+        means = total / tf.cast(tf.reshape(chunk_count, shape), tf.float32)
+    return compress(energy * (MEAN_ENERGY / tf.maximum(means, LEAST_ENERGY)), front_end, operations)
+
+
+@keras.saving.register_keras_serializable(package="mcc_zoo")
+class Level(keras.layers.Layer):
+    """`equalise` as a layer: [mel energies (batch, chunks, n_mels, chunk_frames), chunk_count (batch,)] to log-mel.
+
+    Args:
+        front_end: Its parameters, or the dict of them that a saved model holds.
+        **kwargs: As for any Keras layer.
+    """
+
+    def __init__(self, front_end: FrontEnd | dict[str, Any], **kwargs: Any) -> None:
+        """Keep the parameters."""
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.front_end = front_end if isinstance(front_end, FrontEnd) else FrontEnd(**front_end)
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """Scale and compress."""
+        energy, chunk_count = inputs
+        return equalise(energy, chunk_count, self.front_end)
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        """Keep the shape of the chunks."""
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """Save the parameters with the layer."""
+        return {**super().get_config(), "front_end": asdict(self.front_end)}

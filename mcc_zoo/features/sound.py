@@ -1,0 +1,72 @@
+"""Whether there is anything to hear: silence, a constant offset and channels that cancel out are no music.
+
+A recording has sound if in some segments its samples, less their mean, reach an RMS of -70 dBFS: in four, a tenth of a
+second, so that a click does not count; in all of them where there are fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from mcc_zoo.features.front_end import FrontEnd
+
+SILENT_DBFS = -70.0  # ours: under the noise of a tape or of 12 bits
+LEAST_POWER = 10 ** (SILENT_DBFS / 10)
+LEAST_SEGMENTS = 4
+NO_SOUND = f"nothing in it reaches {SILENT_DBFS:g} dBFS once its channels are mixed; check the recording"
+
+
+def segment_samples(front_end: FrontEnd) -> int:
+    """Samples of a segment (1,024, or 23 ms, by default)."""
+    return min(front_end.hop_length, front_end.window_length)
+
+
+def has_sound(audio: tf.Tensor, length: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+    """Find the clips that have sound, as part of a graph.
+
+    Args:
+        audio: (batch, samples) float32.
+        length: (batch,) samples of each clip that are not padding, at least one window.
+        front_end: Its parameters.
+
+    Returns:
+        (batch,) bool.
+    """
+    size = segment_samples(front_end)
+    count = tf.shape(audio)[1] // size
+    segments = tf.reshape(audio[:, : count * size], (-1, count, size))
+    whole = length // size
+    is_loud = (tf.math.reduce_variance(segments, -1) >= LEAST_POWER) & tf.sequence_mask(whole, count)
+    return tf.reduce_sum(tf.cast(is_loud, tf.int32), 1) >= tf.minimum(whole, LEAST_SEGMENTS)
+
+
+class SoundMeter:
+    """Finds out whether a waveform that passes in blocks has sound; after enough of it nothing is computed any more."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        """Begin with nothing heard."""
+        self._size = segment_samples(front_end)
+        self._segments, self._loud = 0, 0
+        self._rest = np.empty(0, np.float32)
+
+    def listen(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Pass on blocks (samples,) of one waveform."""
+        for block in blocks:
+            if self._loud < LEAST_SEGMENTS:
+                self._measure(block)
+            yield block
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether the blocks so far had sound."""
+        return self._loud >= min(self._segments, LEAST_SEGMENTS)
+
+    def _measure(self, block: np.ndarray) -> None:
+        samples = np.concatenate([self._rest, block])
+        count = len(samples) // self._size
+        segments, self._rest = samples[: count * self._size].reshape(count, self._size), samples[count * self._size :]
+        self._segments += count
+        self._loud += int((segments.var(axis=1, dtype=np.float64) >= LEAST_POWER).sum())
