@@ -164,6 +164,8 @@ class ExportMetadata:
         content = asdict(self)
         if self.scores and self.scores.seeds is None:
             del content["scores"]["seeds"]
+        if self.front_end.level == "none":  # a key that older exports lack, and that older readers do not know
+            del content["front_end"]["level"]
         return {name: value for name, value in content.items() if value is not None and value != ()}
 
     def write(self, folder: str | os.PathLike[str]) -> None:

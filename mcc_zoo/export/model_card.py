@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mcc_zoo.audio.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from mcc_zoo.export.metadata import ExportMetadata, Scores
+from mcc_zoo.features.sound import SILENT_DBFS
 from mcc_zoo.paper import SYSTEMS, short_name
 from mcc_zoo.recipes import WARM_STARTS
 from mcc_zoo.text import counted
@@ -45,7 +46,8 @@ def write_card(metadata: ExportMetadata) -> str:
         "",
         "## Limits",
         "",
-        "- It gives every track one of its labels, silence and speech included: it has no way to say 'none of these'.",
+        "- It gives every track that has sound one of its labels, speech included: it has no way to say 'none of these'.",
+        _describe_level(metadata),
         f"- It was trained on sequences of up to {metadata.training_chunks} chunks. `mcc_zoo.load` averages windows of "
         "that length over longer files; a server reads the whole sequence at once.",
         "- Audio at another sample rate gets plausible, wrong tags through the signatures that take samples: resample "
@@ -116,6 +118,12 @@ def _compare_with_majority(metadata: ExportMetadata) -> str:
     return f" Always saying {majority.label}, the most frequent one, is right for {majority.percent:.1f} %."
 
 
+def _describe_level(metadata: ExportMetadata) -> str:
+    if metadata.front_end.level == "none":
+        return "- Its tags follow the volume: give it music as loud as that which it was trained on."
+    return "- It hears music alike at any volume; a clipped or very noisy recording is another sound."
+
+
 def _describe_contract(metadata: ExportMetadata) -> list[str]:
     def join(tensors: dict[str, str]) -> str:
         return ", ".join(f"`{name}` {kind}" for name, kind in tensors.items())
@@ -135,6 +143,8 @@ def _describe_contract(metadata: ExportMetadata) -> list[str]:
         f"{metadata.max_seconds:g} s at most. Its `chunks` are the whole groups of {front_end.chunk_frames} among "
         f"its 1 + (samples - {front_end.window_length}) // {front_end.hop_length} frames, at least 1. "
         "Bad input is refused with a sentence.",
+        "",
+        f"`is_silent` is true for a clip in which nothing reaches {SILENT_DBFS:g} dBFS: its other outputs are zeros.",
         "",
     ]
 

@@ -108,7 +108,8 @@ def _compare_answers(folder: Path, tolerance: float) -> list[str]:
     of_keras = {
         name: values
         for name, values in expected.items()
-        if name.split("/")[0] in of_audio and name.rpartition("/")[2] in model.output  # is_silent is a signature's alone
+        if name.split("/")[0] in of_audio
+        and name.rpartition("/")[2] in model.output  # is_silent is a signature's alone
     }
     return [
         *_compare("signature", by_signature, expected, tolerance),

@@ -34,6 +34,7 @@ def equalise(
     Returns:
         Log-mel of the same shape: audio times any factor gives the same values.
     """
+    chunk_count = tf.cast(chunk_count, tf.int32)
     means = tf.reduce_mean(energy, (2, 3), keepdims=True)  # (batch, chunks, 1, 1)
     if front_end.level == "window":
         shape = (-1, 1, 1, 1)

@@ -42,7 +42,7 @@ class Result:
     def __repr__(self) -> str:
         """Show the three most probable tags and the length, not the arrays."""
         if self.status != "ok":
-            return f"<Result: {self.path!r} {self.status}: {self.reason}>"
+            return f"<Result: {self.path or 'waveform'!r} {self.status}: {self.reason}>"
         tags = ", ".join(f"{label} {probability:.0%}" for label, probability in self.top(3))
         chunks, windows = len(self.taggram), counted(self.windows, "window")
         seconds = chunks * self.chunk_seconds

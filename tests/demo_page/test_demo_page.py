@@ -178,6 +178,7 @@ def test_rest_answers_both_signatures(where, tagger, request, rng):
             assert answer.status_code == 200
             assert answer.headers["Content-Type"] == "application/json"
             said = answer.json()["outputs"]
+            assert said.pop("is_silent") == [False, False]
             assert set(said) == set(names)
             for name in names:
                 np.testing.assert_allclose(said[name], outputs[name], atol=1e-4)

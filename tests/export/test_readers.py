@@ -30,7 +30,10 @@ CASES = [  # batch, chunks, samples more; batch and chunks differ, and lengths l
     (1, 1, -1), (1, 1, 0), (1, 1, 1), (1, 16, 0), (2, 5, -1), (2, 5, 0), (3, 2, 0), (3, 2, 1),
 ]  # fmt: skip
 EXPORTS = Path(__file__).parents[2] / "exported_models"
-OUTPUTS = {"serving_default": ("tags", "descriptor"), "taggram": ("taggram", "chunk_descriptors")}
+OUTPUTS = {
+    "serving_default": ("tags", "descriptor", "is_silent"),
+    "taggram": ("taggram", "chunk_descriptors", "is_silent"),
+}
 BANNED = (  # what a stock server lacks, refuses by default, or has for one kind of device only
     "PyFunc", "EagerPyFunc", "NumPyFunc", "Cudnn", "Xla", "_Xla", "Mkl", "_Mkl", "TPU", "TRTEngine", "IO>", "Addons>",
     "ReadFile", "WriteFile", "MatchingFiles",
@@ -67,7 +70,7 @@ def expected(trained: Trained) -> Callable[[str, tuple[int, int, int]], Answers]
     @functools.cache
     def ask_model(name: str, case: tuple[int, int, int]) -> Answers:
         found = trained.models[name](AUDIO[case], training=False)
-        return {output: values.numpy() for output, values in found.items()}
+        return {output: values.numpy() for output, values in found.items()} | {"is_silent": np.zeros(case[0], bool)}
 
     return ask_model
 
@@ -134,8 +137,10 @@ def test_openvino(trained, expected, architecture):
     compiled = core.compile_model(
         core.read_model(trained.folders[architecture]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )
-    names = {name: i for i, port in enumerate(compiled.outputs) for name in port.get_names() & {"tags", "descriptor"}}
-    assert set(names) == {"tags", "descriptor"}
+    names = {
+        name: i for i, port in enumerate(compiled.outputs) for name in port.get_names() & {*OUTPUTS["serving_default"]}
+    }
+    assert set(names) == set(OUTPUTS["serving_default"])
     for case, audio in AUDIO.items():
         found = compiled([audio])
         assert_same({name: found[i] for name, i in names.items()}, expected(architecture, case))
@@ -151,7 +156,7 @@ def test_saved_model_cli(trained, expected, architecture, tmp_path):
             str(trained.folders[architecture]), "serve", "serving_default", {"audio": audio}, str(out), False
         )
         found = {path.stem: np.load(path) for path in out.iterdir()}
-        assert set(found) == {"tags", "descriptor"}
+        assert set(found) == set(OUTPUTS["serving_default"])
         assert_same(found, expected(architecture, case))
 
 
@@ -162,7 +167,7 @@ def test_saved_model_cli_as_a_command(trained, expected, tmp_path):
     options = ["--tag_set=serve", "--signature_def=taggram", f"--inputs=audio={tmp_path}/audio.npy"]
     subprocess.run([*command, *options, "--outdir", tmp_path / "out"], capture_output=True, check=True)
     found = {path.stem: np.load(path) for path in (tmp_path / "out").iterdir()}
-    assert set(found) == {"taggram", "chunk_descriptors"}
+    assert set(found) == set(OUTPUTS["taggram"])
     assert_same(found, expected("mcclstm", (3, 2, 1)))
 
 

@@ -201,25 +201,32 @@ def test_impossible_limits_are_refused(trained, tmp_path, seconds):
 def test_the_contract_of_the_signatures_is_written_down(trained):
     facts = json.loads((trained.folders["mcclstm"] / "mcc_zoo.json").read_text(encoding="utf-8"))
     audio, tags, descriptor = "float32 (batch, samples)", "float32 (batch, 3)", "float32 (batch, 200)"
+    is_silent = "bool (batch,)"
+    of_a_track = {"tags": tags, "descriptor": descriptor, "is_silent": is_silent}
     assert facts["signatures"] == {
-        "serving_default": {"inputs": {"audio": audio}, "outputs": {"tags": tags, "descriptor": descriptor}},
+        "serving_default": {"inputs": {"audio": audio}, "outputs": of_a_track},
         "taggram": {
             "inputs": {"audio": audio},
-            "outputs": {"taggram": "float32 (batch, chunks, 3)", "chunk_descriptors": "float32 (batch, chunks, 400)"},
+            "outputs": {
+                "taggram": "float32 (batch, chunks, 3)",
+                "chunk_descriptors": "float32 (batch, chunks, 400)",
+                "is_silent": is_silent,
+            },
         },
         "tag_padded": {
             "inputs": {"audio": audio, "length": "int32 (batch,)"},
-            "outputs": {"tags": tags, "descriptor": descriptor},
+            "outputs": of_a_track,
         },
         "tag_wav": {
             "inputs": {"wav_bytes": "string (batch,)"},
-            "outputs": {"tags": tags, "descriptor": descriptor, "labels": "string (batch, 3)"},
+            "outputs": of_a_track | {"labels": "string (batch, 3)"},
         },
     }
     assert facts["max_seconds"] == 40
     card = (trained.folders["mcclstm"] / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert (
-        f"| tag_padded | `audio` {audio}, `length` int32 (batch,) | `tags` {tags}, `descriptor` {descriptor} |" in card
+        f"| tag_padded | `audio` {audio}, `length` int32 (batch,) | `tags` {tags}, `descriptor` {descriptor}, `is_silent` {is_silent} |"
+        in card
     )
     assert "Chance is 33.3 %, one of 3 labels." in card
     assert "lasts 40 s at most" in card

@@ -144,6 +144,9 @@ def answers(trained) -> Callable[[str], dict[tuple[Any, ...], Answer]]:
             ("padded",): ("tag_padded", clips_in_one_batch()),
             ("wav",): ("tag_wav", files(*WAVS)),
         }
+        music = odd(100.0)["serving_default"]["audio"]
+        offset = np.full_like(music, 0.5)
+        questions["silent",] = ("serving_default", {"audio": np.concatenate([0 * music, music, offset])})
         for level in LEVELS:
             questions |= {("odd", level, signature): (signature, asked) for signature, asked in odd(level).items()}
         if name == "mcclstm":
@@ -163,12 +166,21 @@ def test_a_padded_clip_has_the_answer_of_the_clip_alone(trained, answers, archit
         assert_same({name: values[i : i + 1] for name, values in found.items()}, alone)
 
 
+def test_a_silent_clip_gets_zeros_and_its_neighbours_do_not(answers):
+    found = answers("r0")["silent",]
+    assert isinstance(found, dict), found
+    assert found["is_silent"].tolist() == [True, False, True]
+    assert_same({name: values[1:2] for name, values in found.items()}, answers("r0")["odd", 100.0, "serving_default"])
+    for name in ("tags", "descriptor"):
+        assert not found[name][[0, 2]].any()
+
+
 @pytest.mark.parametrize("architecture", MARKED_SYSTEMS)
 def test_wav_files_of_different_length_and_rate_in_one_request(trained, answers, architecture, tmp_path):
     """At the model's rate the answer is that of the samples; at others, that of the file as the tagger reads it."""
     found = answers(architecture)["wav",]
     assert isinstance(found, dict), found
-    assert set(found) == {"tags", "descriptor", "labels"}
+    assert set(found) == {"tags", "descriptor", "is_silent", "labels"}
     assert [[label.decode() for label in row] for row in found["labels"]] == [TRAINED_LABELS] * len(WAVS)
     for i, content in enumerate(WAVS):
         (tmp_path / "clip.wav").write_bytes(content)
@@ -194,5 +206,6 @@ def test_odd_audio_gets_tags_that_are_numbers(answers, architecture):
         for signature in odd(level):
             found = answers(architecture)["odd", level, signature]
             assert isinstance(found, dict), found
-            assert found["tags"].sum() == pytest.approx(1)
+            assert found["is_silent"] == [level < 1e-3]
+            assert found["tags"].sum() == pytest.approx(0 if found["is_silent"] else 1)
             assert np.isfinite(found["descriptor"]).all()

@@ -135,7 +135,9 @@ def test_stored_answers_are_the_keras_models(trained):
         expected = trained.models["mcclstm"](requests[signature]["audio"], training=False)
         assert expected["taggram"].shape[1] == chunks
         for name in (name for name in answers if name.startswith(signature)):
-            np.testing.assert_allclose(answers[name], expected[name.split("/")[1]], rtol=1e-5, atol=1e-5)
+            output = name.split("/")[1]
+            wanted = expected[output] if output != "is_silent" else [False]
+            np.testing.assert_allclose(answers[name], wanted, rtol=1e-5, atol=1e-5)
     lstm = keras.models.clone_model(trained.models["mcclstm"])
     lstm.set_weights(trained.models["mcclstm"].get_weights())
     kernel = lstm.get_layer("sequence_network").get_layer("lstm").cell.recurrent_kernel

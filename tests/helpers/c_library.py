@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-FLOAT, INT32, STRING = 1, 3, 7  # TF_DataType
-TYPES = {FLOAT: np.float32, INT32: np.int32}
+FLOAT, INT32, STRING, BOOL = 1, 3, 7, 10  # TF_DataType
+TYPES = {FLOAT: np.float32, INT32: np.int32, BOOL: np.bool_}
 TSTRING_BYTES = 24
 Pointer = ctypes.c_void_p
 

@@ -32,6 +32,10 @@ def asked(model: keras.Model, samples: np.ndarray) -> dict[str, np.ndarray]:
     return {name: value.numpy()[0] for name, value in model(tf.constant(samples[np.newaxis]), training=False).items()}
 
 
+def tone(samples: int) -> np.ndarray:
+    return np.sin(np.arange(samples) / 5).astype(np.float32)
+
+
 def tags_of(result: Result) -> list[float]:
     return list(result.tags.values())
 
@@ -85,12 +89,12 @@ def test_whole_reads_one_sequence(tagger: Tagger, music: Path) -> None:
     assert_agrees(result, asked(tagger.model, reading.read(music / "long.wav", RATE)))
     windows = tagger.tag(music / "long.wav", sequence="windows")
     assert np.abs(windows.taggram - result.taggram).max() > 1e-3  # it is not all one how a track is read
-    np.testing.assert_array_equal(windows.chunk_descriptors, result.chunk_descriptors)
+    assert windows.chunk_descriptors.shape == result.chunk_descriptors.shape  # other values: windows have other levels
 
 
 def test_windows_and_whole_are_one_without_an_lstm(tagger: Tagger, tmp_path: Path) -> None:
     keras.utils.set_random_seed(2)
-    front_end = FRONT_ENDS["22k"]
+    front_end = replace(FRONT_ENDS["22k"], level="chunk")  # the level of a window would differ from that of the whole
     model = mcc_zoo.build("r2", ["calm", "tense"], front_end=front_end)
     metadata = replace(tagger.metadata, labels=("calm", "tense"), front_end=front_end, training_chunks=2)
     tagger = Tagger(tmp_path, metadata, model)
@@ -228,11 +232,11 @@ def test_waveforms_that_mean_nothing_are_refused(
 
 
 def test_one_window_of_samples_is_enough(tagger: Tagger) -> None:
-    assert tagger.tag_waveform(np.zeros(2_048), RATE).taggram.shape == (1, 3)
+    assert tagger.tag_waveform(tone(2_048), RATE).taggram.shape == (1, 3)
 
 
 def test_what_a_file_may_hold_a_waveform_may(tagger: Tagger) -> None:
-    loud = np.full(2_048, limits.MAX_AMPLITUDE, np.float32)
+    loud = np.sign(tone(2_048)) * np.float32(limits.MAX_AMPLITUDE)
     assert tagger.tag_waveform(loud, RATE).status == "ok"
 
 
@@ -304,7 +308,7 @@ def test_what_they_are_is_told(tagger: Tagger, music: Path) -> None:
     said = repr(result)
     assert said.startswith(f"<Result: '{music / 'long.wav'}': {label} {probability:.0%}, ")
     assert said.endswith("; 18 chunks, 33.4 s, 2 windows>")
-    assert repr(tagger.tag_waveform(np.zeros(2_048), RATE)).startswith("<Result: 'waveform': ")
+    assert repr(tagger.tag_waveform(tone(2_048), RATE)).startswith("<Result: 'waveform': ")
     (refused,) = tagger.tag_files([music / "missing.wav"])
     assert repr(refused) == f"<Result: '{music / 'missing.wav'}' refused: {refused.reason}>"
     assert refused.top(3) == [] and refused.times.shape == (0,)
