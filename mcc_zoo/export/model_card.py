@@ -46,7 +46,7 @@ def write_card(metadata: ExportMetadata) -> str:
         "",
         "## Limits",
         "",
-        "- It gives every track that has sound one of its labels, speech included: it has no way to say 'none of these'.",
+        "- It gives every track with sound one of its labels, speech included: it has no way to say 'none of these'.",
         _describe_level(metadata),
         f"- It was trained on sequences of up to {metadata.training_chunks} chunks. `mcc_zoo.load` averages windows of "
         "that length over longer files; a server reads the whole sequence at once.",
