@@ -7,7 +7,7 @@ import pandas as pd
 
 from benchmarks.interleaved import Peer, measure, summarise
 from mcc_zoo import FrontEnd
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 
 OURS = "mcc_zoo"
 TRACKS, CHUNKS = 8, 32  # a minute each

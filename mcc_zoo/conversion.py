@@ -27,7 +27,7 @@ from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata
 from mcc_zoo.export.signatures import Function
 from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure_difference
 from mcc_zoo.extras import MissingExtraError, require
-from mcc_zoo.features.framing import chunks_in, samples_of
+from mcc_zoo.features.chunking import chunks_in, samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.level import equalise
 from mcc_zoo.features.log_mel import Operations, mel_frames, split_into_chunks

@@ -16,7 +16,7 @@ import soundfile
 import tensorflow as tf
 
 import mcc_zoo
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 import mcc_zoo
 from mcc_zoo import conversion
 from mcc_zoo.cli.main import app
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
 from mcc_zoo.features.level import Level
 from mcc_zoo.features.log_mel import MelChunks

@@ -26,7 +26,7 @@ from mcc_zoo.cli.main import app
 from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.export.metadata import ExportMetadata, Majority
 from mcc_zoo.features import cache
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES
@@ -228,13 +228,13 @@ def rewritten(tones: Path, keep: list[int], folder: Path) -> Path:
     ("rows", "options", "message"),
     [
         ([0, 3, 6], {}, r"some.csv: 3 rows with the labels \['low'\]; a tagger needs at least two labels"),
-        ([*range(12), 12], {"folds": 6}, "--folds=6: there are 5 groups of tracks, .*: use at most 5 folds"),
+        ([*range(12), 12], {"folds": 6}, "folds=6: there are 5 groups of tracks, .*: use at most 5 folds"),
         ([0, 3, 6, 9, 1, 4], {"folds": 3}, "label 'middle' has 2 tracks: at least 3 are needed"),
-        ([0, 3, 6, 1, 4, 7], {"folds": 2}, "--folds=2: at least 3 are needed"),
+        ([0, 3, 6, 1, 4, 7], {"folds": 2}, "folds=2: at least 3 are needed"),
         ([0, 3, 6, 1, 4, 7], {"epochs": 3}, "epochs=3: give 1 or more, with unfreeze"),
         ([0, 3, 6, 1, 4, 7], {"epochs": 0, "unfreeze": True}, "epochs=0: give 1 or more"),
         ([0, 3, 6, 1, 4, 7], {"name": "a/b"}, "name='a/b': an export's name is that of one folder"),
-        ([0, 3, 6, 1, 4, 7], {"split": "nowhere.csv"}, "--split=nowhere.csv: no such file"),
+        ([0, 3, 6, 1, 4, 7], {"split": "nowhere.csv"}, "split=nowhere.csv: no such file"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_decoding(small, tones, tmp_path, monkeypatch, rows, options, message):

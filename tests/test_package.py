@@ -132,7 +132,7 @@ def test_only_the_command_line_imports_typer() -> None:
 
 
 def test_the_front_end_of_the_model_reaches_no_decoder() -> None:
-    reached = find_reach(below("features.log_mel", "features.front_end", "features.framing"), in_functions=True)
+    reached = find_reach(below("features.log_mel", "features.front_end", "features.chunking"), in_functions=True)
     assert not external(reached) & {"soundfile", "av", "soxr", "tensorflow_io"}
     assert not reached & set(below("audio.decoders", "audio.reading", "audio.subprocess_decoder"))
 
@@ -145,7 +145,7 @@ def test_inference_reaches_no_training() -> None:
     "room",
     [
         "atomic", "audio", "cli.main", "datasets", "evaluation", "export.metadata", "export.model_card",
-        "features.framing", "features.front_end", "inference.locate", "paper", "progress", "recipes", "silence",
+        "features.chunking", "features.front_end", "inference.locate", "paper", "progress", "recipes", "silence",
         "text", "version",
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ import soundfile
 from serve import serve
 
 from mcc_zoo.audio import reading
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.streaming import BLOCK_CHUNKS
 

@@ -16,7 +16,7 @@ from tracks import BATCH, CHUNKS, LABELS, make_tracks
 
 import mcc_zoo
 from mcc_zoo.features.cache import Features
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.training.batches import make_evaluation_batches, make_training_batches
 from mcc_zoo.training.objective import Objective
 

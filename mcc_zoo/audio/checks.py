@@ -27,11 +27,28 @@ _PADDING_FRAMES = 8_192  # a codec's delay and padding
 _SEARCH_BYTES = 1 << 20  # in which a further frame of FLAC is looked for
 _FORMAT_OF_SUFFIX = {suffix: name for name, suffixes in (SUFFIXES | FFMPEG_SUFFIXES).items() for suffix in suffixes}
 _COMMON_FORMATS = "WAV, FLAC or MP3"  # every decoder reads them
-_WITH_AUTO = "with --decoder=auto"
+_WITH_AUTO = "with decoder=auto"
 
 
 class AudioError(ValueError):
-    """An audio file is refused; the message is one sentence: the file, the fault and the remedy."""
+    """Audio is refused; the message is one sentence: the file, the fault and the remedy.
+
+    Attributes:
+        path: The file; "" for audio that has none.
+        reason: The sentence without the file.
+
+    >>> str(AudioError("song.mp3", "empty (0 bytes); copy or download it again"))
+    "'song.mp3': empty (0 bytes); copy or download it again"
+    """
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        """Take the file and the reason."""
+        super().__init__(path, reason)
+        self.path, self.reason = os.fspath(path), reason
+
+    def __str__(self) -> str:
+        """Say which file, if there is one, and why."""
+        return f"{quote(self.path)}: {self.reason}" if self.path else self.reason
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:
@@ -43,17 +60,17 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
-        raise AudioError(f"{quote(path)}: no such file; check the path") from error
+        raise AudioError(path, "no such file; check the path") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte
         raise AudioError(
-            f"{quote(path)}: cannot be reached ({getattr(error, 'strerror', None) or error}); check the path"
+            path, f"cannot be reached ({getattr(error, 'strerror', None) or error}); check the path"
         ) from error
     if stat.S_ISDIR(status.st_mode):
-        raise AudioError(f"{quote(path)}: a folder, not a file; give one of its files")
+        raise AudioError(path, "a folder, not a file; give one of its files")
     if not stat.S_ISREG(status.st_mode):
-        raise AudioError(f"{quote(path)}: a pipe, socket or device, not a regular file; copy its audio to a file")
+        raise AudioError(path, "a pipe, socket or device, not a regular file; copy its audio to a file")
     if status.st_size == 0:
-        raise AudioError(f"{quote(path)}: empty (0 bytes); copy or download it again")
+        raise AudioError(path, "empty (0 bytes); copy or download it again")
 
 
 def check_header(path: str | os.PathLike[str], header: Header, decoder: Decoder) -> None:
@@ -62,25 +79,25 @@ def check_header(path: str | os.PathLike[str], header: Header, decoder: Decoder)
         raise explain_other_format(path, f"its format is {header.format}", decoder)
     if not MIN_SAMPLE_RATE <= header.sample_rate <= MAX_SAMPLE_RATE:
         raise AudioError(
-            f"{quote(path)}: its sample rate is {header.sample_rate} Hz; give a file with a rate from "
-            f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz"
+            path,
+            f"its sample rate is {header.sample_rate} Hz; give a file with a rate from "
+            f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz",
         )
     if not 1 <= header.channels <= MAX_CHANNELS:
-        raise AudioError(f"{quote(path)}: it has {header.channels} channels; give a file with 1 to {MAX_CHANNELS}")
+        raise AudioError(path, f"it has {header.channels} channels; give a file with 1 to {MAX_CHANNELS}")
     if header.fault:
-        raise AudioError(f"{quote(path)}: {header.fault}; write the whole {header.format} file again")
+        raise AudioError(path, f"{header.fault}; write the whole {header.format} file again")
     if header.frames is None and header.format not in decoder.formats_without_length:
         hint = f", or read it {_WITH_AUTO}"
-        raise AudioError(
-            f"{quote(path)}: its header states no length; write the whole {header.format} file again{hint}"
-        )
+        raise AudioError(path, f"its header states no length; write the whole {header.format} file again{hint}")
     if header.frames is not None and header.frames <= 0:
-        raise AudioError(f"{quote(path)}: holds no samples; give a file with audio in it")
+        raise AudioError(path, "holds no samples; give a file with audio in it")
     declared, present = header.declared_and_present
     if declared < UNKNOWN_BYTES and present < MIN_COMPLETE * declared:
         raise AudioError(
-            f"{quote(path)}: cut off, its header declares {declared} bytes or frames of audio and {present} are "
-            "present; copy or download it again"
+            path,
+            f"cut off, its header declares {declared} bytes or frames of audio and {present} are "
+            "present; copy or download it again",
         )
 
 
@@ -89,8 +106,9 @@ def check_length(path: str | os.PathLike[str], header: Header, max_seconds: floa
     seconds = (header.frames or 0) / header.sample_rate
     if seconds > max_seconds:
         raise AudioError(
-            f"{quote(path)}: its header declares {seconds:.2f} s of audio and {max_seconds:g} s are allowed; "
-            "cut it, or raise max_seconds"
+            path,
+            f"its header declares {seconds:.2f} s of audio and {max_seconds:g} s are allowed; "
+            "cut it, or raise max_seconds",
         )
 
 
@@ -101,10 +119,10 @@ def check_samples(path: str | os.PathLike[str], block: Waveform, start: int, rat
         return
     frame = int(np.argmax(~(np.abs(block) <= MAX_AMPLITUDE).all(axis=1)))
     value = block[frame][~(np.abs(block[frame]) <= MAX_AMPLITUDE)][0]
-    where = f"{quote(path)}: at {(start + frame) / rate:.2f} s a sample is {value:g}"
+    where = f"at {(start + frame) / rate:.2f} s a sample is {value:g}"
     if not np.isfinite(value):
-        raise AudioError(f"{where}, not a finite number; write the file again without it")
-    raise AudioError(f"{where} times full scale; scale the audio to ±1 and write the file again")
+        raise AudioError(path, f"{where}, not a finite number; write the file again without it")
+    raise AudioError(path, f"{where} times full scale; scale the audio to ±1 and write the file again")
 
 
 def check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, count: int, decoder: Decoder) -> None:
@@ -112,34 +130,37 @@ def check_end(path: str | os.PathLike[str], stream: FileIO, sound: Sound, count:
     header, position = sound.header, sound.get_position()
     seconds = count / header.sample_rate
     if not count and header.frames is None:
-        raise AudioError(f"{quote(path)}: holds no samples; give a file with audio in it")
+        raise AudioError(path, "holds no samples; give a file with audio in it")
     declared = "no length" if header.frames is None else f"{header.frames / header.sample_rate:.2f} s"
     if header.frames is not None:
         if count < min(MIN_COMPLETE * header.frames, header.frames - header.tolerance_frames):
             raise AudioError(
-                f"{quote(path)}: damaged or cut off, {seconds:.2f} s decoded of the {declared} that its header "
-                "declares; copy or download it again, or write it again"
+                path,
+                f"damaged or cut off, {seconds:.2f} s decoded of the {declared} that its header "
+                "declares; copy or download it again, or write it again",
             )
         if MIN_COMPLETE * count - _PADDING_FRAMES > header.frames:
             raise AudioError(
-                f"{quote(path)}: its header is wrong, it declares {declared} and {seconds:.2f} s were decoded; "
-                f"write the whole {header.format} file again"
+                path,
+                f"its header is wrong, it declares {declared} and {seconds:.2f} s were decoded; "
+                f"write the whole {header.format} file again",
             )
     reader = Reader(stream)
     if position is not None and _has_audio_behind(reader, header.format, position):
         if header.frames is None:
             raise AudioError(
-                f"{quote(path)}: {decoder.name} stops after {seconds:.2f} s of it, as its header states no length; "
-                f"read it {_WITH_AUTO}"
+                path,
+                f"{decoder.name} stops after {seconds:.2f} s of it, as its header states no length; "
+                f"read it {_WITH_AUTO}",
             )
         raise AudioError(
-            f"{quote(path)}: its header is wrong, it declares {declared} and these are in the first {position} of "
-            f"{reader.size} bytes; write the whole {header.format} file again"
+            path,
+            f"its header is wrong, it declares {declared} and these are in the first {position} of "
+            f"{reader.size} bytes; write the whole {header.format} file again",
         )
     if header.format == "OGG" and not ((chains := ogg.read_chains(reader)) and chains[-1].is_complete):
         raise AudioError(
-            f"{quote(path)}: cut off, its Ogg stream ends after {seconds:.2f} s without a last page; copy or "
-            "download it again"
+            path, f"cut off, its Ogg stream ends after {seconds:.2f} s without a last page; copy or download it again"
         )
 
 
@@ -164,15 +185,17 @@ def explain_not_decodable(
     if decoder.formats != ALL_FORMATS and (detected := _detect_format(stream)):
         read = f"of a kind that {decoder.name} does not read ({error})" if detected in decoder.formats else ""
         return AudioError(
-            f"{quote(path)}: is {detected}, {read or f'which {decoder.name} does not read'}; read it {_WITH_AUTO}, or "
-            f"convert it to {_COMMON_FORMATS}"
+            path,
+            f"is {detected}, {read or f'which {decoder.name} does not read'}; read it {_WITH_AUTO}, or "
+            f"convert it to {_COMMON_FORMATS}",
         )
     if not (expected := _FORMAT_OF_SUFFIX.get(Path(os.fsdecode(path)).suffix.lower())):
         return explain_other_format(path, f"{error}: damaged, or in another format", decoder)
     hint = f"; {expected} is read {_WITH_AUTO}" if expected not in decoder.formats else ""
     return AudioError(
-        f"{quote(path)}: cannot be decoded ({error}), so it is damaged or not the {expected} file that its name says; "
-        f"copy or download it again, or convert it to {_COMMON_FORMATS}{hint}"
+        path,
+        f"cannot be decoded ({error}), so it is damaged or not the {expected} file that its name says; "
+        f"copy or download it again, or convert it to {_COMMON_FORMATS}{hint}",
     )
 
 
@@ -187,9 +210,7 @@ def _detect_format(stream: FileIO) -> str:
 def explain_other_format(path: str | os.PathLike[str], reason: str, decoder: Decoder) -> AudioError:
     """Make the error for a format that the decoder does not read; it lists those that it reads."""
     hint = "" if decoder.formats == ALL_FORMATS else f"; M4A, AAC, WMA and more too {_WITH_AUTO}"
-    return AudioError(
-        f"{quote(path)}: cannot be decoded ({reason}); {decoder.formats_text}, so convert it to one of them{hint}"
-    )
+    return AudioError(path, f"cannot be decoded ({reason}); {decoder.formats_text}, so convert it to one of them{hint}")
 
 
 def quote(path: str | os.PathLike[str]) -> str:

@@ -37,15 +37,15 @@ def find(folder: str | bytes | os.PathLike[str], suffixes: frozenset[str] = AUDI
         ...     [path.name for path in find(folder)]
         ['a.mp3', 'b.WAV']
     """
-    found = find_with_reasons(folder, suffixes)
-    if reason := found.get(Path(os.fsdecode(folder))):
-        raise AudioError(reason)
+    found = find_with_errors(folder, suffixes)
+    if error := found.get(Path(os.fsdecode(folder))):
+        raise error
     return list(found)
 
 
-def find_with_reasons(
+def find_with_errors(
     folder: str | bytes | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES
-) -> dict[Path, str]:
+) -> dict[Path, AudioError | None]:
     """List audio files as `find` does, and say why a folder gives none.
 
     Args:
@@ -53,20 +53,20 @@ def find_with_reasons(
         suffixes: As for `find`.
 
     Returns:
-        For each file "", for each folder that cannot be listed (`folder` itself among them) the reason; sorted by path.
+        For each file None, for each folder that cannot be listed (`folder` itself among them) the error; by path.
     """
-    found: dict[Path, str] = {}
+    found: dict[Path, AudioError | None] = {}
 
     def note_folder(error: OSError) -> None:
-        found[Path(error.filename)] = (
-            f"{error.filename!r}: cannot be listed as a folder ({error.strerror}); give a folder that can be read"
+        found[Path(error.filename)] = AudioError(
+            error.filename, f"cannot be listed as a folder ({error.strerror}); give a folder that can be read"
         )
 
     for parent, subfolders, names in os.walk(os.fsdecode(folder), onerror=note_folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         paths = [Path(parent, name) for name in names if not name.startswith(".")]
-        found |= {path: "" for path in paths if path.suffix.lower() in suffixes and _may_be_file(path)}
-    return dict(sorted(found.items()))
+        found |= {path: None for path in paths if path.suffix.lower() in suffixes and _may_be_file(path)}
+    return {path: found[path] for path in sorted(found)}
 
 
 def _may_be_file(path: Path) -> bool:

@@ -33,7 +33,6 @@ from mcc_zoo.audio.checks import (
     check_regular,
     check_samples,
     explain_not_decodable,
-    quote,
 )
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.decoders.contract import DecodingStopped, NotDecodable, Sound, Waveform
@@ -214,8 +213,9 @@ def _decode_file(
             yield piece
         if not total:
             raise AudioError(
-                f"{quote(path)}: {header.frames or 'its'} samples at {header.sample_rate} Hz are less than one "
-                f"sample at {sample_rate} Hz; give a longer file"
+                path,
+                f"{header.frames or 'its'} samples at {header.sample_rate} Hz are less than one "
+                f"sample at {sample_rate} Hz; give a longer file",
             )
 
 
@@ -258,8 +258,9 @@ def _decode_to_mono(
             frames += len(block)
             if declared is None and frames > max_seconds * rate:
                 raise AudioError(
-                    f"{quote(path)}: its header states no length, and it is longer than the {max_seconds:g} s that "
-                    "are allowed; cut it, or raise max_seconds"
+                    path,
+                    f"its header states no length, and it is longer than the {max_seconds:g} s that "
+                    "are allowed; cut it, or raise max_seconds",
                 )
             for start in range(0, min(len(block), kept), _PIECE_FRAMES):
                 yield _mix_to_mono(block[start : min(kept, start + _PIECE_FRAMES)])
@@ -269,8 +270,7 @@ def _decode_to_mono(
     except DecodingStopped as error:
         of = "" if declared is None else f" of {declared / rate:.2f} s"
         raise AudioError(
-            f"{quote(path)}: damaged, decoding stopped after {frames / rate:.2f} s{of} ({error}); copy or download it "
-            "again"
+            path, f"damaged, decoding stopped after {frames / rate:.2f} s{of} ({error}); copy or download it again"
         ) from error
 
 
@@ -301,4 +301,4 @@ def _open_stream(path: str | os.PathLike[str]) -> FileIO:
     try:
         return FileIO(path, "rb")
     except OSError as error:
-        raise AudioError(f"{quote(path)}: cannot be opened ({error.strerror}); give a readable file") from error
+        raise AudioError(path, f"cannot be opened ({error.strerror}); give a readable file") from error

@@ -98,16 +98,16 @@ class IsolatedDecoder:
         except TimeoutError:
             self._end(process)
             raise AudioError(
-                f"{path}: the decoder returned nothing for {self.timeout:.0f} s; check that it is an audio file"
+                path, f"the decoder returned nothing for {self.timeout:.0f} s; check that it is an audio file"
             ) from None
         except (EOFError, OSError, ValueError):
             self._end(process)
             raise AudioError(
-                f"{path}: the decoder crashed on it; the file is damaged, copy or download it again"
+                path, "the decoder crashed on it; the file is damaged, copy or download it again"
             ) from None
         self._busy = False
         if error is not None:
-            raise AudioError(error)
+            raise AudioError(path, error)
 
     def close(self) -> None:
         """End the process."""
@@ -189,7 +189,7 @@ def serve(requests: IO[bytes], messages: IO[bytes], decoder: Decoder) -> None:
                 messages.write(block.data)
             messages.write(MESSAGE_HEADER.pack(0))
         except Exception as error:  # any error is about this file and no other
-            text = str(error).encode() or repr(error).encode()
+            text = (error.reason if isinstance(error, AudioError) else str(error) or repr(error)).encode()
             messages.write(MESSAGE_HEADER.pack(-len(text)) + text)
         messages.flush()
 

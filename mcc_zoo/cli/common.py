@@ -18,7 +18,7 @@ from mcc_zoo.audio import decoders, folders
 from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.silence import import_tensorflow, quiet
+from mcc_zoo.quiet_tensorflow import import_tensorflow, quiet
 
 if TYPE_CHECKING:
     from mcc_zoo.cli.options import Mode
@@ -109,7 +109,7 @@ def list_inputs(inputs: Iterable[str]) -> dict[str, str]:
 
 def _list_folder(folder: str) -> dict[str, str]:
     """List the audio files of a folder; where it holds none it is listed itself, with the reason."""
-    found = {str(path): reason for path, reason in folders.find_with_reasons(folder).items()}
+    found = {str(path): str(error or "") for path, error in folders.find_with_errors(folder).items()}
     suffixes = ", ".join(sorted(folders.AUDIO_SUFFIXES))
     return found or {folder: f"{folder!r}: this folder and its subfolders hold no audio files ({suffixes})"}
 

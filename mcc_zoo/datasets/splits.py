@@ -92,7 +92,7 @@ def describe_rare_label(tracks: Sequence[Track], split: str, folds: int) -> str:
     if fewest >= folds:
         return ""
     thing = "group" if how == "grouped" else "track"
-    remedy = f"--folds={fewest} can test it in each" if fewest >= MIN_FOLDS else f"it needs more {thing}s"
+    remedy = f"folds={fewest} can test it in each" if fewest >= MIN_FOLDS else f"it needs more {thing}s"
     return (
         f"{label} has {counted(fewest, thing)} for {folds} folds: in some folds none of its tracks is tested; {remedy}"
     )
@@ -223,7 +223,7 @@ def make_splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
         if missing:
             raise ValueError(
                 f"test fold {test}: no training track has the label {', '.join(missing)}: "
-                "it needs tracks of at least three groups, or --split=random"
+                "it needs tracks of at least three groups, or split=random"
             )
         result.append(Split(train, *parts))
     return result
@@ -237,7 +237,7 @@ def number_groups(tracks: Sequence[Track]) -> np.ndarray:
 
 def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> None:
     if folds < MIN_FOLDS:
-        raise ValueError(f"--folds={folds}: at least {MIN_FOLDS} are needed, one each to test, validate and train")
+        raise ValueError(f"folds={folds}: at least {MIN_FOLDS} are needed, one each to test, validate and train")
     number = len(set(groups.tolist()))
     most = max(Counter(labels).values(), default=0)
     if min(number, most) < folds:
@@ -245,7 +245,7 @@ def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> No
         if min(number, most) < MIN_FOLDS:
             remedy = f"at least {MIN_FOLDS} groups, and {MIN_FOLDS} tracks of each label, are needed; add tracks"
         raise ValueError(
-            f"--folds={folds}: there are {number} groups of tracks, and at most {most} tracks of a label: {remedy}"
+            f"folds={folds}: there are {number} groups of tracks, and at most {most} tracks of a label: {remedy}"
         )
     label, fewest = min(Counter(labels).items(), key=lambda item: item[1])
     if fewest < MIN_FOLDS:
@@ -257,7 +257,7 @@ def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> No
 def _read_fold_file(tracks: Sequence[Track], path: Path) -> np.ndarray:
     if not path.is_file():
         raise ValueError(
-            f"--split={path}: no such file: give random, grouped, a CSV with the columns path, fold, or a folder "
+            f"split={path}: no such file: give random, grouped, a CSV with the columns path, fold, or a folder "
             f"with lists ({', '.join(f'{part}*.txt' for part in PARTS)})"
         )
     fold_of: dict[str, int] = {}
@@ -288,12 +288,12 @@ def _find_lists(split: Path) -> dict[str, Path]:
         if len(found) != 1:
             names = f" ({', '.join(path.name for path in found)})" if found else ""
             raise ValueError(
-                f"--split={split}: has {len(found)} lists train*.txt{names}; give a folder with the lists "
-                "train*.txt, valid*.txt and test*.txt, or one of several train lists: --split=FOLDER/train_filtered.txt"
+                f"split={split}: has {len(found)} lists train*.txt{names}; give a folder with the lists "
+                "train*.txt, valid*.txt and test*.txt, or one of several train lists: split=FOLDER/train_filtered.txt"
             )
         split = found[0]
     if not split.name.startswith("train"):
-        raise ValueError(f"--split={split}: give the folder of the lists, or the list whose name starts with train")
+        raise ValueError(f"split={split}: give the folder of the lists, or the list whose name starts with train")
     lists = {part: split.with_name(part + split.name.removeprefix("train")) for part in PARTS}
     for path in lists.values():
         if not path.is_file():

@@ -129,11 +129,11 @@ class DemoPage:
             try:
                 blocks = decoder.read_blocks(file.name, tagger.front_end.sample_rate, block)
                 track = tag_track(blocks, tagger, self._model)
-            except (AudioError, ModelError) as error:
-                reason = str(error).replace(repr(file.name), repr(name)).replace(file.name, repr(name))
-                is_server_fault = getattr(error, "status", None) == BAD_GATEWAY
-                message = reason if is_server_fault or repr(name) in reason else f"{name!r}: {reason}"
-                raise ModelError(message, BAD_GATEWAY if is_server_fault else 400) from error
+            except AudioError as error:
+                raise ModelError(f"{name!r}: {error.reason}") from error
+            except ModelError as error:
+                is_server_fault = error.status == BAD_GATEWAY
+                raise error if is_server_fault else ModelError(f"{name!r}: {error}") from error
         return _json(
             {
                 "name": name,

@@ -12,8 +12,9 @@ import numpy as np
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError
 from mcc_zoo.evaluation.pooling import pool_windows
-from mcc_zoo.features.framing import samples_of, too_short
+from mcc_zoo.features.chunking import samples_of, too_short
 from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.features.sound import NO_SOUND, SoundMeter
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.tagger import Tagger
 
@@ -70,7 +71,7 @@ class Library:
             else:
                 reason = result.reason
         if not kept:
-            raise AudioError(f"--folder={os.fspath(folder)}: no track of it can be read ({reason})")
+            raise AudioError(folder, f"no track of it can be read ({reason})")
         paths, tags, descriptors = zip(*kept, strict=True)
         return cls(list(paths), list(tags), np.stack(descriptors))
 
@@ -120,7 +121,7 @@ def split_into_windows(blocks: Iterable[np.ndarray], front_end: FrontEnd, chunks
             yield rest[:span]
             rest = rest[step:]
     if not is_split and len(rest) < front_end.window_length:
-        raise AudioError(too_short(len(rest), front_end))
+        raise AudioError("", too_short(len(rest), front_end))
     if not is_split or len(rest) >= front_end.chunk_samples:
         yield rest
 
@@ -137,10 +138,12 @@ def tag_track(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tag
         AudioError: The track is refused.
         ModelError: The model refuses the track, does not answer, or is not the tagger's.
     """
-    answers = []
-    audio = _refuse_long(blocks, tagger.front_end)
+    answers, meter = [], SoundMeter(tagger.front_end)
+    audio = meter.listen(_refuse_long(blocks, tagger.front_end))
     for window in split_into_windows(audio, tagger.front_end, tagger.metadata.training_chunks):
         answers.append([model.predict(signature, window[np.newaxis]) for signature in ("serving_default", "taggram")])
+    if not meter.has_sound:
+        raise AudioError("", f"silent, {NO_SOUND}")
     try:
         pooled = pool_windows(
             [{name: values[0] for answer in pair for name, values in answer.items()} for pair in answers]
@@ -163,6 +166,6 @@ def _refuse_long(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[
         samples += len(block)
         if samples > MAX_SECONDS * front_end.sample_rate:
             raise AudioError(
-                f"longer than the {MAX_SECONDS / 60:g} minutes that the page takes; cut it, or use mcc-zoo tag"
+                "", f"longer than the {MAX_SECONDS / 60:g} minutes that the page takes; cut it, or use mcc-zoo tag"
             )
         yield block

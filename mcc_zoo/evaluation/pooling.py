@@ -28,17 +28,21 @@ def pool_windows(windows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.nd
     """Pool the model's outputs for the windows of a track into those of the track.
 
     Args:
-        windows: For each window `tags` (labels,), `descriptor` (D,) and `taggram` (chunks, labels).
+        windows: For each window `tags` (labels,), `descriptor` (D,) and `taggram` (chunks, labels). All are 0 for a
+            window without sound.
 
     Returns:
-        `tags` and `descriptor`, the windows' mean weighted by chunks, in float64; `taggram` with all chunks in a row.
+        `tags` and `descriptor`, the mean of the windows with sound weighted by chunks, in float64; `taggram` with all
+        chunks in a row.
 
     Raises:
         KeyError: An output is missing.
         ValueError: The windows' outputs differ in shape.
     """
     taggrams = [window["taggram"] for window in windows]
-    chunks = [len(taggram) for taggram in taggrams]
+    chunks = [len(window["taggram"]) * bool(np.any(window["tags"])) for window in windows]
+    if not any(chunks):
+        chunks = [1] * len(windows)
     averages = {name: average_windows([window[name] for window in windows], chunks) for name in ("tags", "descriptor")}
     return {**averages, "taggram": np.concatenate(taggrams)}
 

@@ -43,8 +43,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Refuse unknown systems and counts below one."""
         if not self.architectures:
-            raise ValueError(f"--architectures is empty: name some of {', '.join(ARCHITECTURES)}, or all")
+            raise ValueError(f"architectures is empty: name some of {', '.join(ARCHITECTURES)}, or all")
         for architecture in self.architectures:
-            choose(architecture, SYSTEMS, "--architectures")
+            choose(architecture, SYSTEMS, "architectures")
         if self.seeds < 1:
-            raise ValueError(f"--seeds={self.seeds}: at least one is needed")
+            raise ValueError(f"seeds={self.seeds}: at least one is needed")

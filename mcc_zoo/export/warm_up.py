@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from mcc_zoo.audio.limits import MIN_SAMPLE_RATE
 from mcc_zoo.extras import require
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FrontEnd
 
 REQUESTS_FILE = "assets.extra/tf_serving_warmup_requests"

@@ -13,7 +13,7 @@ import tensorflow as tf
 from mcc_zoo.audio.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from mcc_zoo.export.faults import Fault, refuse_faults
 from mcc_zoo.export.resample_in_graph import count_resampled, resample
-from mcc_zoo.features.framing import too_short
+from mcc_zoo.features.chunking import too_short
 from mcc_zoo.features.front_end import FrontEnd
 
 MAX_CHUNKS = 1_000  # of a WAV file that are searched; without a limit a file of empty ones would keep a server busy

@@ -22,7 +22,7 @@ from mcc_zoo.atomic import open_atomically
 from mcc_zoo.audio import checks
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.level import equalise
 from mcc_zoo.features.sound import NO_SOUND, SoundMeter
@@ -134,9 +134,9 @@ class FeatureCache:
         try:
             frames = np.concatenate(list(mel_blocks(meter.listen(blocks), self.front_end)))
             if not meter.has_sound:
-                raise checks.AudioError(f"{path}: silent, {NO_SOUND}")
+                raise checks.AudioError(path, f"silent, {NO_SOUND}")
         except checks.AudioError as error:
-            raise error if str(path) in str(error) else checks.AudioError(f"{path}: {error}") from None
+            raise checks.AudioError(path, error.reason) from None
         with open_atomically(entry, "w+b") as file:
             np.save(file, frames.astype("<f4"))
             file.seek(0)

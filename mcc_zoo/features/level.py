@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mcc_zoo.features.framing import Shape
+from mcc_zoo.features.chunking import Shape
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.log_mel import TENSORFLOW, Operations, compress
 

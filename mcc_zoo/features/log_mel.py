@@ -21,7 +21,7 @@ from keras import ops
 from scipy.signal.windows import blackmanharris
 
 from mcc_zoo.audio.limits import MAX_AMPLITUDE
-from mcc_zoo.features.framing import Shape, too_short
+from mcc_zoo.features.chunking import Shape, too_short
 from mcc_zoo.features.front_end import LOG10_1P_SCALE, LOG_OFFSET, FrontEnd
 
 

@@ -44,29 +44,49 @@ def has_sound(audio: tf.Tensor, length: tf.Tensor, front_end: FrontEnd) -> tf.Te
 
 
 class SoundMeter:
-    """Finds out whether a waveform that passes in blocks has sound; after enough of it nothing is computed any more."""
+    """Finds out which parts of a waveform that passes in blocks have sound."""
 
     def __init__(self, front_end: FrontEnd) -> None:
         """Begin with nothing heard."""
+        self._front_end = front_end
         self._size = segment_samples(front_end)
-        self._segments, self._loud = 0, 0
+        self._is_loud: list[np.ndarray] = []
         self._rest = np.empty(0, np.float32)
 
     def listen(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Pass on blocks (samples,) of one waveform."""
         for block in blocks:
-            if self._loud < LEAST_SEGMENTS:
-                self._measure(block)
+            self._measure(block)
             yield block
 
     @property
     def has_sound(self) -> bool:
         """Whether the blocks so far had sound."""
-        return self._loud >= min(self._segments, LEAST_SEGMENTS)
+        return _has_enough(self._join())
+
+    def find_sound(self, windows: int, window_chunks: int | None) -> list[bool]:
+        """Find out which windows of the blocks so far have sound.
+
+        Args:
+            windows: Number of windows.
+            window_chunks: Chunks from the start of a window to that of the next; None for one window of all chunks.
+        """
+        is_loud = self._join()
+        step = (window_chunks or 0) * self._front_end.chunk_hop // self._size
+        parts = (is_loud[i * step : (i + 1) * step if i + 1 < windows else None] for i in range(windows))
+        return [_has_enough(part) for part in parts]
+
+    def _join(self) -> np.ndarray:
+        return np.concatenate([np.empty(0, bool), *self._is_loud])
 
     def _measure(self, block: np.ndarray) -> None:
-        samples = np.concatenate([self._rest, block])
+        samples = np.concatenate([self._rest, block]) if len(self._rest) else block
         count = len(samples) // self._size
         segments, self._rest = samples[: count * self._size].reshape(count, self._size), samples[count * self._size :]
-        self._segments += count
-        self._loud += int((segments.var(axis=1, dtype=np.float64) >= LEAST_POWER).sum())
+        changes = segments - segments[:, :1]  # a large offset would leave little of float32's digits to the sound
+        power = np.einsum("ij,ij->i", changes, changes) / self._size - changes.mean(axis=1) ** 2
+        self._is_loud.append(power >= LEAST_POWER)
+
+
+def _has_enough(is_loud: np.ndarray) -> bool:
+    return int(is_loud.sum()) >= min(len(is_loud), LEAST_SEGMENTS)

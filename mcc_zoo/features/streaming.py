@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.audio.checks import AudioError
-from mcc_zoo.features.framing import samples_of, too_short
+from mcc_zoo.features.chunking import samples_of, too_short
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.log_mel import compute_mel
 
@@ -69,7 +69,7 @@ def mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np
             rest = rest[chunks * hop :]
     if not found:
         if len(rest) < front_end.window_length:
-            raise AudioError(too_short(len(rest), front_end))
+            raise AudioError("", too_short(len(rest), front_end))
         yield _compute_frames(rest, 1, front_end)
 
 

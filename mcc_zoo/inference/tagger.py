@@ -20,7 +20,7 @@ from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
 from mcc_zoo.features.sound import NO_SOUND, SoundMeter
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, join_windows, mel_blocks
@@ -30,17 +30,21 @@ from mcc_zoo.inference.result import Result, Status
 from mcc_zoo.inference.scheduling import AHEAD, batches_by_length, ready_in_order
 from mcc_zoo.inference.waveform import to_waveform
 from mcc_zoo.models.classifier import Classifier
-from mcc_zoo.text import counted
+from mcc_zoo.text import counted, without_path
 
 Mode = Literal["windows", "whole"]
 
 
 @dataclass(frozen=True)
 class Described:
-    """A file on its way: the fused descriptors of its chunks (chunks, F), or none and the reason why not."""
+    """A file on its way: the fused descriptors of its chunks (chunks, F), or none and the reason why not.
+
+    `has_sound` tells it of each window; what the model would say of a silent one does not count.
+    """
 
     path: str
     descriptors: np.ndarray | None = None
+    has_sound: Sequence[bool] = ()
     status: Status = "ok"
     reason: str = ""
 
@@ -103,7 +107,7 @@ class Tagger:
         """
         (result,) = self.tag_files([path], sequence, workers=1)
         if result.status == "refused":
-            raise AudioError(result.reason)
+            raise AudioError(result.path, without_path(result.reason, result.path))
         return result
 
     def tag_files(
@@ -183,18 +187,19 @@ class Tagger:
         try:
             return self._describe_blocks(name, decoder.read_blocks(path, self.front_end.sample_rate, block), mode)
         except AudioError as error:
-            named = any(written in str(error) for written in (name, repr(name)))
-            return Described(name, status="refused", reason=str(error) if named else f"{name}: {error}")
+            return Described(name, status="refused", reason=str(AudioError(name, error.reason)))
 
     def _describe_blocks(self, name: str, blocks: Iterable[np.ndarray], mode: Mode) -> Described:
         meter = SoundMeter(self.front_end)
         frames = mel_blocks(meter.listen(blocks), self.front_end)
         if self.front_end.level != "none":
             frames = join_windows(frames, self._count_window_chunks(mode), self.front_end)
-        descriptors = [found for window in frames for found in self._describe_window(window)]
+        found = [descriptors for window in frames for descriptors in self._describe_window(window)]
         if not meter.has_sound:
-            return Described(name, status="silent", reason=f"{name or 'the waveform'}: silent, {NO_SOUND}")
-        return Described(name, np.concatenate(descriptors))
+            return Described(name, status="silent", reason=str(AudioError(name, f"silent, {NO_SOUND}")))
+        descriptors, length = np.concatenate(found), self._count_window_chunks(mode)
+        windows = -(-len(descriptors) // (length or len(descriptors)))
+        return Described(name, descriptors, meter.find_sound(windows, length))
 
     def _describe_window(self, frames: np.ndarray) -> list[np.ndarray]:
         chunks = self._standardise(frames)
@@ -218,6 +223,7 @@ class Tagger:
                 yield self._make_empty_result(track)
             else:
                 own = [found for (owner, _), found in zip(windows, read, strict=True) if owner == place]
+                own = [_keep_or_hide(found, kept) for found, kept in zip(own, track.has_sound, strict=True)]
                 yield self._make_result(track.path, track.descriptors, own)
 
     def _cut_windows(self, descriptors: np.ndarray, mode: Mode) -> list[np.ndarray]:
@@ -269,6 +275,11 @@ class Tagger:
     def _read_sequences(self, descriptors: tf.Tensor, chunk_count: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = {"chunk_descriptors": descriptors, "chunk_count": chunk_count}
         return self._parts.sequence_network(inputs, training=False)
+
+
+def _keep_or_hide(outputs: dict[str, np.ndarray], has_sound: bool) -> dict[str, np.ndarray]:
+    """Set the outputs for a silent window to 0, as the signatures do."""
+    return outputs if has_sound else {name: np.zeros_like(values) for name, values in outputs.items()}
 
 
 def _check_paths(paths: object) -> None:

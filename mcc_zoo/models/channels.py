@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from mcc_zoo.features.framing import Shape
+from mcc_zoo.features.chunking import Shape
 from mcc_zoo.paper import FILTERS, Channel
 
 

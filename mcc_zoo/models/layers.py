@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from mcc_zoo.features.framing import Shape
+from mcc_zoo.features.chunking import Shape
 
 ATTENTION_RANGE = 4.0  # natural logarithm of the most that a step weighs
 

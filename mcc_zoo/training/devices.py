@@ -23,12 +23,12 @@ def make_strategy(device: str = "auto") -> tf.distribute.Strategy:
         try:
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
         except Exception as error:  # the resolver raises whatever the environment lacks
-            raise ValueError(f"--device=tpu: no TPU answers ({error}); use cpu, gpu or auto") from error
+            raise ValueError(f"device=tpu: no TPU answers ({error}); use cpu, gpu or auto") from error
         return tf.distribute.TPUStrategy(resolver)
     if device == "gpu" and not gpus:
-        raise ValueError("--device=gpu: TensorFlow sees no GPU; use cpu or auto")
+        raise ValueError("device=gpu: TensorFlow sees no GPU; use cpu or auto")
     if device not in ("auto", "cpu", "gpu"):
-        raise ValueError(f"--device={device!r} is not known: choose one of auto, cpu, gpu, tpu")
+        raise ValueError(f"device={device!r} is not known: choose one of auto, cpu, gpu, tpu")
     if device == "cpu" and gpus:
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     # On one device the default: another strategy makes its iterators anew each epoch, at half a second an epoch.

@@ -18,7 +18,7 @@ import mcc_zoo
 from mcc_zoo.cli.main import app
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.tagger import Tagger
-from mcc_zoo.silence import quiet
+from mcc_zoo.quiet_tensorflow import quiet
 
 COMMANDS = ("tag", "describe", "taggram", "models", "show", "verify", "demo-page", "convert", "validate", "finetune")
 

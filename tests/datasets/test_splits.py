@@ -99,7 +99,7 @@ def test_a_label_with_fewer_tracks_than_folds_is_drawn_without_a_warning(recwarn
 
 def test_a_label_that_some_folds_cannot_test_is_named(tmp_path: Path) -> None:
     tracks = [*make("rock", 40, per_group=2), *make("pop", 21, per_group=3)]
-    said = "pop has 7 groups for 10 folds: in some folds none of its tracks is tested; --folds=7 can test it in each"
+    said = "pop has 7 groups for 10 folds: in some folds none of its tracks is tested; folds=7 can test it in each"
     assert describe_rare_label(tracks, "auto", 10) == describe_rare_label(tracks, "grouped", 10) == said
     assert describe_rare_label(tracks, "grouped", 7) == describe_rare_label(tracks, "random", 10) == ""
     folds_of_pop = {
@@ -248,7 +248,7 @@ def test_one_track_under_two_suffixes_is_in_two_lists(tmp_path: Path) -> None:
 def test_missing_lists_are_refused(tmp_path: Path) -> None:
     lists = write_lists(tmp_path / "lists")
     with pytest.raises(
-        ValueError, match=r"--split=.*test_filtered\.txt: give the folder of the lists, or the list whose"
+        ValueError, match=r"split=.*test_filtered\.txt: give the folder of the lists, or the list whose"
     ):
         draw_splits(TWO_LABELS, str(lists / "test_filtered.txt"))
     with pytest.raises(ValueError, match=r"train_none\.txt: no such list; train_none\.txt, valid_none\.txt, test_none"):
@@ -256,7 +256,7 @@ def test_missing_lists_are_refused(tmp_path: Path) -> None:
     (lists / "valid_filtered.txt").unlink()
     with pytest.raises(ValueError, match=r"valid_filtered\.txt: no such list; train_filtered\.txt, valid_filtered"):
         draw_splits(TWO_LABELS, str(lists))
-    with pytest.raises(ValueError, match=r"--split=.*: has 0 lists train\*\.txt; give a folder with the lists train"):
+    with pytest.raises(ValueError, match=r"split=.*: has 0 lists train\*\.txt; give a folder with the lists train"):
         draw_splits(TWO_LABELS, str(tmp_path))
     with pytest.raises(ValueError, match="there are no tracks to split"):
         draw_splits([], str(lists))
@@ -320,16 +320,16 @@ def test_ten_folds_train_on_eight_tenths() -> None:
 @pytest.mark.parametrize(
     ("tracks", "folds", "message"),
     [
-        (UNEVEN, 2, r"--folds=2: at least 3 are needed, one each to test, validate and train"),
+        (UNEVEN, 2, r"folds=2: at least 3 are needed, one each to test, validate and train"),
         (
             UNEVEN,
             57,
-            r"--folds=57: there are 56 groups of tracks, and at most \d+ tracks of a label: use at most \d+ folds",
+            r"folds=57: there are 56 groups of tracks, and at most \d+ tracks of a label: use at most \d+ folds",
         ),
         (
             make("a", 1) + make("b", 1),
             10,
-            r"--folds=10: there are 2 groups of tracks, and at most 1 tracks of a label: at least 3 groups, and 3 "
+            r"folds=10: there are 2 groups of tracks, and at most 1 tracks of a label: at least 3 groups, and 3 "
             r"tracks of each label, are needed; add tracks$",
         ),
         ([], 10, "there are no tracks to split"),
@@ -343,7 +343,7 @@ def test_impossible_folds_are_refused(split: str, tracks: list[Track], folds: in
 
 def test_more_folds_than_groups_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"--folds=28: there are 27 groups of tracks, and at most 27 tracks of a label: use at most 27"
+        ValueError, match=r"folds=28: there are 27 groups of tracks, and at most 27 tracks of a label: use at most 27"
     ):
         assign_folds(GROUPED, "grouped", 28)
 
@@ -381,7 +381,7 @@ def test_a_file_of_folds_that_cannot_be_used_is_refused(text: str, message: str,
 def test_a_split_that_is_no_file_is_refused(tmp_path: Path) -> None:
     choices = r": no such file: give random, grouped, a CSV with the columns path, fold"
     for split in ("groupd", str(tmp_path / "gone.csv"), str(tmp_path)):
-        with pytest.raises(ValueError, match=f"^--split={split}{choices}"):
+        with pytest.raises(ValueError, match=f"^split={split}{choices}"):
             assign_folds(UNEVEN, split)
     (tmp_path / "f.csv").write_bytes("path,fold\nä.wav,0".encode("latin-1"))
     with pytest.raises(DatasetError, match=r"f\.csv: is not UTF-8 text"):
@@ -398,7 +398,7 @@ def test_a_split_that_is_no_file_is_refused(tmp_path: Path) -> None:
             [0, 1, 2, 2],
             "abcc",
             r"^test fold 0: no training track has the label a, b: it needs tracks of at least three groups, "
-            r"or --split=random",
+            r"or split=random",
         ),
     ],
 )

@@ -18,7 +18,7 @@ import mcc_zoo
 from mcc_zoo import demo_page
 from mcc_zoo.cli.main import app
 from mcc_zoo.demo_page import DemoPage, Library, LoadedModel, ModelError, ServedModel, server, tracks
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 
 
 def upload(address: str, body: bytes, name: str = "song.mp3", **headers: str) -> tuple[int, dict]:
@@ -87,8 +87,10 @@ def test_audio_that_is_cut_too_short_or_too_long_is_refused_in_a_sentence(page, 
     status, said = upload(page, wav(tmp_path, np.zeros(2_047)))
     assert status == 400 and said["error"].startswith("'song.mp3': audio has 2047 samples: at least one window")
     monkeypatch.setattr(tracks, "MAX_SECONDS", 3.0)
-    status, said = upload(page, wav(tmp_path, np.zeros(3 * 44_100)))
+    status, said = upload(page, wav(tmp_path, np.sin(np.arange(3 * 44_100) / 5)))
     assert status == 200
+    status, said = upload(page, wav(tmp_path, np.zeros(3 * 44_100)))
+    assert status == 400 and said["error"].startswith("'song.mp3': silent, nothing in it reaches -70 dBFS")
     status, said = upload(page, wav(tmp_path, np.zeros(3 * 44_100 + 1)))
     assert status == 400 and said["error"].startswith("'song.mp3': longer than the 0.05 minutes")
 
@@ -247,7 +249,7 @@ def test_a_model_of_other_labels_or_descriptors_is_not_believed(tagger, loaded_m
         outputs = {"tags": (1, 3), "descriptor": (1, 200), "taggram": (1, 1, 3), **shapes}
         return SimpleNamespace(predict=lambda *_: {name: np.zeros(shape) for name, shape in outputs.items() if shape})
 
-    block = [np.zeros(5_000, np.float32)]
+    block = [np.sin(np.arange(5_000) / 5).astype(np.float32)]
     assert tracks.tag_track(block, tagger, answers()).windows == 1
     for shapes in ({"tags": (1, 4)}, {"taggram": (1, 1, 4)}, {"descriptor": (1, 7)}, {"tags": None}, {"tags": (0, 3)}):
         with pytest.raises(ModelError, match="the model's answer does not fit .*tones/1 .*: is it that export"):
@@ -299,4 +301,4 @@ def test_command_says_what_it_cannot_do(command, tmp_path):
     status, said, _ = command("--server", "localhost:8501")
     assert (status, said) == (2, "error: --server='localhost:8501': give a URL, such as http://localhost:8501\n")
     status, said, _ = command("--folder", tmp_path)
-    assert status == 2 and said.startswith(f"error: --folder={tmp_path}: no track of it can be read (")
+    assert status == 2 and said.startswith(f"error: '{tmp_path}': no track of it can be read (")

@@ -322,8 +322,8 @@ def test_the_label_prior_knows_how_frequent_labels_are(corpus, tmp_path):
     ("change", "message"),
     [
         ({"architectures": ()}, "--architectures is empty"),
-        ({"architectures": ("r2", "resnet")}, "--architectures='resnet' is not known: choose one of r0"),
-        ({"seeds": 0}, "--seeds=0: at least one"),
+        ({"architectures": ("r2", "resnet")}, "architectures='resnet' is not known: choose one of r0"),
+        ({"seeds": 0}, "seeds=0: at least one"),
     ],
 )
 def test_impossible_settings_are_refused(change, message):

@@ -23,7 +23,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 import mcc_zoo
 from mcc_zoo.export.warm_up import REQUESTS_FILE, read_requests
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 
 CASES = [  # batch, chunks, samples more; batch and chunks differ, and lengths lie around a chunk's end

@@ -11,7 +11,7 @@ import scipy.signal
 import tensorflow as tf
 
 from mcc_zoo.features import log_mel
-from mcc_zoo.features.framing import chunks_in, frames_in, samples_of
+from mcc_zoo.features.chunking import chunks_in, frames_in, samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
 
 FRONT_END_44 = FRONT_ENDS["paper"]

@@ -17,10 +17,10 @@ from helpers.c_library import ask
 import mcc_zoo
 from mcc_zoo.audio import limits, reading
 from mcc_zoo.export.metadata import METADATA_FILE, ExportError
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.inference.result import Result
-from mcc_zoo.inference.tagger import Tagger
+from mcc_zoo.inference.tagger import Mode, Tagger
 from mcc_zoo.inference.waveform import to_waveform
 
 RATE = 44_100
@@ -90,6 +90,36 @@ def test_whole_reads_one_sequence(tagger: Tagger, music: Path) -> None:
     windows = tagger.tag(music / "long.wav", sequence="windows")
     assert np.abs(windows.taggram - result.taggram).max() > 1e-3  # it is not all one how a track is read
     assert windows.chunk_descriptors.shape == result.chunk_descriptors.shape  # other values: windows have other levels
+
+
+def test_a_silent_window_does_not_count(tagger: Tagger) -> None:
+    length = tagger.metadata.training_chunks
+    music = np.random.default_rng(5).normal(scale=0.1, size=samples_of(length, tagger.front_end))
+    alone = tagger.tag_waveform(music, RATE)
+    result = tagger.tag_waveform(np.concatenate([music, np.zeros(3 * tagger.front_end.chunk_hop)]), RATE)
+    assert (alone.windows, result.windows, len(result.taggram)) == (1, 2, length + 3)
+    np.testing.assert_allclose(tags_of(result), tags_of(alone), **CLOSE)
+    np.testing.assert_allclose(result.descriptor, alone.descriptor, **CLOSE)
+    assert not result.taggram[length:].any()
+
+
+@pytest.mark.parametrize("sequence", ["windows", "whole"])
+def test_what_has_no_sound_is_not_tagged(tagger: Tagger, tmp_path: Path, sequence: Mode) -> None:
+    """Silence, an offset, and two channels that cancel out; a quiet tone is music."""
+    time = np.arange(3 * RATE) / RATE
+    sine = np.sin(2 * np.pi * 440 * time)
+    for name, samples in {
+        "zeros": 0 * time,
+        "offset": 0.5 + 0 * time,
+        "antiphase": np.stack([sine, -sine], axis=1),
+        "quiet": 1e-3 * np.stack([sine, 0 * sine], axis=1),
+    }.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
+        result = tagger.tag(tmp_path / f"{name}.wav", sequence)
+        assert result.status == ("ok" if name == "quiet" else "silent"), name
+        if name != "quiet":
+            assert (result.tag, result.tags, result.taggram.shape, result.windows) == ("", {}, (0, 3), 0)
+            assert result.reason.startswith(f"'{tmp_path / name}.wav': silent, nothing in it reaches -70 dBFS")
 
 
 def test_windows_and_whole_are_one_without_an_lstm(tagger: Tagger, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from helpers.systems import MARKED_SYSTEMS
 
 import mcc_zoo
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.features.log_mel import mel_frames, split_into_chunks
 from mcc_zoo.models import channels

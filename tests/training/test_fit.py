@@ -23,7 +23,7 @@ from mcc_zoo.experiment.refit import train
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.features import cache
-from mcc_zoo.features.framing import samples_of
+from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.recipes import RECIPES, WARM_STARTS
