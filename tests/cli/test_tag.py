@@ -318,7 +318,7 @@ def test_a_file_that_another_decoder_reads(
     )
     (row,) = read_csv((refused := run("tag", exported, path, "--decoder=soundfile")).stdout)
     assert refused.exit_code == 1
-    assert "is M4A, which soundfile does not read; read it with --decoder=auto" in row["reason"]
+    assert "is M4A, which soundfile does not read; read it with decoder=auto" in row["reason"]
     for options in ([], ["--decoder=av"]):
         (row,) = read_csv((tagged := run("tag", exported, path, *options)).stdout)
         assert tagged.exit_code == 0, tagged.stderr

@@ -25,7 +25,7 @@ FRONT_END = FRONT_ENDS["22k"]
 RECIPE = dataclasses.replace(
     RECIPES["tuned"], max_epochs=4, patience=4, learning_rate=4e-3, batch_tracks=2, warm_start=False
 )
-SETTINGS = Settings("tones", architectures=("r4", "mlp"), folds=3, split="grouped", recipe=RECIPE, front_end=FRONT_END)
+SETTINGS = Settings("tones", architectures=("r2", "mlp"), folds=3, split="grouped", recipe=RECIPE, front_end=FRONT_END)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_every_track_is_tested_once_by_every_system(corpus, run):
 def test_folds_are_the_same_for_every_system_and_disjoint_by_group(run):
     _, predictions = run
     fold_of = predictions.pivot(index="path", columns="architecture", values="fold")
-    assert (fold_of["mlp"] == fold_of["r4"]).all()
+    assert (fold_of["mlp"] == fold_of["r2"]).all()
     assert (predictions.groupby("group")["fold"].nunique() == 1).all()
 
 
@@ -82,7 +82,7 @@ def test_columns_are_those_of_the_contract(run):
     pd.testing.assert_frame_equal(written, predictions)
     splits = pd.read_csv(run_dir / "folds.csv")
     assert splits[["architecture", "seed", "fold"]].values.tolist() == [
-        [architecture, 0, fold] for architecture in ("r4", "mlp") for fold in range(3)
+        [architecture, 0, fold] for architecture in ("r2", "mlp") for fold in range(3)
     ]
     scores = metrics.score_folds(written).set_index(["architecture", "seed", "fold"])
     np.testing.assert_allclose(splits["accuracy"], scores.loc[splits.set_index(scores.index.names).index, "accuracy"])
@@ -92,7 +92,7 @@ def test_columns_are_those_of_the_contract(run):
 @pytest.mark.slow
 def test_tones_are_learnt_and_shuffled_labels_are_not(corpus, run, tmp_path):
     _, predictions = run
-    learnt = predictions[predictions["architecture"] == "mlp"]  # five tracks are too few for R4's LSTM
+    learnt = predictions[predictions["architecture"] == "mlp"]  # five tracks are too few for R2
     assert (learnt["truth"] == learnt["prediction"]).mean() > 0.9
     settings = dataclasses.replace(SETTINGS, shuffle_labels=True, architectures=("mlp",), split="random", seeds=2)
     shuffled = cross_validation.cross_validate(corpus, settings, tmp_path / "run", device="cpu", quiet=True)
@@ -113,7 +113,7 @@ def test_a_fold_keeps_the_taggrams_of_the_surest_right_and_wrong_track(run):
     run_dir, predictions = run
     for (fold, architecture), rows in predictions.groupby(["fold", "architecture"]):
         unit = run_folder.fold_dir(run_dir, 0, fold, architecture)
-        assert (unit / fold_details.FILTERS).exists() == (architecture == "r4")  # an MLP has no channels
+        assert (unit / fold_details.FILTERS).exists() == (architecture == "r2")  # an MLP has no channels
         kept = fold_details.read_taggrams(unit / fold_details.TAGGRAMS)
         surest = rows.assign(sure=rows[["high", "low"]].max(axis=1), right=rows["truth"] == rows["prediction"])
         expected = surest.sort_values("sure", ascending=False).drop_duplicates("right").set_index("right")
@@ -122,7 +122,7 @@ def test_a_fold_keeps_the_taggrams_of_the_surest_right_and_wrong_track(run):
             row = expected.loc[track.is_right]
             assert (track.path, track.truth, track.prediction) == (row["path"], row["truth"], row["prediction"])
             assert track.probability == pytest.approx(row["sure"])
-            tags = pooling.pool_taggrams(track.windows, architecture == "r4")
+            tags = pooling.pool_taggrams(track.windows, has_lstm=False)
             np.testing.assert_allclose(tags, row[track.labels].to_numpy(float), atol=1e-4)
 
 
@@ -169,7 +169,7 @@ def test_an_interrupted_run_goes_on_at_the_next_fold(corpus, run, tmp_path, monk
     monkeypatch.setattr(FoldRun, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         cross_validation.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
-    assert finished == [(0, 0, "r4"), (0, 0, "mlp")]
+    assert finished == [(0, 0, "r2"), (0, 0, "mlp")]
 
     again = []
 
@@ -179,7 +179,7 @@ def test_an_interrupted_run_goes_on_at_the_next_fold(corpus, run, tmp_path, monk
 
     monkeypatch.setattr(FoldRun, "run", recorded)
     found = cross_validation.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
-    assert again == [(0, fold, architecture) for fold in (1, 2) for architecture in ("r4", "mlp")]
+    assert again == [(0, fold, architecture) for fold in (1, 2) for architecture in ("r2", "mlp")]
     pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)  # and the seed fixed all the rest
 
 
@@ -295,8 +295,8 @@ def test_lists_fix_one_split_for_every_seed(corpus, tmp_path):
 
 def test_best_epoch_is_the_median_over_folds(run):
     table = pd.read_csv(run[0] / "folds.csv")
-    own = sorted(table.loc[table["architecture"] == "r4", "best_epoch"])
-    assert run_folder.find_best_epochs(run[0], "r4") == (own[1], 0)
+    own = sorted(table.loc[table["architecture"] == "r2", "best_epoch"])
+    assert run_folder.find_best_epochs(run[0], "r2") == (own[1], 0)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_the_label_prior_knows_how_frequent_labels_are(corpus, tmp_path):
     labels = corpus.classes
     assert (labels[split.train] == labels[0]).sum() == 3 and labels[6] == labels[0] != labels[3]
     by_hand = -(np.log(3 / 4) + np.log(1 / 4)) / 2
-    run = FoldRun(corpus, split, SETTINGS, 0, 0, "r4", tmp_path)
+    run = FoldRun(corpus, split, SETTINGS, 0, 0, "r2", tmp_path)
     assert run.prior_cross_entropy == pytest.approx(by_hand)
 
 
