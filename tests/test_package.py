@@ -145,8 +145,8 @@ def test_inference_reaches_no_training() -> None:
     "room",
     [
         "atomic", "audio", "cli.main", "datasets", "evaluation", "export.metadata", "export.model_card",
-        "features.chunking", "features.front_end", "inference.locate", "paper", "progress", "recipes", "silence",
-        "text", "version",
+        "features.chunking", "features.front_end", "inference.locate", "paper", "progress", "quiet_tensorflow",
+        "recipes", "text", "version",
     ],
 )  # fmt: skip
 def test_what_does_without_tensorflow(room: str) -> None:

@@ -34,21 +34,21 @@ class AudioError(ValueError):
     """Audio is refused; the message is one sentence: the file, the fault and the remedy.
 
     Attributes:
-        path: The file; "" for audio that has none.
+        path: The file; None for audio that has none.
         reason: The sentence without the file.
 
     >>> str(AudioError("song.mp3", "empty (0 bytes); copy or download it again"))
     "'song.mp3': empty (0 bytes); copy or download it again"
     """
 
-    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None, reason: str) -> None:
         """Take the file and the reason."""
         super().__init__(path, reason)
-        self.path, self.reason = os.fspath(path), reason
+        self.path, self.reason = None if path is None else os.fspath(path), reason
 
     def __str__(self) -> str:
         """Say which file, if there is one, and why."""
-        return f"{quote(self.path)}: {self.reason}" if self.path else self.reason
+        return self.reason if self.path is None else f"{quote(self.path)}: {self.reason}"
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:

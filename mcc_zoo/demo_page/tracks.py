@@ -121,7 +121,7 @@ def split_into_windows(blocks: Iterable[np.ndarray], front_end: FrontEnd, chunks
             yield rest[:span]
             rest = rest[step:]
     if not is_split and len(rest) < front_end.window_length:
-        raise AudioError("", too_short(len(rest), front_end))
+        raise AudioError(None, too_short(len(rest), front_end))
     if not is_split or len(rest) >= front_end.chunk_samples:
         yield rest
 
@@ -143,7 +143,7 @@ def tag_track(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tag
     for window in split_into_windows(audio, tagger.front_end, tagger.metadata.training_chunks):
         answers.append([model.predict(signature, window[np.newaxis]) for signature in ("serving_default", "taggram")])
     if not meter.has_sound:
-        raise AudioError("", f"silent, {NO_SOUND}")
+        raise AudioError(None, f"silent, {NO_SOUND}")
     try:
         pooled = pool_windows(
             [{name: values[0] for answer in pair for name, values in answer.items()} for pair in answers]
@@ -166,6 +166,6 @@ def _refuse_long(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[
         samples += len(block)
         if samples > MAX_SECONDS * front_end.sample_rate:
             raise AudioError(
-                "", f"longer than the {MAX_SECONDS / 60:g} minutes that the page takes; cut it, or use mcc-zoo tag"
+                None, f"longer than the {MAX_SECONDS / 60:g} minutes that the page takes; cut it, or use mcc-zoo tag"
             )
         yield block

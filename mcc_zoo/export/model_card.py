@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mcc_zoo.audio.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+from mcc_zoo.audio.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, SILENT_DBFS
 from mcc_zoo.export.metadata import ExportMetadata, Scores
-from mcc_zoo.features.sound import SILENT_DBFS
 from mcc_zoo.paper import SYSTEMS, short_name
 from mcc_zoo.recipes import WARM_STARTS
 from mcc_zoo.text import counted

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from mcc_zoo.audio.limits import SILENT_DBFS
 from mcc_zoo.features.front_end import FrontEnd
 
-SILENT_DBFS = -70.0  # ours: under the noise of a tape or of 12 bits
 LEAST_POWER = 10 ** (SILENT_DBFS / 10)
 LEAST_SEGMENTS = 4
 NO_SOUND = f"nothing in it reaches {SILENT_DBFS:g} dBFS once its channels are mixed; check the recording"

@@ -69,7 +69,7 @@ def mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np
             rest = rest[chunks * hop :]
     if not found:
         if len(rest) < front_end.window_length:
-            raise AudioError("", too_short(len(rest), front_end))
+            raise AudioError(None, too_short(len(rest), front_end))
         yield _compute_frames(rest, 1, front_end)
 
 

@@ -196,7 +196,7 @@ class Tagger:
             frames = join_windows(frames, self._count_window_chunks(mode), self.front_end)
         found = [descriptors for window in frames for descriptors in self._describe_window(window)]
         if not meter.has_sound:
-            return Described(name, status="silent", reason=str(AudioError(name, f"silent, {NO_SOUND}")))
+            return Described(name, status="silent", reason=str(AudioError(name or None, f"silent, {NO_SOUND}")))
         descriptors, length = np.concatenate(found), self._count_window_chunks(mode)
         windows = -(-len(descriptors) // (length or len(descriptors)))
         return Described(name, descriptors, meter.find_sound(windows, length))

@@ -331,10 +331,12 @@ class TestNotInstalled:
 
 def test_cached_features_tell_decoders_apart(tmp_path: Path) -> None:
     """And those of soundfile keep the names that they have always had."""
-    front_end = FRONT_ENDS["22k"]
+    front_end = FRONT_ENDS["paper"]
     path = write_tone(tmp_path / "a.mp3", 440, 4.0)
     named = hashlib.sha256(path.read_bytes())
-    named.update(json.dumps([cache.CACHE_FORMAT, dataclasses.asdict(front_end)]).encode())
+    parameters = dataclasses.asdict(front_end)
+    del parameters["level"]  # which is younger, and on which the cached values do not depend
+    named.update(json.dumps([cache.CACHE_FORMAT, parameters]).encode())
     of_soundfile = cache.FeatureCache(tmp_path / "cache", front_end, "soundfile").features(path)
     assert of_soundfile.path.name == f"{named.hexdigest()[:40]}.npy"
     of_av = cache.FeatureCache(tmp_path / "cache", front_end, "av").features(path)

@@ -132,7 +132,7 @@ def test_a_decoder_that_is_killed_costs_one_file(decoder: IsolatedDecoder, music
     assert len(next(blocks)) == 81_920
     killed = pid_of(decoder)
     os.kill(killed, signal.SIGKILL)
-    with pytest.raises(AudioError, match=r"long\.wav: the decoder crashed on it; the file is damaged"):
+    with pytest.raises(AudioError, match=r"long\.wav': the decoder crashed on it; the file is damaged"):
         list(blocks)
     assert_ended(killed)
     np.testing.assert_array_equal(
@@ -143,7 +143,7 @@ def test_a_decoder_that_is_killed_costs_one_file(decoder: IsolatedDecoder, music
 
 def test_a_process_that_crashes_is_a_sentence(music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess_decoder, "START", START_AND_CRASH)
-    with IsolatedDecoder() as decoder, pytest.raises(AudioError, match=r"short\.wav: the decoder crashed on it"):
+    with IsolatedDecoder() as decoder, pytest.raises(AudioError, match=r"short\.wav': the decoder crashed on it"):
         list(decoder.read_blocks(music / "short.wav", 44_100, 81_920))
 
 
@@ -163,7 +163,7 @@ def pid_of_first_request(decoder: IsolatedDecoder, blocks: Iterator[np.ndarray])
     """Ask for the first block, in vain."""
     pid = decoder.start().pid
     started = time.monotonic()
-    with pytest.raises(AudioError, match=r"short\.wav: the decoder returned nothing for 1 s"):
+    with pytest.raises(AudioError, match=r"short\.wav': the decoder returned nothing for 1 s"):
         next(blocks)
     assert 0.5 < time.monotonic() - started < 30
     return pid

@@ -139,7 +139,7 @@ def test_a_track_of_several_windows_is_kept_whole_and_so_are_all_wrong_tracks(tm
 def test_summary_and_config_say_what_was_run(run):
     run_dir, _ = run
     summary = (run_dir / "summary.md").read_text()
-    assert "| R4: CNNs (T+P) + LSTM | 3 |" in summary and "| MLP | 3 |" in summary
+    assert "| R2: CNNs (T+P) | 3 |" in summary and "| MLP | 3 |" in summary
     assert summary.startswith(
         "# tones: run run\n\n"
         "18 tracks, 2 labels, 6 groups, 3 folds, seed 0; recipe tuned.\n\n"
@@ -321,7 +321,7 @@ def test_the_label_prior_knows_how_frequent_labels_are(corpus, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"architectures": ()}, "--architectures is empty"),
+        ({"architectures": ()}, "architectures is empty"),
         ({"architectures": ("r2", "resnet")}, "architectures='resnet' is not known: choose one of r0"),
         ({"seeds": 0}, "seeds=0: at least one"),
     ],

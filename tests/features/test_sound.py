@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mcc_zoo.audio.limits import SILENT_DBFS
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.sound import SILENT_DBFS, SoundMeter, has_sound
+from mcc_zoo.features.sound import SoundMeter, has_sound
 
 FRONT_END = FrontEnd(sample_rate=8_000, window_length=256, hop_length=128, chunk_frames=8)
 SEGMENT, CHUNK = 128, 8 * 128
