@@ -31,7 +31,7 @@ def main(
     results = mcc_zoo.load(export).tag_files(track.path for track in tracks)
     pairs = list(zip(tracks, progress.track(results, "describing", len(tracks)), strict=True))
     for _, result in pairs:
-        if result.status == "refused":
+        if result.status != "ok":
             print(f"set aside: {result.reason}")
 
     read = [(track, result.descriptor) for track, result in pairs if result.status == "ok"]

@@ -22,7 +22,9 @@ def main(
 ) -> None:
     """Print the tracks of a folder that are most similar to a song, with the cosine of their descriptors."""
     tagger = mcc_zoo.load(export)
-    descriptor = tagger.tag(query).descriptor
+    asked = tagger.tag(query)
+    if asked.status != "ok":
+        raise ValueError(asked.reason)
     files = [file for file in folders.find(folder) if not file.samefile(query)]
     found = progress.track(tagger.tag_files(files), "describing", len(files))
     results = [result for result in found if result.status == "ok"]
@@ -32,8 +34,8 @@ def main(
         raise ValueError(f"{folder}: no audio file that can be read")
 
     descriptors = np.stack([result.descriptor for result in results])  # (tracks, D)
-    lengths = np.linalg.norm(descriptors, axis=1) * np.linalg.norm(descriptor)
-    cosines = descriptors @ descriptor / np.maximum(lengths, 1e-12)
+    lengths = np.linalg.norm(descriptors, axis=1) * np.linalg.norm(asked.descriptor)
+    cosines = descriptors @ asked.descriptor / np.maximum(lengths, 1e-12)
     for place in np.argsort(-cosines)[:count]:
         print(f"{cosines[place]:.4f}  {results[place].path}")
 

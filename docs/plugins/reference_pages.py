@@ -4,8 +4,8 @@ Each is a line of its own on a page:
 
     ::: modules mcc_zoo.audio    that folder's docstring and its modules; of mcc_zoo the files beside the folders
     ::: names mcc_zoo            a table of the names that `import mcc_zoo` gives
-    ::: text CHANGELOG.md        a text of the repository without its title
-    ::: text NOTES.md#A title    the section of a text below a heading of the second level
+    [words](../CHANGELOG.md)     that text of the repository without its title; where the page is not built, a link
+    [words](../NOTES.md#title)   the section of a text below a heading of the second level
 """
 
 import re
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import griffe
+from markdown.extensions.toc import slugify
 
 ROOT = Path(__file__).parents[2]
 PAGES = {"serving/README.md": "serving.md", "exported_models/README.md": "exports.md", "CHANGELOG.md": "changelog.md"}
@@ -21,8 +22,9 @@ PAGES = {"serving/README.md": "serving.md", "exported_models/README.md": "export
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace these lines."""
-    fill = {"modules": list_modules, "names": list_names, "text": read_text}
-    return re.sub(r"^::: (modules|names|text) (.+)$", lambda line: fill[line[1]](line[2]), markdown, flags=re.MULTILINE)
+    fill = {"modules": list_modules, "names": list_names}
+    markdown = re.sub(r"^\[.+\]\(\.\./(\S+\.md\S*)\)$", lambda line: read_text(line[1]), markdown, flags=re.MULTILINE)
+    return re.sub(r"^::: (modules|names) (.+)$", lambda line: fill[line[1]](line[2]), markdown, flags=re.MULTILINE)
 
 
 def read_text(source: str) -> str:
@@ -31,13 +33,14 @@ def read_text(source: str) -> str:
     Raises:
         ValueError: It has no such section.
     """
-    name, _, title = source.partition("#")
+    name, _, anchor = source.partition("#")
     text = (ROOT / name).read_text(encoding="utf-8").partition("\n")[2]
-    if title:
-        _, heading, rest = text.partition(f"\n## {title}\n")
-        if not heading:
-            raise ValueError(f"{name}: no section {title!r}; was it renamed?")
-        text = rest.partition("\n## ")[0]
+    if anchor:
+        sections = dict(section.split("\n", 1) for section in text.split("\n## ")[1:])
+        found = [section for title, section in sections.items() if slugify(title, "-") == anchor]
+        if not found:
+            raise ValueError(f"{name}: no section {anchor!r}; was it renamed?")
+        text = found[0]
     return re.sub(r"(?<!!)\[([^\]\[]+)\]\(([^)\s]+)\)", lambda link: _relink(link[1], link[2]), text)
 
 
