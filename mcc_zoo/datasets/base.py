@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from mcc_zoo.audio.folders import AUDIO_SUFFIXES
+
+
+Task = Literal["single-label", "multi-label"]
 
 
 class DatasetError(ValueError):
@@ -25,9 +29,10 @@ class Track:
         path: The audio file.
         name: Its name in result tables, unique within a dataset: the path inside the dataset with forward slashes, the
             same on every disk.
-        label: Its one label.
+        label: Its one label; "" where tracks have several.
         group: Tracks of one group are kept on one side of a split; "" is a group of its own.
         fold: The fold that a manifest gives it, or None.
+        labels: Its labels, none to many, where tracks have several (auto-tagging); None where each has one.
     """
 
     path: Path
@@ -35,6 +40,17 @@ class Track:
     label: str
     group: str = ""
     fold: int | None = None
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """Its labels, in datasets of either kind."""
+        return (self.label,) if self.labels is None else self.labels
+
+
+def find_task(tracks: Sequence[Track]) -> Task:
+    """Find out whether each track has one label of a set, or any number of them."""
+    return "multi-label" if any(track.labels is not None for track in tracks) else "single-label"
 
 
 def make_tracks(found: Mapping[str, Path], label_of: Mapping[str, str], group_of: Mapping[str, str]) -> list[Track]:
