@@ -38,7 +38,7 @@ from mcc_zoo import datasets
 from mcc_zoo.atomic import write_text
 from mcc_zoo.audio import checks, reading
 from mcc_zoo.datasets import Track, splits
-from mcc_zoo.evaluation import metrics, significance
+from mcc_zoo.evaluation import metrics, scoring, significance
 from mcc_zoo.experiment import corpus, summary
 
 NAME = "mfcc_svm"
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if asked.against:
             check_run(asked.against, asked)  # before minutes of training
         predictions = run_folds(asked)
-        print(summary.format_scores(metrics.summarise(predictions, asked.manifest.stem)))
+        print(summary.format_scores(scoring.summarise(predictions, asked.manifest.stem)))
         if leak := summary.explain_leak(predictions, asked.manifest.stem, asked.split):
             print(f"Warning: {leak}")
         if asked.against:

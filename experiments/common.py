@@ -211,6 +211,7 @@ def export_system(corpus: Corpus, settings: Settings, run_dir: Path, predictions
         predictions,
         licence=FLAGS.licence,
         epochs=epochs,
+        thresholds=run_folder.find_thresholds(run_dir, FLAGS.export),
         groups_on_both_sides=run_folder.read_config(run_dir).get("groups_on_both_sides", 0),
     )
     return export_model(model, FLAGS.export_dir, name_export(settings), {**provenance, "channels_epochs": before})

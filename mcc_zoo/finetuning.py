@@ -1,7 +1,8 @@
 """Fine-tuning: an export with new labels, cross-validated and exported again.
 
-A new softmax is fitted to the export's descriptor by logistic regression; validation tracks choose its penalty. With
-`unfreeze` all weights are then trained from there, at a low learning rate.
+A new last layer is fitted to the export's descriptor by logistic regression; validation tracks choose its penalty. With
+`unfreeze` all weights are then trained from there, at a low learning rate. The tracks of the manifest have one label
+each or many, whatever those of the export had.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES, Recipe
 from mcc_zoo.training import fit
 from mcc_zoo.training.batches import list_excerpts
-from mcc_zoo.training.softmax import INVERSE_PENALTIES, SoftmaxInputs, compute_cross_entropy, fit_softmax
+from mcc_zoo.training.output_layer import INVERSE_PENALTIES, LayerInputs, compute_cross_entropy, fit_output_layer
 
 UNFROZEN_RATE = 0.1  # factor of the recipe's learning rate
 
@@ -63,16 +64,17 @@ def finetune(
     decoder: DecoderName | Decoder = "auto",
     quiet: bool = False,
 ) -> Tagger:
-    """Fit a new softmax to an export's descriptor, cross-validate it, and export the refit on all tracks.
+    """Fit a new last layer to an export's descriptor, cross-validate it, and export the refit on all tracks.
 
     Front end, mean and std stay those of the export. Unreadable tracks are left out with a message.
 
     Args:
         folder: The export: a version's folder, or that of all versions, of which the newest is taken.
-        manifest: CSV file with the columns `path,label[,group][,fold]`, as for `mcc_zoo.datasets.read_manifest`.
+        manifest: CSV file with the columns `path,label[,group][,fold]`, or `labels` in place of `label`, as for
+            `mcc_zoo.datasets.read_manifest`.
         exports_dir: Folder of the new export.
         name: Of the new export; by default the old name and the manifest's, joined by "_".
-        unfreeze: Train all weights after the softmax, at a tenth of the recipe's learning rate.
+        unfreeze: Train all weights after the last layer, at a tenth of the recipe's learning rate.
         epochs: Most epochs of that training, instead of the recipe's; validation tracks choose the best one.
         folds: Of the cross-validation, at least three.
         split: As for `mcc_zoo.datasets.splits.draw_splits`: by group where the manifest has groups.
@@ -96,7 +98,7 @@ def finetune(
     name = name or f"{tagger.metadata.name}_{dataset}"
     check_arguments(name, tagger.metadata.max_seconds, tagger.front_end)
     if epochs is not None and (not unfreeze or epochs < 1):
-        raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a softmax alone is trained without epochs")
+        raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a last layer alone takes no epochs")
     recipe, systems = _choose_recipe(tagger.metadata, epochs), (tagger.architecture,)
     settings = Settings(dataset, systems, folds, seed=seed, split=split, recipe=recipe, front_end=tagger.front_end)
     tracks = _read_tracks(Path(manifest), settings)
@@ -104,15 +106,15 @@ def finetune(
         corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
         with progress_bar(quiet) as bar:
-            model, trained_epochs, predictions = FineTuning(tagger, corpus, settings, unfreeze, bar).run()
-    provenance = _provenance(tagger, corpus, settings, predictions, trained_epochs, licence)
+            tuned = FineTuning(tagger, corpus, settings, unfreeze, bar).run()
+    model, provenance = tuned.model, _provenance(tagger, corpus, settings, tuned, licence)
     return load(export_model(model, exports_dir, name, provenance, tagger.metadata.max_seconds), decoder)
 
 
 def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
     """Take the recipe by which the export was trained, or ours where it does not say; windows as in its training."""
     own = metadata.recipe or {}
-    recipe = Recipe(**own) if set(own) == {field.name for field in fields(Recipe)} else RECIPES["tuned"]
+    recipe = Recipe(**own) if own and set(own) <= {field.name for field in fields(Recipe)} else RECIPES["tuned"]
     return replace(
         recipe,
         max_chunks=metadata.training_chunks,
@@ -144,11 +146,28 @@ def _open_cache_folder(folder: str | os.PathLike[str] | None) -> Iterator[str | 
 
 
 def _check_labels(tracks: Sequence[datasets.Track], corpus: Corpus, manifest: Path) -> None:
-    if lost := sorted({track.label for track in tracks} - set(corpus.labels)):
+    if lost := sorted({label for track in tracks for label in track.all_labels} - set(corpus.labels)):
         raise ValueError(
             f"{manifest}: no track labelled {lost[0]!r} could be read ({': '.join(corpus.refused.iloc[0])}): replace "
             "these files, or take the label out"
         )
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """The result of a fine-tuning.
+
+    Attributes:
+        model: The model, fitted on all tracks.
+        epochs: Epochs in which all of its weights were trained; 0 where only the last layer was fitted.
+        predictions: The rows of predictions.csv.
+        thresholds: With many labels a track those of the labels, the mean over folds; else None.
+    """
+
+    model: keras.Model
+    epochs: int
+    predictions: pd.DataFrame
+    thresholds: list[float] | None
 
 
 @dataclass(frozen=True)
@@ -159,7 +178,7 @@ class FineTuning:
         tagger: The export.
         corpus: The tracks.
         settings: Folds, seed and recipe.
-        unfreeze: Whether all weights are trained after the softmax.
+        unfreeze: Whether all weights are trained after the last layer.
         bar: Shows progress.
     """
 
@@ -169,15 +188,12 @@ class FineTuning:
     unfreeze: bool
     bar: Progress
 
-    def run(self) -> tuple[keras.Model, int, pd.DataFrame]:
-        """Cross-validate, then train on all tracks.
-
-        Returns:
-            The model, the number of epochs in which all its weights were trained, and the rows of predictions.csv.
-        """
+    def run(self) -> FineTuned:
+        """Cross-validate, then train on all tracks."""
         splits = draw_splits(self.corpus.tracks, self.settings.split, self.settings.folds, self.settings.seed)
         everything = Subset(self.corpus, np.arange(len(self.corpus.tracks)), self.settings)
-        inputs = self.compute_softmax_inputs(everything)
+        inputs, task = self.compute_layer_inputs(everything), self.corpus.task
+        thresholds: list[np.ndarray] = []  # of each fold, where tracks have many labels
         rows: list[dict[str, Any]] = []
         losses: list[list[float]] = []  # of each fold and penalty
         best_epochs: list[int] = []
@@ -188,38 +204,41 @@ class FineTuning:
             own, held_out = inputs.select(split.train), inputs.select(split.validation)
             losses.append(
                 [
-                    compute_cross_entropy(fit_softmax(own, inverse_penalty), held_out)
+                    compute_cross_entropy(fit_output_layer(own, inverse_penalty, task), held_out, task)
                     for inverse_penalty in INVERSE_PENALTIES
                 ]
             )
-            model = self.replace_softmax(own, INVERSE_PENALTIES[int(np.argmin(losses[-1]))])
+            model = self.replace_layer(own, INVERSE_PENALTIES[int(np.argmin(losses[-1]))])
             if self.unfreeze:
                 best_epochs.append(self.train_all_weights(model, training, validation))
             key = {"seed": self.settings.seed, "fold": fold, "architecture": self.tagger.architecture}
-            rows += [{**key, **row} for row in test.predict(model)]
-        model = self.replace_softmax(inputs, INVERSE_PENALTIES[int(np.argmin(np.mean(losses, axis=0)))])
+            if task == "multi-label":
+                thresholds.append(validation.choose_thresholds(model))
+            rows += [{**key, **row} for row in test.predict(model, thresholds[-1] if thresholds else None)]
+        model = self.replace_layer(inputs, INVERSE_PENALTIES[int(np.argmin(np.mean(losses, axis=0)))])
         epochs = int(statistics.median(best_epochs)) if self.unfreeze else 0
         if self.unfreeze:
             self.train_all_weights(model, everything, epochs=epochs)
-        return model, epochs, pd.DataFrame(rows)
+        mean = np.mean(thresholds, axis=0).tolist() if thresholds else None
+        return FineTuned(model, epochs, pd.DataFrame(rows), mean)
 
-    def compute_softmax_inputs(self, tracks: Subset) -> SoftmaxInputs:
+    def compute_layer_inputs(self, tracks: Subset) -> LayerInputs:
         """Compute what the export's last layer reads of these tracks, window by window."""
         model, chunks = self.tagger.model, np.array([features.chunks for features in tracks.features])
         windows = list_excerpts(tracks.features, self.settings.recipe.max_chunks)
         batches = tracks.make_evaluation_batches()
         shown = self.bar.track(batches, total=int(batches.cardinality()), description="computing descriptors")
-        values = fit.compute_softmax_inputs(model, shown, len(windows))
+        values = fit.compute_layer_inputs(model, shown, len(windows))
         weights = [np.full(len(own), 1 / chunks[track]) for own, track in zip(values, windows[:, 0], strict=True)]
         if Classifier(model).has_lstm:  # a window's tags are those of its last step
             values, weights = [own[-1:] for own in values], [own.sum(keepdims=True) for own in weights]
         owners = np.repeat(windows[:, 0], [len(own) for own in values])
-        return SoftmaxInputs(np.concatenate(values), tracks.classes[owners], np.concatenate(weights), owners)
+        return LayerInputs(np.concatenate(values), tracks.targets[owners], np.concatenate(weights), owners)
 
-    def replace_softmax(self, inputs: SoftmaxInputs, inverse_penalty: float) -> keras.Model:
-        """Copy the export's model with a softmax for the new labels, fitted to these inputs."""
-        copy = Classifier(self.tagger.model).with_labels(self.corpus.labels)
-        Classifier(copy).output_layer.set_weights(fit_softmax(inputs, inverse_penalty))
+    def replace_layer(self, inputs: LayerInputs, inverse_penalty: float) -> keras.Model:
+        """Copy the export's model with a last layer for the new labels, fitted to these inputs."""
+        copy = Classifier(self.tagger.model).with_labels(self.corpus.labels, self.corpus.task)
+        Classifier(copy).output_layer.set_weights(fit_output_layer(inputs, inverse_penalty, self.corpus.task))
         return copy
 
     def train_all_weights(
@@ -243,9 +262,7 @@ class FineTuning:
         return fitted.best_epoch
 
 
-def _provenance(
-    tagger: Tagger, corpus: Corpus, settings: Settings, predictions: pd.DataFrame, epochs: int, licence: str
-) -> dict[str, Any]:
+def _provenance(tagger: Tagger, corpus: Corpus, settings: Settings, tuned: FineTuned, licence: str) -> dict[str, Any]:
     """Say what the export comes from, for its card and its mcc_zoo.json."""
     metadata = tagger.metadata
     source = f'"{metadata.dataset}"' if metadata.dataset else "music that is not stated"
@@ -254,7 +271,14 @@ def _provenance(
         "were among that music, its score is not one on new music."
     ]
     built = build_provenance(
-        corpus, settings, tagger.architecture, predictions, licence=licence, epochs=epochs, limits=limits
+        corpus,
+        settings,
+        tagger.architecture,
+        tuned.predictions,
+        licence=licence,
+        epochs=tuned.epochs,
+        thresholds=tuned.thresholds,
+        limits=limits,
     )
     return {
         **built,

@@ -37,6 +37,8 @@ class Recipe:
         lstm_dropout: Share of an LSTM's inputs that training drops, besides the dropout before the output.
         weight_decay: Of AdamW; None for optimisers without it.
         label_smoothing: Share of a target that is spread over all labels.
+        positive_weight: With many labels a track, how many times as much a label that a track has counts as one that
+            it has not; above 1 it helps rare labels.
         mixup: Parameter of the Beta distribution that mixes pairs of tracks (Zhang and others 2018); 0 mixes none.
         random_offset: Whether an excerpt of a track starts at any frame, which costs a chunk, or at whole chunks.
         shortest_excerpt: Share of a track that an excerpt has at least; its length is drawn up to the whole track.
@@ -72,6 +74,7 @@ class Recipe:
     masked_bands: int = 0
     masked_frames: int = 0
     average: float | None = None
+    positive_weight: float = 1.0
 
 
 RECIPES = {

@@ -181,12 +181,14 @@ def _make_rows(options: Options, ask: Ask) -> Iterator[dict[str, Any]]:
                 reason = str(error)
                 row |= {"status": "refused", "reason": reason if file in reason else f"{file}: {reason}"}
             else:
-                row |= _read_answer(options, answer, labels)
+                row |= _read_answer(options, file, answer, labels)
             yield row
 
 
-def _read_answer(options: Options, answer: Answer, labels: Sequence[str] | None) -> dict[str, Any]:
+def _read_answer(options: Options, file: str, answer: Answer, labels: Sequence[str] | None) -> dict[str, Any]:
     """Read tag, tags and, where asked for, the descriptor; without labels the answer has them."""
+    if list(answer.get("is_silent", ())) == [True]:
+        return {"status": "silent", "reason": f"{file}: silent, the model found no sound in it"}
     try:
         (tags,), (descriptor,) = answer["tags"], answer["descriptor"]
         names = labels or [_as_text(label) for label in answer["labels"][0]]

@@ -12,7 +12,7 @@ from mcc_zoo.cli.common import REFUSED, Row, escape_unprintable, fail, find_expo
 from mcc_zoo.cli.options import ExportArgument
 from mcc_zoo.cli.output import stream_csv
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
-from mcc_zoo.export.model_card import describe_score, format_accuracy
+from mcc_zoo.export.model_card import describe_score, format_score
 from mcc_zoo.inference.locate import find_exports
 from mcc_zoo.quiet_tensorflow import import_tensorflow, quiet
 
@@ -129,13 +129,15 @@ def convert(
 
 
 def _make_row(folder: Path, metadata: ExportMetadata) -> Row:
-    scores, labels = metadata.scores, metadata.labels
+    labels = metadata.labels
+    chance = 50.0 if metadata.task == "multi-label" else 100 / len(labels)
     return {
         "name": escape_unprintable(folder.parent.name),
         "version": int(folder.name),
         "architecture": metadata.architecture,
+        "task": metadata.task,
         "labels": ", ".join(labels),
-        "score": f"{format_accuracy(scores) if scores else 'not measured'} (chance {100 / len(labels):.1f} %)",
+        "score": f"{format_score(metadata)} (chance {chance:.1f} %)",
         "folder": escape_unprintable(str(folder)),
     }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mcc_zoo.inference.result import Result
     from mcc_zoo.inference.tagger import Tagger
 
+SEPARATOR = "|"  # between labels in one cell
 PROBABILITY = "probability_"  # before each label, so that a label "path" does not become a second column "path"
 
 Writer = Callable[[list[Row], IO[bytes]], object]
@@ -49,6 +50,7 @@ def make_row(result: Result, tagger: Tagger) -> Row:
         "status": result.status,
         "reason": escape_unprintable(without_path(result.reason, result.path)),
         "tag": result.tag,
+        **({"tags": SEPARATOR.join(label for label, _ in result.above())} if tagger.thresholds else {}),
         "chunks": chunks,
         "seconds": round(chunks * tagger.front_end.chunk_seconds, 3),
         "windows": result.windows,
@@ -78,8 +80,11 @@ def make_tag_table(rows: Iterable[Row], top: int) -> Table:
         if row["status"] == "ok":
             probabilities = [(row[name], name) for name in row if name.startswith(PROBABILITY)]
             best = sorted(probabilities, reverse=True)[:top]
+            if "tags" in row:  # those that the track is given
+                given = row["tags"].split(SEPARATOR)
+                best = [tag for tag in best if tag[1].removeprefix(PROBABILITY) in given]
             length = f"{row['seconds']:.0f} s"
-            tags = ", ".join(f"{name.removeprefix(PROBABILITY)} {value:.0%}" for value, name in best)
+            tags = ", ".join(f"{name.removeprefix(PROBABILITY)} {value:.0%}" for value, name in best) or "none"
         table.add_row(row["path"], length, tags)
     return table
 

@@ -11,7 +11,7 @@ import typer
 from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder, find_export, say
 from mcc_zoo.cli.options import DecoderOption, ExportArgument
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
-from mcc_zoo.export.model_card import format_accuracy
+from mcc_zoo.export.model_card import format_score
 from mcc_zoo.quiet_tensorflow import import_tensorflow
 
 app = typer.Typer()
@@ -115,12 +115,9 @@ def finetune(
 def _report(folder: Path) -> None:
     """Print the score and the folder of a new model, and end with status 1 if tracks were set aside."""
     metadata = ExportMetadata.read(folder)
-    scores, majority, count = metadata.scores, metadata.majority, metadata.set_aside
-    assert scores is not None and majority is not None  # fine-tuning measures both
-    say(
-        f"{format_accuracy(scores)}, cross-validated on {metadata.tracks} tracks; always saying "
-        f"{majority.label} would give {majority.percent:.1f} %"
-    )
+    majority, count = metadata.majority, metadata.set_aside
+    guess = f"always saying {majority.label} would give {majority.percent:.1f} %" if majority else "guessing gives 50 %"
+    say(f"{format_score(metadata)}, cross-validated on {metadata.tracks} tracks; {guess}")
     say(metadata.limits[0])
     typer.echo(escape_unprintable(f"exported to {folder}" if sys.stdout.isatty() else str(folder)))
     if count:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from mcc_zoo.audio.folders import AUDIO_SUFFIXES
-
-
-Task = Literal["single-label", "multi-label"]
+from mcc_zoo.tasks import Task
 
 
 class DatasetError(ValueError):

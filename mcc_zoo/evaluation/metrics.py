@@ -1,4 +1,4 @@
-"""Scores of tracks, labels and folds, computed from the rows of predictions.csv."""
+"""Scores of tracks that have one label each, of labels and of folds, computed from the rows of predictions.csv."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 
 import numpy as np
 import pandas as pd
-
-from mcc_zoo.paper import REPORTED, SYSTEMS
 
 KEYS = ["architecture", "seed", "fold"]
 TEXT = ["architecture", "path", "group", "truth", "prediction", "majority_vote"]
@@ -102,48 +100,3 @@ def find_most_frequent_label(predictions: pd.DataFrame) -> tuple[str, float]:
     tracks = predictions.drop_duplicates(["seed", "fold", "path"])  # each system has a row for each track
     shares = tracks["truth"].value_counts(normalize=True).sort_index()  # of equal shares the first label by name
     return str(shares.idxmax()), 100 * float(shares.max())
-
-
-def summarise(predictions: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """Summarise the folds of each system beside the paper's figures.
-
-    Args:
-        predictions: The rows of predictions.csv.
-        dataset: The dataset's name, by which the paper's figures are looked up.
-
-    Returns:
-        One row per architecture in the order of `SYSTEMS`; others, such as a reference, follow under their own names.
-        Columns: architecture, system, folds, accuracy, std (over folds, ddof 1), majority_vote, balanced_accuracy,
-        macro_f1, paper, paper_std; all scores in percent.
-    """
-    scores = score_folds(predictions)
-    reported = REPORTED.get(dataset, {})
-    rows = []
-    found = set(scores["architecture"])
-    for architecture in [name for name in SYSTEMS if name in found] + sorted(found - set(SYSTEMS)):
-        own = scores[scores["architecture"] == architecture]
-        paper = reported.get(architecture)
-        rows.append(
-            {
-                "architecture": architecture,
-                "system": SYSTEMS[architecture].title if architecture in SYSTEMS else architecture,
-                "folds": len(own),
-                "accuracy": 100 * own["accuracy"].mean(),
-                "std": 100 * own["accuracy"].std(ddof=1),
-                **{name: 100 * own[name].mean() for name in ("majority_vote", "balanced_accuracy", "macro_f1")},
-                "paper": paper.mean if paper else None,
-                "paper_std": paper.std if paper else None,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def summarise_system(predictions: pd.DataFrame, dataset: str, architecture: str) -> dict[str, float | int | None]:
-    """Summarise the folds of one system for the card of its export.
-
-    Returns:
-        accuracy, std, balanced_accuracy and macro_f1 in percent, and folds; None for the std of one fold.
-    """
-    own = summarise(predictions[predictions["architecture"] == architecture], dataset)
-    (found,) = own[["accuracy", "std", "balanced_accuracy", "macro_f1", "folds"]].to_dict("records")
-    return {str(name): None if pd.isna(value) else value for name, value in found.items()}

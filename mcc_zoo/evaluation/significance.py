@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mcc_zoo.evaluation.metrics import score_folds
+from mcc_zoo.evaluation.scoring import find_main_score, score_folds
 from mcc_zoo.paper import CLAIMS
 
 CONFIDENCE = 0.95
@@ -87,20 +87,21 @@ def correct_by_holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def compare_systems(
-    predictions: pd.DataFrame, claims: Sequence[tuple[str, str]] = CLAIMS, score: str = "accuracy"
+    predictions: pd.DataFrame, claims: Sequence[tuple[str, str]] = CLAIMS, score: str | None = None
 ) -> pd.DataFrame:
     """Test claims that one system is better than another, on the seeds of which both have all folds.
 
     Args:
         predictions: The rows of predictions.csv.
         claims: Pairs (worse, better); pairs with a system that is not in the predictions are left out.
-        score: A column of `mcc_zoo.evaluation.metrics.score_folds`.
+        score: A column of `mcc_zoo.evaluation.scoring.score_folds`; None for accuracy, or with many labels ROC-AUC.
 
     Returns:
         One row per claim: worse, better, folds, the attributes of `Difference`, and holm, the p of the t-test after
         Holm's correction over these claims. Empty if no claim can be tested: fewer than three folds per seed, as with
         fixed lists.
     """
+    score = score or find_main_score(predictions)
     scores = score_folds(predictions).pivot(index=["seed", "fold"], columns="architecture", values=score)
     folds = predictions["fold"].nunique()
     if folds < 3:  # a fixed split: all its seeds have the same test tracks

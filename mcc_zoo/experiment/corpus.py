@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from mcc_zoo.audio import checks
-from mcc_zoo.datasets import Track
+from mcc_zoo.datasets.base import Track, find_task
 from mcc_zoo.datasets.cautions import group_copies, list_copies
+from mcc_zoo.evaluation import auto_tagging
 from mcc_zoo.features.cache import FeatureCache, Features, Progress
 from mcc_zoo.progress import progress_bar
+from mcc_zoo.tasks import Task
 from mcc_zoo.text import without_path
 
 ROW = ["seed", "fold", "architecture", "path", "group"]
-RESERVED = {*ROW, "truth", "prediction", "majority_vote", "chunks", "chunks_right"}
+RESERVED = {*ROW, *auto_tagging.FIXED, "majority_vote", "chunks_right"}
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,25 @@ class Corpus:
         tracks: In the dataset's order.
         features: One for each track.
         labels: Class names, sorted.
-        classes: (tracks,) numbers of the tracks' labels.
+        targets: (tracks, labels) float32, 1 for each label that a track has, else 0.
         refused: Path and reason of each track that could not be read.
     """
 
     tracks: list[Track]
     features: list[Features]
     labels: list[str]
-    classes: np.ndarray
+    targets: np.ndarray
     refused: pd.DataFrame
+
+    @property
+    def task(self) -> Task:
+        """Whether each track has one label or any number of them."""
+        return find_task(self.tracks)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """(tracks,) numbers of the tracks' labels, where each has one."""
+        return self.targets.argmax(axis=1)
 
 
 def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -> Corpus:
@@ -67,11 +79,11 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
         print(f"warning: {caution}", file=sys.stderr)
     rows = [(track.name, without_path(reason, str(track.path))) for track, reason in refused]
     kept, features = [track for track, _ in pairs], [f for _, f in pairs]
-    labels = sorted({track.label for track in kept})
+    labels = sorted({label for track in kept for label in track.all_labels})
     if taken := RESERVED & set(labels):
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
-    classes = np.array([labels.index(track.label) for track in kept])
-    return Corpus(kept, features, labels, classes, pd.DataFrame(rows, columns=["path", "reason"]))
+    targets = np.array([[label in track.all_labels for label in labels] for track in kept], np.float32)
+    return Corpus(kept, features, labels, targets, pd.DataFrame(rows, columns=["path", "reason"]))
 
 
 def _read_into_cache(
@@ -90,10 +102,10 @@ def shuffle_labels(corpus: Corpus, seed: int) -> Corpus:
     """Permute the labels among the tracks."""
     order = np.random.default_rng(seed).permutation(len(corpus.tracks))
     tracks = [
-        Track(t.path, t.name, corpus.tracks[i].label, t.group, t.fold)
+        replace(t, label=corpus.tracks[i].label, labels=corpus.tracks[i].labels)
         for t, i in zip(corpus.tracks, order, strict=True)
     ]
-    return Corpus(tracks, corpus.features, corpus.labels, corpus.classes[order], corpus.refused)
+    return replace(corpus, tracks=tracks, targets=corpus.targets[order])
 
 
 def pick(items: Sequence, indices: np.ndarray) -> list:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import keras
 from rich.progress import Progress, TaskID
 
+from mcc_zoo.evaluation import scoring
 from mcc_zoo.experiment.fold import FoldResult
 
 EpochReport = Callable[[int, dict[str, float]], None]  # number of epochs done and Keras's logs
@@ -34,8 +35,9 @@ def describe_training(name: str, logs: Mapping[str, float]) -> str:
 def describe_result(result: FoldResult, on_validation: bool) -> str:
     """Say how a fold went, in a line."""
     tested = f"{result.validation} validation" if on_validation else f"{result.test} test"
+    ((score, share),) = result.scores.items()
     return (
-        f"accuracy {100 * result.accuracy:.1f} % of {tested} tracks "
+        f"{scoring.NAMES[score]} {100 * share:.1f} % of {tested} tracks "
         f"(epoch {result.best_epoch} of {result.epochs}, {result.seconds:.0f} s)"
     )
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 from mcc_zoo.atomic import PART, publish_folder
 from mcc_zoo.datasets.splits import Split
+from mcc_zoo.evaluation import scoring
 from mcc_zoo.experiment import fold_details, run_folder
 from mcc_zoo.experiment.corpus import ROW, Corpus
 from mcc_zoo.experiment.settings import Settings
@@ -47,9 +49,10 @@ class FoldResult:
         epochs: Epochs trained.
         best_epoch: The epoch, from 1, whose weights were tested.
         channels_best_epoch: That of the system that a warm start took channels from; 0 without a warm start.
-        validation_accuracy: Share of validation tracks that were right in the best epoch.
+        validation_accuracy: Share of validation tracks, or with many labels of decisions, right in the best epoch.
         validation_cross_entropy: Of the best epoch.
-        accuracy: Share of tested tracks that were right.
+        scores: The main score of the tested tracks by name, a share of 1: `accuracy`, or with many labels `roc_auc`.
+        thresholds: With many labels a track, those of the labels in order, which the validation tracks chose.
         seconds: Duration of training and test.
     """
 
@@ -66,8 +69,16 @@ class FoldResult:
     channels_best_epoch: int
     validation_accuracy: float
     validation_cross_entropy: float
-    accuracy: float
+    scores: dict[str, float]
+    thresholds: list[float] | None
     seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what fold.json holds."""
+        content = asdict(self)
+        if self.thresholds is None:
+            del content["thresholds"]
+        return {**content, **content.pop("scores")}
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,8 @@ class FoldRun:
         model, fitted = self.train(start, temporary, [*callbacks, logs])
         if self.lends_channels:
             WarmStart.from_network(Classifier(model).chunk_network, fitted.best_epoch).save(temporary / CHANNELS)
-        accuracy = self.test(model, temporary)
+        thresholds = self.validation.choose_thresholds(model) if self.corpus.task == "multi-label" else None
+        scores = self.test(model, temporary, thresholds)
         fitted.history.to_csv(temporary / "history.csv", index=False)
         best = fitted.history.iloc[fitted.best_epoch - 1]
         result = FoldResult(
@@ -165,10 +177,11 @@ class FoldRun:
             channels_best_epoch=start.best_epoch if start else 0,
             validation_accuracy=float(best["val_tags_accuracy"]),
             validation_cross_entropy=float(best[MONITOR]),
-            accuracy=accuracy,
+            scores=scores,
+            thresholds=None if thresholds is None else thresholds.tolist(),
             seconds=round(time.perf_counter() - began, 1),
         )
-        (temporary / "fold.json").write_text(json.dumps(asdict(result), indent=1))
+        (temporary / "fold.json").write_text(json.dumps(result.to_json(), indent=1))
         shutil.rmtree(self.folder, ignore_errors=True)
         publish_folder(temporary, self.folder)
         return result
@@ -207,18 +220,19 @@ class FoldRun:
             )
         return Classifier(model).in_float32(), fitted
 
-    def test(self, model: keras.Model, folder: Path) -> float:
-        """Predict the tested tracks, write predictions, taggrams and filters, and return the accuracy."""
+    def test(self, model: keras.Model, folder: Path, thresholds: np.ndarray | None = None) -> dict[str, float]:
+        """Predict the tested tracks, write predictions, taggrams and filters, and return the main score."""
         classifier = Classifier(model)
         taggrams = self.tested.predict_taggrams(model)
-        rows = self.tested.make_rows(taggrams, classifier.has_lstm)
+        rows = self.tested.make_rows(taggrams, classifier.has_lstm, thresholds)
         fold_details.write_taggrams(folder, rows, taggrams, self.corpus.labels)
         fold_details.write_filters(folder, classifier.channel_filters())
         for row in rows:
             row.update(seed=self.seed, fold=self.fold, architecture=self.architecture)
         table = pd.DataFrame(rows)[[*ROW, *[column for column in rows[0] if column not in ROW]]]
         table.to_csv(folder / "predictions.csv", index=False)
-        return float((table["truth"] == table["prediction"]).mean())
+        score = scoring.find_main_score(table)
+        return {score: float(scoring.score_folds(table)[score].iloc[0])}
 
     def find_warm_start(self) -> WarmStart | None:
         """Return the trained channels that the system starts from, training them first if no fold result has them.
@@ -242,5 +256,8 @@ class FoldRun:
     @property
     def prior_cross_entropy(self) -> float:
         """Cross-entropy of the validation tracks if each label gets its share of the training tracks."""
-        shares = np.bincount(self.training.classes, minlength=len(self.corpus.labels)) / len(self.split.train)
-        return float(-np.log(shares[self.validation.classes]).mean())
+        shares, targets = self.training.targets.mean(axis=0, dtype=float), self.validation.targets
+        if self.corpus.task == "single-label":
+            return float(-np.log((shares * targets).sum(axis=1)).mean())
+        shares = np.clip(shares, 1e-7, 1 - 1e-7)  # as Keras does
+        return float(-(targets * np.log(shares) + (1 - targets) * np.log(1 - shares)).mean())

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mcc_zoo.atomic import open_atomically, write_text
+from mcc_zoo.evaluation import auto_tagging
 from mcc_zoo.paper import CHANNELS
 
 TAGGRAMS, FILTERS = "taggrams.json", "filters.npz"  # in the folder of a fold
@@ -24,11 +26,12 @@ class TrackTaggram:
 
     Attributes:
         path: The track's name.
-        truth: The track's label.
-        prediction: The label that the system predicted.
-        probability: The probability of that label.
+        truth: The track's label, or its labels separated by "|".
+        prediction: The label, or the labels, that the system predicted.
+        probability: The probability of that label; with many labels a track, the average precision of the track.
         labels: Names of the taggrams' columns.
         windows: For each window of the track (chunks, labels) probabilities.
+        is_best: With many labels a track, whether it is the best of its fold, not the worst; None with one label.
     """
 
     path: str
@@ -37,11 +40,17 @@ class TrackTaggram:
     probability: float
     labels: list[str]
     windows: list[np.ndarray]
+    is_best: bool | None = None
 
     @property
     def is_right(self) -> bool:
-        """Whether the track's own label was predicted."""
-        return self.truth == self.prediction
+        """Whether the track's own label was predicted, or its labels best of all."""
+        return self.truth == self.prediction if self.is_best is None else self.is_best
+
+    @property
+    def strength(self) -> float:
+        """How well the track shows what the system can do, if it is right, or cannot do."""
+        return self.probability if self.is_right or self.is_best is None else -self.probability
 
 
 def write_taggrams(
@@ -49,7 +58,8 @@ def write_taggrams(
 ) -> None:
     """Keep the taggrams of two tested tracks: the right and the wrong prediction of the highest probability.
 
-    Only one is kept if all predictions are right or all are wrong.
+    Only one is kept if all predictions are right or all are wrong. With many labels a track, those of the highest and
+    the lowest average precision.
 
     Args:
         folder: The folder of a fold, which gets taggrams.json.
@@ -57,15 +67,34 @@ def write_taggrams(
         taggrams: For each track its windows, (chunks, labels) probabilities; they are rounded to four decimals.
         labels: Names of the taggrams' columns.
     """
+    choose = _choose_surest if "majority_vote" in rows[0] else _choose_best_and_worst
     kept = []
+    for number, extra in choose(rows, labels):
+        row, windows = rows[number], [np.round(window.astype(float), 4).tolist() for window in taggrams[number]]
+        track = {name: row[name] for name in ("path", "truth", "prediction")}
+        kept.append({**track, **extra, "labels": list(labels), "windows": windows})
+    write_text(folder / TAGGRAMS, json.dumps(kept, ensure_ascii=False))
+
+
+def _choose_surest(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Choose of the right and of the wrong predictions the one of the highest probability."""
     for right in (True, False):
         own = [i for i, row in enumerate(rows) if (row["truth"] == row["prediction"]) == right]
         if own:
             surest = max(own, key=lambda i: rows[i][rows[i]["prediction"]])
-            row, windows = rows[surest], [np.round(window.astype(float), 4).tolist() for window in taggrams[surest]]
-            track = {name: row[name] for name in ("path", "truth", "prediction")}
-            kept.append({**track, "probability": row[row["prediction"]], "labels": list(labels), "windows": windows})
-    write_text(folder / TAGGRAMS, json.dumps(kept, ensure_ascii=False))
+            yield surest, {"probability": rows[surest][rows[surest]["prediction"]]}
+
+
+def _choose_best_and_worst(
+    rows: Sequence[Mapping[str, Any]], labels: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Choose the tracks of the highest and of the lowest average precision."""
+    precisions = auto_tagging.score_tracks(pd.DataFrame(rows), list(labels))["average_precision"]
+    if precisions.notna().any():
+        best, worst = int(precisions.argmax()), int(precisions.argmin())
+        yield best, {"probability": float(precisions[best]), "is_best": True}
+        if worst != best:
+            yield worst, {"probability": float(precisions[worst]), "is_best": False}
 
 
 def read_taggrams(path: Path) -> list[TrackTaggram]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mcc_zoo.datasets import splits
-from mcc_zoo.evaluation import metrics
+from mcc_zoo.evaluation import metrics, scoring
+from mcc_zoo.evaluation.auto_tagging import compute_chance
 from mcc_zoo.experiment import summary
 
 if TYPE_CHECKING:  # they bring TensorFlow, without which a report is written
@@ -35,6 +36,7 @@ def build_provenance(
     *,
     licence: str,
     epochs: int,
+    thresholds: Sequence[float] | None = None,
     groups_on_both_sides: int = 0,
     limits: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -47,13 +49,13 @@ def build_provenance(
         predictions: The rows of predictions.csv; of other systems too, if there were any.
         licence: Licence of the music.
         epochs: Number of epochs that the exported model was trained for.
+        thresholds: With many labels a track, those above which a label is given, in the labels' order.
         groups_on_both_sides: As for `mcc_zoo.experiment.summary.explain_leak`.
         limits: Sentences for the card. If the split is leaky, one that says so is added.
 
     Returns:
         JSON values for `mcc_zoo.export.saved_model.export_model`, to which a caller may add further ones.
     """
-    label, percent = metrics.find_most_frequent_label(predictions)
     if leak := summary.explain_leak(predictions, settings.dataset, settings.split, groups_on_both_sides):
         limits = [*limits, f"Its score is not one on new music: {leak}"]
     built: dict[str, Any] = {
@@ -63,12 +65,17 @@ def build_provenance(
         "tracks": len(corpus.tracks),
         "epochs": epochs,
         "training_chunks": min(settings.recipe.max_chunks, max(features.chunks for features in corpus.features)),
-        "scores": {
-            **metrics.summarise_system(predictions, settings.dataset, architecture),
-            "split": splits.describe_split(corpus.tracks, settings.split),
-            "seeds": settings.seeds,
-        },
-        "majority": {"label": label, "percent": percent},
         "command": command_line(),
     }
+    scores = {
+        **scoring.summarise_system(predictions, settings.dataset, architecture),
+        "split": splits.describe_split(corpus.tracks, settings.split),
+        "seeds": settings.seeds,
+    }
+    if corpus.task == "single-label":
+        label, percent = metrics.find_most_frequent_label(predictions)
+        built |= {"scores": scores, "majority": {"label": label, "percent": percent}}
+    else:
+        built |= {"tagging_scores": {**scores, "chance": compute_chance(predictions)}}
+        built |= {"thresholds": dict(zip(corpus.labels, thresholds or [], strict=True))}
     return {**built, "limits": list(limits)} if limits else built

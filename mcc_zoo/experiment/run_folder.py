@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mcc_zoo.atomic import PART, write_text
-from mcc_zoo.evaluation import metrics, significance
+from mcc_zoo.evaluation import metrics, scoring, significance
 from mcc_zoo.experiment import summary
 from mcc_zoo.experiment.provenance import command_line
 from mcc_zoo.paper import ARCHITECTURES, REPORTED
@@ -83,6 +84,7 @@ def collect(run_dir: str | os.PathLike[str], dataset: str) -> pd.DataFrame:
     run_dir = Path(run_dir)
     folds = find_fold_files(run_dir, "fold.json")
     scores = pd.DataFrame([json.loads(path.read_text(encoding="utf-8")) for path in folds])
+    scores = scores.drop(columns="thresholds", errors="ignore")  # lists, which `find_thresholds` reads
     predictions = pd.concat([metrics.read_predictions(path.with_name("predictions.csv")) for path in folds])
     for table in (scores, predictions):
         table["architecture"] = pd.Categorical(table["architecture"], ARCHITECTURES, ordered=True)
@@ -94,7 +96,7 @@ def collect(run_dir: str | os.PathLike[str], dataset: str) -> pd.DataFrame:
     tables = [
         f"# {dataset}: run {run_dir.absolute().name}\n",
         *(f"{paragraph}\n" for paragraph in summary.describe_run(predictions, read_config(run_dir))),
-        summary.format_scores(metrics.summarise(predictions, dataset)),
+        summary.format_scores(scoring.summarise(predictions, dataset)),
         summary.format_differences(significance.compare_systems(predictions)),
         *_list_notes(run_dir, predictions, dataset),
     ]
@@ -129,3 +131,13 @@ def find_best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> tupl
     warm = own["channels_best_epoch"] > 0
     own = own[warm == (warm.mean() > 0.5)]
     return int(own["best_epoch"].median()), int(own["channels_best_epoch"].median())
+
+
+def find_thresholds(run_dir: str | os.PathLike[str], architecture: str) -> list[float] | None:
+    """Average over a run's folds the thresholds of the labels; None where each track has one label."""
+    folds = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in find_fold_files(Path(run_dir), "fold.json", architecture)
+    ]
+    found = [fold["thresholds"] for fold in folds if "thresholds" in fold]
+    return np.mean(found, axis=0).tolist() if found else None

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.evaluation import pooling
+from mcc_zoo.evaluation import auto_tagging, pooling
+from mcc_zoo.evaluation.thresholds import choose_thresholds
 from mcc_zoo.experiment.corpus import Corpus, pick
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.features.cache import Features, mean_and_std
@@ -45,16 +46,16 @@ class Subset:
         return pick(self.corpus.features, self.indices)
 
     @property
-    def classes(self) -> np.ndarray:
-        """(tracks,) numbers of the tracks' labels."""
-        return self.corpus.classes[self.indices]
+    def targets(self) -> np.ndarray:
+        """(tracks, labels) float32, 1 for each label that a track has, else 0."""
+        return self.corpus.targets[self.indices]
 
     def make_training_batches(self, seed: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
         """Batch the tracks for training; the seed fixes their order, a TPU strategy gets static shapes."""
         recipe = self.settings.recipe
         return batches.make_training_batches(
             self.features,
-            self.classes,
+            self.targets,
             batch_tracks=recipe.batch_tracks,
             max_chunks=recipe.max_chunks,
             seed=seed,
@@ -66,7 +67,7 @@ class Subset:
         """Batch the tracks for validation or test."""
         recipe = self.settings.recipe
         return batches.make_evaluation_batches(
-            self.features, self.classes, batch_tracks=recipe.batch_tracks, max_chunks=recipe.max_chunks
+            self.features, self.targets, batch_tracks=recipe.batch_tracks, max_chunks=recipe.max_chunks
         )
 
     def build_model(
@@ -85,7 +86,15 @@ class Subset:
         keras.config.set_dtype_policy(self.settings.precision)
         try:
             with strategy.scope():
-                model = build(architecture, self.corpus.labels, front_end=front_end, recipe=recipe, mean=mean, std=std)
+                model = build(
+                    architecture,
+                    self.corpus.labels,
+                    task=self.corpus.task,
+                    front_end=front_end,
+                    recipe=recipe,
+                    mean=mean,
+                    std=std,
+                )
         finally:
             keras.config.set_dtype_policy(before)
         if start:
@@ -98,15 +107,36 @@ class Subset:
         taggrams = fit.predict_taggrams(model, self.make_evaluation_batches(), len(windows))
         return [[taggrams[i] for i in np.flatnonzero(windows[:, 0] == track)] for track in range(len(self))]
 
-    def make_rows(self, taggrams: Sequence[Sequence[np.ndarray]], has_lstm: bool) -> list[dict[str, Any]]:
-        """Pool the taggrams of `predict_taggrams`: a row of predictions.csv per track, without seed and fold."""
+    def pool_taggrams(self, taggrams: Sequence[Sequence[np.ndarray]], has_lstm: bool) -> np.ndarray:
+        """Pool the taggrams of `predict_taggrams`: (tracks, labels) probabilities."""
+        return np.array([pooling.pool_taggrams(windows, has_lstm) for windows in taggrams])
+
+    def choose_thresholds(self, model: keras.Model) -> np.ndarray:
+        """Choose by these tracks the thresholds above which a label is given: (labels,)."""
+        probabilities = self.pool_taggrams(self.predict_taggrams(model), Classifier(model).has_lstm)
+        return choose_thresholds(self.targets, probabilities)
+
+    def make_rows(
+        self, taggrams: Sequence[Sequence[np.ndarray]], has_lstm: bool, thresholds: np.ndarray | None = None
+    ) -> list[dict[str, Any]]:
+        """Pool the taggrams of `predict_taggrams`: a row of predictions.csv per track, without seed and fold.
+
+        Args:
+            taggrams: Of each track.
+            has_lstm: As for `mcc_zoo.evaluation.pooling.pool_taggrams`.
+            thresholds: (labels,) those of `choose_thresholds`, where tracks have many labels.
+        """
         rows = []
         for index, windows in zip(self.indices, taggrams, strict=True):
-            track = self.corpus.tracks[index]
-            row = pooling.make_prediction_row(windows, int(self.corpus.classes[index]), self.corpus.labels, has_lstm)
+            track, targets, labels = self.corpus.tracks[index], self.corpus.targets[index], self.corpus.labels
+            if thresholds is None:
+                row = pooling.make_prediction_row(windows, int(targets.argmax()), labels, has_lstm)
+            else:
+                chunks, probabilities = sum(map(len, windows)), pooling.pool_taggrams(windows, has_lstm)
+                row = auto_tagging.make_prediction_row(probabilities, chunks, targets, thresholds, labels)
             rows.append({"path": track.name, "group": track.group, **row})
         return rows
 
-    def predict(self, model: keras.Model) -> list[dict[str, Any]]:
+    def predict(self, model: keras.Model, thresholds: np.ndarray | None = None) -> list[dict[str, Any]]:
         """Predict the tracks: a row of predictions.csv per track, without seed and fold."""
-        return self.make_rows(self.predict_taggrams(model), Classifier(model).has_lstm)
+        return self.make_rows(self.predict_taggrams(model), Classifier(model).has_lstm, thresholds)

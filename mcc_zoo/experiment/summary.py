@@ -7,8 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from mcc_zoo.evaluation import scoring
+from mcc_zoo.evaluation.auto_tagging import compute_chance, count_untested_labels, list_labels
 from mcc_zoo.evaluation.metrics import KEYS, count_split_groups, find_most_frequent_label
 from mcc_zoo.paper import REPORTED, short_name
+from mcc_zoo.tasks import Task
 from mcc_zoo.text import counted
 
 PAPERS_SPLIT = "The paper's figures are of random splits by track, ten folds, and so leaky."
@@ -75,21 +78,41 @@ def describe_run(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[s
         predictions: The rows of predictions.csv.
         config: The content of config.json.
     """
+    is_single = scoring.find_task(predictions) == "single-label"
+    labels = set(predictions["truth"]) | set(predictions["prediction"]) if is_single else list_labels(predictions)
     folds, known = len(predictions[["seed", "fold"]].drop_duplicates()), count_split_groups(predictions)[1]
     seeds = sorted(set(predictions["seed"]))
     counts = [
         counted(config["tracks"], "track"),
-        counted(len(set(predictions["truth"]) | set(predictions["prediction"])), "label"),
+        counted(len(labels), "label"),
         counted(known, "group"),
         counted(folds, "fold"),
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
     ]
-    label, percent = find_most_frequent_label(predictions)
     return [
         f"{', '.join(counts)}; recipe {config['recipe']['name']}.",
         f"Split: {describe_split(config['split'])}. {counted(known, 'group') if known else 'No groups are'} known.",
-        f"Chance: always naming the most frequent label ({label}) would be right for {percent:.1f} % of the tracks.",
+        _describe_chance(predictions) if is_single else _describe_chance_of_tags(predictions),
     ]
+
+
+def _describe_chance(predictions: pd.DataFrame) -> str:
+    label, percent = find_most_frequent_label(predictions)
+    return f"Chance: always naming the most frequent label ({label}) would be right for {percent:.1f} % of the tracks."
+
+
+def _describe_chance_of_tags(predictions: pd.DataFrame) -> str:
+    chance = {name: f"{100 * value:.1f} %" for name, value in compute_chance(predictions).items()}
+    text = (
+        f"Chance: guessing gives a ROC-AUC of {chance['roc_auc']} and an average precision of "
+        f"{chance['average_precision']}, the labels' mean share of the tracks; giving every label to every track an F1 "
+        f"of {chance['f1']}. Scores are means over labels (macro), or where it says so over tracks. F1 is that of "
+        "thresholds which validation tracks chose."
+    )
+    if untested := count_untested_labels(predictions):
+        folds = ", ".join(f"{label} ({counted(count, 'fold')})" for label, count in untested.items())
+        text += f" A label that no test track of a fold has, or every one, is left out of that fold's mean: {folds}."
+    return text
 
 
 def describe_split(split: str) -> str:
@@ -121,16 +144,18 @@ def format_percent(mean: float | None, std: float | None = None) -> str:
 
 
 def format_scores(table: pd.DataFrame) -> str:
-    """Format what `mcc_zoo.evaluation.metrics.summarise` gives as a Markdown table.
+    """Format what `mcc_zoo.evaluation.scoring.summarise` gives as a Markdown table.
 
     The paper's column is there if the paper has the dataset.
     """
-    heads = ["system", "folds", "accuracy %", "majority vote %", "balanced accuracy %", "macro F1 %"]
+    task: Task = "single-label" if "accuracy" in table.columns else "multi-label"
+    main, others = scoring.MAIN_SCORES[task], scoring.SUMMARISED[task]
+    heads = ["system", "folds", *(f"{scoring.NAMES[name]} %" for name in (main, *others))]
     has_paper = bool(table["paper"].notna().any())
     lines = [heads + ["paper %"] * has_paper]
     for row in table.to_dict("records"):
-        cells = [row["system"], str(row["folds"]), format_percent(row["accuracy"], row["std"])]
-        cells += [format_percent(row[name]) for name in ("majority_vote", "balanced_accuracy", "macro_f1")]
+        cells = [row["system"], str(row["folds"]), format_percent(row[main], row["std"])]
+        cells += [format_percent(row[name]) for name in others]
         lines.append(cells + [format_percent(row["paper"], row["paper_std"])] * has_paper)
     lines.insert(1, ["---"] * len(lines[0]))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

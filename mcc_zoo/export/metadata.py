@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.tasks import Task
 
 METADATA_FILE = "mcc_zoo.json"
 
@@ -47,6 +48,35 @@ class Scores:
     macro_f1: float
     folds: int
     split: str
+    seeds: int | None = None
+
+
+@dataclass(frozen=True)
+class TaggingScores:
+    """How well models of this architecture did on tracks with many labels that they were not trained on.
+
+    Attributes:
+        roc_auc: Percent, mean over labels and folds, as the next two.
+        std: Its standard deviation over the folds in percentage points; None for one fixed split.
+        average_precision: Percent.
+        f1: Percent, at thresholds that validation tracks chose.
+        roc_auc_of_tracks: Percent, mean over tracks and folds.
+        average_precision_of_tracks: Percent, mean over tracks and folds.
+        folds: Number of fold results.
+        split: As in `Scores`.
+        chance: What guessing gives, as shares of 1: `roc_auc`, `average_precision`, and `f1` of giving every label.
+        seeds: As in `Scores`.
+    """
+
+    roc_auc: float
+    std: float | None
+    average_precision: float
+    f1: float
+    roc_auc_of_tracks: float
+    average_precision_of_tracks: float
+    folds: int
+    split: str
+    chance: dict[str, float]
     seeds: int | None = None
 
 
@@ -97,8 +127,11 @@ class ExportMetadata:
         set_aside: Number of tracks that could not be read.
         epochs: Epochs of training; 0 where only a softmax was fitted.
         channels_epochs: Epochs of the system without an LSTM whose channels this one started from; 0 for none.
-        scores: Cross-validated scores.
-        majority: The most frequent label.
+        scores: Cross-validated scores, where tracks have one label each.
+        tagging_scores: Those where they have many.
+        majority: The most frequent label, where tracks have one label each.
+        task: Whether the model gives each track one of the labels, or any number of them.
+        thresholds: For each label the probability from which on it is given, where tracks have many.
         finetuned_from: The export that this one started from.
         command: The command that made it.
         limits: Sentences for the model card.
@@ -129,7 +162,10 @@ class ExportMetadata:
     epochs: int | None = None
     channels_epochs: int | None = None
     scores: Scores | None = None
+    tagging_scores: TaggingScores | None = None
     majority: Majority | None = None
+    task: Task = "single-label"
+    thresholds: dict[str, float] | None = None
     finetuned_from: Origin | None = None
     command: str | None = None
     limits: tuple[str, ...] = ()
@@ -166,6 +202,8 @@ class ExportMetadata:
             del content["scores"]["seeds"]
         if self.front_end.level == "none":  # a key that older exports lack, and that older readers do not know
             del content["front_end"]["level"]
+        if self.task == "single-label":  # likewise
+            del content["task"]
         return {name: value for name, value in content.items() if value is not None and value != ()}
 
     def write(self, folder: str | os.PathLike[str]) -> None:
@@ -175,7 +213,9 @@ class ExportMetadata:
 
 
 PROVENANCE = tuple(  # what `export_model` cannot read off a model
-    field.name for field in fields(ExportMetadata) if field.default is not MISSING or field.name == "training_chunks"
+    field.name
+    for field in fields(ExportMetadata)
+    if (field.default is not MISSING or field.name == "training_chunks") and field.name != "task"
 )
 _WANTED = {str: "a text", int: "a whole number", float: "a number", tuple: "a list", dict: "an object"}
 

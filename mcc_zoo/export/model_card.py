@@ -6,9 +6,20 @@ from mcc_zoo.audio.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE,
 from mcc_zoo.export.metadata import ExportMetadata, Scores
 from mcc_zoo.paper import SYSTEMS, short_name
 from mcc_zoo.recipes import WARM_STARTS
+from mcc_zoo.tasks import Task
 from mcc_zoo.text import counted
 
 NOT_STATED = "not stated"
+REFIT = "These are figures of models trained on the folds; the exported weights are a refit on all tracks."
+ANSWERS: dict[Task, str] = {
+    "single-label": "one label a track, by softmax",
+    "multi-label": "any number of labels a track, each by a sigmoid of its own",
+}
+LIMITS: dict[Task, str] = {
+    "single-label": "- It gives every track with sound one of its labels, speech included: it has no way to say "
+    "'none of these'.",
+    "multi-label": "- It was trained on music: what it says of speech and noise means nothing.",
+}
 
 
 def write_card(metadata: ExportMetadata) -> str:
@@ -19,7 +30,7 @@ def write_card(metadata: ExportMetadata) -> str:
     lines = [
         f"# {metadata.name}",
         "",
-        f"{SYSTEMS[metadata.architecture].title}, after Chen and Wang (ISMIR 2017): one label a track, by softmax.",
+        f"{SYSTEMS[metadata.architecture].title}, after Chen and Wang (ISMIR 2017): {ANSWERS[metadata.task]}.",
         "",
         "| | |",
         "| --- | --- |",
@@ -39,13 +50,11 @@ def write_card(metadata: ExportMetadata) -> str:
         *_describe_contract(metadata),
         "## How well it does",
         "",
-        f"Chance is {100 / len(labels):.1f} %, one of {len(labels)} labels.{_compare_with_majority(metadata)}",
-        "",
-        *_describe_scores(metadata),
+        *(_describe_scores(metadata) if metadata.task == "single-label" else _describe_tagging_scores(metadata)),
         "",
         "## Limits",
         "",
-        "- It gives every track with sound one of its labels, speech included: it has no way to say 'none of these'.",
+        LIMITS[metadata.task],
         _describe_level(metadata),
         f"- It was trained on sequences of up to {metadata.training_chunks} chunks. `mcc_zoo.load` averages windows of "
         "that length over longer files; a server reads the whole sequence at once.",
@@ -59,10 +68,22 @@ def write_card(metadata: ExportMetadata) -> str:
 
 def describe_score(metadata: ExportMetadata) -> str:
     """Say in one line how well an export does and what guessing gives."""
+    if metadata.task == "multi-label":
+        return f"{format_score(metadata)}, where guessing gives 50.0 %"
     labels, majority = len(metadata.labels), metadata.majority
     score = format_accuracy(metadata.scores) if metadata.scores else "accuracy not measured"
     always = f", and always saying {majority.label} {majority.percent:.1f} %" if majority else ""
     return f"{score}, where guessing one of {labels} labels gives {100 / labels:.1f} %{always}"
+
+
+def format_score(metadata: ExportMetadata) -> str:
+    """Say the accuracy of an export, or with many labels a track its ROC-AUC."""
+    if metadata.task == "single-label":
+        return format_accuracy(metadata.scores) if metadata.scores else "accuracy not measured"
+    if not (scores := metadata.tagging_scores):
+        return "ROC-AUC not measured"
+    spread = "" if scores.std is None else f" ± {scores.std:.1f}"
+    return f"ROC-AUC {scores.roc_auc:.1f}{spread} %"
 
 
 def format_accuracy(scores: Scores) -> str:
@@ -77,7 +98,7 @@ def format_accuracy(scores: Scores) -> str:
 
 def _describe_training(metadata: ExportMetadata) -> str:
     if metadata.epochs == 0:
-        return "the softmax alone, by logistic regression"
+        return "the last layer alone, by logistic regression"
     before = ""
     if metadata.channels_epochs:  # of the system without the LSTM
         lender = short_name(WARM_STARTS[metadata.architecture])
@@ -149,6 +170,12 @@ def _describe_contract(metadata: ExportMetadata) -> list[str]:
 
 
 def _describe_scores(metadata: ExportMetadata) -> list[str]:
+    labels = len(metadata.labels)
+    chance = f"Chance is {100 / labels:.1f} %, one of {labels} labels.{_compare_with_majority(metadata)}"
+    return [chance, "", *_list_scores(metadata)]
+
+
+def _list_scores(metadata: ExportMetadata) -> list[str]:
     if not (scores := metadata.scores):
         return ["Not measured: no cross-validation was given."]
     if scores.folds > 1:
@@ -158,7 +185,32 @@ def _describe_scores(metadata: ExportMetadata) -> list[str]:
     return [
         f"Cross-validated accuracy **{scores.accuracy:.1f} {spread}split: {scores.split}), "
         f"balanced accuracy {scores.balanced_accuracy:.1f} %, macro F1 {scores.macro_f1:.1f} %. "
-        "These are figures of models trained on the folds; the exported weights are a refit on all tracks.",
+        f"{REFIT}",
+        "",
+        f"Made with `{metadata.command or NOT_STATED}`.",
+    ]
+
+
+def _describe_tagging_scores(metadata: ExportMetadata) -> list[str]:
+    """Tabulate scores of many labels a track beside chance, and the thresholds."""
+    thresholds = ", ".join(f"{label} {value:.2f}" for label, value in (metadata.thresholds or {}).items())
+    shown = [f"A label is given where its probability reaches its threshold: {thresholds}."] if thresholds else []
+    if not (scores := metadata.tagging_scores):
+        return ["Not measured: no cross-validation was given.", *shown]
+    chance = {name: f"{100 * value:.1f}" for name, value in scores.chance.items()}
+    spread = "" if scores.std is None else f" ± {scores.std:.1f}"
+    return [
+        f"Cross-validated on {counted(scores.folds, 'fold')}, split: {scores.split}. {REFIT}",
+        "",
+        "| | % | guessing gives |",
+        "| --- | --- | --- |",
+        f"| ROC-AUC, mean over labels | **{scores.roc_auc:.1f}{spread}** | {chance['roc_auc']} |",
+        f"| average precision, mean over labels | {scores.average_precision:.1f} | {chance['average_precision']} |",
+        f"| F1, mean over labels | {scores.f1:.1f} | {chance['f1']}, every label given |",
+        f"| ROC-AUC, mean over tracks | {scores.roc_auc_of_tracks:.1f} | {chance['roc_auc']} |",
+        f"| average precision, mean over tracks | {scores.average_precision_of_tracks:.1f} | |",
+        "",
+        *shown,
         "",
         f"Made with `{metadata.command or NOT_STATED}`.",
     ]

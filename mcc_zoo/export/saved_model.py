@@ -66,7 +66,8 @@ def export_model(
         exports_dir: Folder of all exports, `exported_models` say.
         name: Of the model; its versions are folders 1, 2, ... below exports_dir/name.
         provenance: What the card and mcc_zoo.json should say: any of `recipe`, `dataset`, `licence`, `tracks`,
-            `epochs`, `training_chunks`, `scores`, `majority`, `finetuned_from`, `command`, `limits`; JSON values.
+            `epochs`, `training_chunks`, `scores`, `tagging_scores`, `thresholds`, `majority`, `finetuned_from`,
+            `command`, `limits`; JSON values.
         max_seconds: Of one clip; the signatures refuse longer ones.
 
     Returns:
@@ -178,6 +179,7 @@ def _describe_model(
         name=name,
         architecture=classifier.architecture,
         labels=tuple(classifier.labels),
+        task=classifier.task,
         sample_rate=front_end.sample_rate,
         front_end=front_end,
         mean=classifier.mean,

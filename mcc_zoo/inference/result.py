@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -21,12 +22,14 @@ class Result:
         status: `ok`; `silent` if there is nothing to hear, or `refused` if it could not be read: `reason` then says
             why, and tags and arrays are empty.
         reason: One sentence.
-        tags: Probability of each label, in the model's order; they sum to 1.
+        tags: Probability of each label, in the model's order. With one label a track they sum to 1; with many, each is
+            between 0 and 1.
         descriptor: The track's high-level descriptor, (D,) float32.
         taggram: Each chunk's probabilities, (chunks, labels) float32. With an LSTM row t is the window's tags so far.
         chunk_descriptors: Each chunk's fused descriptor, (chunks, F) float32.
         windows: Windows that were averaged; 1 for a track no longer than those of the training.
         chunk_seconds: Seconds between the starts of two chunks.
+        thresholds: With many labels a track, for each label the probability from which on it is given; else empty.
     """
 
     path: str
@@ -38,6 +41,7 @@ class Result:
     chunk_descriptors: np.ndarray
     windows: int
     chunk_seconds: float
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Show the three most probable tags and the length, not the arrays."""
@@ -57,6 +61,16 @@ class Result:
     def times(self) -> np.ndarray:
         """Seconds at the start of each chunk, (chunks,) float64."""
         return np.arange(len(self.taggram)) * self.chunk_seconds
+
+    def above(self) -> list[tuple[str, float]]:
+        """List the labels that the track is given, with their probabilities, the most probable first.
+
+        With many labels a track, those whose probability reaches the model's threshold: none to all. With one, that
+        one.
+        """
+        if not self.thresholds:
+            return self.top(1) if self.tags else []
+        return [(label, value) for label, value in self.top(len(self.tags) or 1) if value >= self.thresholds[label]]
 
     def top(self, n: int = 3) -> list[tuple[str, float]]:
         """List the n most probable labels with their probabilities, the most probable first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +61,7 @@ class Tagger:
         architecture: One of `mcc_zoo.ARCHITECTURES`.
         has_lstm: Whether it reads a track's chunks with an LSTM.
         labels: Class names in the order of the outputs.
+        thresholds: With many labels a track, for each label the probability from which on it is given; else empty.
         front_end: Its front end.
         model: The Keras model.
         decoder: The decoder that reads files.
@@ -73,6 +74,7 @@ class Tagger:
         self.decoder = find_decoder(decoder)
         self.folder, self.metadata, self.model = folder, metadata, model
         self.labels = list(metadata.labels)
+        self.thresholds: Mapping[str, float] = _choose_thresholds(metadata)
         self.front_end = metadata.front_end
         self._parts = Classifier(model)
         self.architecture = self._parts.architecture
@@ -89,7 +91,9 @@ class Tagger:
     def __repr__(self) -> str:
         """Say which model it is."""
         labels, rate = counted(len(self.labels), "label"), self.front_end.sample_rate
-        return f"<Tagger: {self.metadata.name}, version {self.folder.name}; {self.architecture}, {labels}, {rate} Hz>"
+        each = " (many a track)" if self.metadata.task == "multi-label" else ""
+        named = f"{self.metadata.name}, version {self.folder.name}"
+        return f"<Tagger: {named}; {self.architecture}, {labels}{each}, {rate} Hz>"
 
     def tag(self, path: str | bytes | os.PathLike[str], sequence: Mode = "windows") -> Result:
         """Tag one file of any length, format and rate.
@@ -257,6 +261,7 @@ class Tagger:
             chunk_descriptors=descriptors,
             windows=len(read),
             chunk_seconds=self.front_end.chunk_seconds,
+            thresholds=self.thresholds,
         )
 
     def _make_empty_result(self, track: Described) -> Result:
@@ -275,6 +280,13 @@ class Tagger:
     def _read_sequences(self, descriptors: tf.Tensor, chunk_count: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = {"chunk_descriptors": descriptors, "chunk_count": chunk_count}
         return self._parts.sequence_network(inputs, training=False)
+
+
+def _choose_thresholds(metadata: ExportMetadata) -> Mapping[str, float]:
+    """Take the export's thresholds, or one half where it has none and tracks have many labels."""
+    if metadata.task == "single-label":
+        return {}
+    return metadata.thresholds or dict.fromkeys(metadata.labels, 0.5)
 
 
 def _keep_or_hide(outputs: dict[str, np.ndarray], has_sound: bool) -> dict[str, np.ndarray]:

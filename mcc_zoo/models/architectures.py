@@ -31,28 +31,40 @@ from mcc_zoo.paper import (
     System,
 )
 from mcc_zoo.recipes import RECIPES, Recipe
+from mcc_zoo.tasks import TASKS, Task
 from mcc_zoo.text import choose
 
 
 @keras.saving.register_keras_serializable(package="mcc_zoo")
 class Tags(keras.layers.Softmax):
-    """Softmax over the last axis that carries what a saved model has to know of itself: its labels and its system.
+    """Logits to probabilities, by a layer that carries what a saved model has to know of itself.
+
+    One label a track: a softmax over the last axis. Many labels: a sigmoid of each.
 
     Args:
         labels: Class names in the order of the output.
         architecture: One of `mcc_zoo.ARCHITECTURES`; None in models that were saved before it was kept here.
+        task: `single-label` or `multi-label`.
         **kwargs: As for `keras.layers.Softmax`.
     """
 
-    def __init__(self, labels: Sequence[str], architecture: str | None = None, **kwargs: Any) -> None:
-        """Keep both."""
+    def __init__(
+        self, labels: Sequence[str], architecture: str | None = None, task: Task = "single-label", **kwargs: Any
+    ) -> None:
+        """Keep all three."""
         super().__init__(**kwargs)
         self.labels = list(labels)
         self.architecture = architecture
+        self.task = task
+
+    def call(self, inputs: Any) -> Any:
+        """Compute the probabilities."""
+        return keras.ops.sigmoid(inputs) if self.task == "multi-label" else super().call(inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """Save both with the layer."""
-        return {**super().get_config(), "labels": self.labels, "architecture": self.architecture}
+        """Save them with the layer; the task only where it is not the one of models that were saved before it."""
+        task = {} if self.task == "single-label" else {"task": self.task}
+        return {**super().get_config(), "labels": self.labels, "architecture": self.architecture, **task}
 
 
 def make_kernel_initializer(recipe: Recipe) -> keras.initializers.Initializer:
@@ -137,7 +149,9 @@ def build_chunk_network(architecture: str, front_end: FrontEnd, recipe: Recipe) 
     return keras.Model(chunk, read(chunk, SYSTEMS[architecture], recipe), name="chunk_network")
 
 
-def build_sequence_network(architecture: str, size: int, labels: Sequence[str], recipe: Recipe) -> keras.Model:
+def build_sequence_network(
+    architecture: str, size: int, labels: Sequence[str], recipe: Recipe, task: Task = "single-label"
+) -> keras.Model:
     """Chunk descriptors (batch, chunks, size) and chunk_count (batch,) to tags, descriptor and taggram.
 
     The layer `steps` gives the logits of every step, which training reads.
@@ -153,7 +167,7 @@ def build_sequence_network(architecture: str, size: int, labels: Sequence[str], 
     elif system.lstm and recipe.pooling == "mean":
         x = layers.MeanSoFar(name="mean_so_far")(x)
     steps = keras.layers.Dense(len(labels), name="steps")(keras.layers.Dropout(DROPOUT, name="output_dropout")(x))
-    scores = Tags(labels, architecture, dtype="float32", name="scores")(steps)
+    scores = Tags(labels, architecture, task, dtype="float32", name="scores")(steps)
     of_track = layers.LastChunk if system.lstm else layers.MeanOfChunks
     outputs = {
         "tags": of_track(name="tags")([scores, chunk_count]),
@@ -181,6 +195,7 @@ def build(
     architecture: str,
     labels: Sequence[str],
     *,
+    task: Task = "single-label",
     front_end: FrontEnd | str = "44k",
     recipe: Recipe | str = "tuned",
     mean: float = 0.0,
@@ -191,6 +206,8 @@ def build(
     Args:
         architecture: One of `mcc_zoo.ARCHITECTURES` (Table 2).
         labels: Names of the classes, at least two, in the order of the outputs.
+        task: `single-label`: each track has one of the labels, as in the paper, and the probabilities sum to 1.
+            `multi-label` (auto-tagging): a track has any number of them, and each has a probability of its own.
         front_end: A name in `mcc_zoo.FRONT_ENDS` or parameters of your own.
         recipe: A name in `mcc_zoo.RECIPES` or a recipe of your own, for its initial weights and pooling.
         mean: Mean of the training tracks' log-mel values, which the model subtracts. It is a weight, as `std` is;
@@ -212,13 +229,14 @@ def build(
     """
     labels = check_labels(labels)
     choose(architecture, SYSTEMS, "architecture")
+    choose(task, dict.fromkeys(TASKS), "task")
     front_end = front_end if isinstance(front_end, FrontEnd) else choose(front_end, FRONT_ENDS, "front_end")
     recipe = recipe if isinstance(recipe, Recipe) else choose(recipe, RECIPES, "recipe")
     if not std > 0:
         raise ValueError(f"std={std!r}: the standard deviation of the log-mel values has to be above 0")
 
     per_chunk = build_chunk_network(architecture, front_end, recipe)
-    over_track = build_sequence_network(architecture, per_chunk.output.shape[-1], labels, recipe)
+    over_track = build_sequence_network(architecture, per_chunk.output.shape[-1], labels, recipe, task)
 
     audio = keras.Input((None,), dtype="float32", name="audio")
     chunks = build_front_end(front_end, mean, std)(audio)

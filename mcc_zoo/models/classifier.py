@@ -15,6 +15,7 @@ from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.log_mel import MelChunks
 from mcc_zoo.models.architectures import Tags, check_labels
 from mcc_zoo.paper import ARCHITECTURES, CHANNELS
+from mcc_zoo.tasks import Task
 
 
 class Classifier:
@@ -107,6 +108,11 @@ class Classifier:
         return list(self._tags.labels)
 
     @property
+    def task(self) -> Task:
+        """Whether a track has one of the labels or any number of them."""
+        return self._tags.task
+
+    @property
     def architecture(self) -> str:
         """One of `mcc_zoo.ARCHITECTURES`."""
         known = self._tags.architecture or self.model.name  # earlier exports had the system as their name alone
@@ -174,17 +180,25 @@ class Classifier:
         rest = keras.Model(features, self.chunk_network.output)
         return channels, keras.Model(side_by_side, rest(keras.ops.split(side_by_side, ends, axis=-1)))
 
-    def with_labels(self, labels: Sequence[str]) -> keras.Model:
+    def to_probabilities(self, logits: Any) -> Any:
+        """Compute probabilities of logits (..., labels), as the model does."""
+        return keras.ops.sigmoid(logits) if self.task == "multi-label" else keras.ops.softmax(logits)
+
+    def with_labels(self, labels: Sequence[str], task: Task = "single-label") -> keras.Model:
         """Copy the model for other labels: all of its weights but those of the last layer, which are new.
 
         Args:
             labels: As for `mcc_zoo.build`.
+            task: As for `mcc_zoo.build`.
 
         Raises:
             ValueError: The labels are not at least two different, non-empty strings.
         """
         labels = check_labels(labels)
-        changes: dict[str, dict[str, Any]] = {"steps": {"units": len(labels)}, "scores": {"labels": labels}}
+        changes: dict[str, dict[str, Any]] = {
+            "steps": {"units": len(labels)},
+            "scores": {"labels": labels, "task": task},
+        }
         copy = Classifier(self._clone(lambda config: config | changes.get(config["name"], {})))
         copy.front_end_network.set_weights(self.front_end_network.get_weights())
         copy.chunk_network.set_weights(self.chunk_network.get_weights())

@@ -21,7 +21,7 @@ def augment(
 
     Args:
         inputs: `chunks` (batch, chunks, n_mels, chunk_frames), not standardised, and `chunk_count` (batch,).
-        targets: (batch, labels) float32, rows sum to 1.
+        targets: (batch, labels) float32, from 0 to 1.
         seed: (2,) integers; the same ones give the same changes.
         recipe: Its fields from `mixup` to `masked_frames`.
         front_end: What the chunks were made with.

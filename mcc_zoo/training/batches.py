@@ -31,7 +31,7 @@ def list_excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
 
 def make_training_batches(
     features: Sequence[Features],
-    labels: np.ndarray,
+    targets: np.ndarray,
     *,
     batch_tracks: int,
     max_chunks: int,
@@ -43,7 +43,7 @@ def make_training_batches(
 
     Args:
         features: The training tracks.
-        labels: (tracks,) class numbers.
+        targets: (tracks, labels) 1 for each label that a track has, else 0.
         batch_tracks: Tracks in a batch.
         max_chunks: A longer track gives an excerpt of this length, drawn anew each epoch.
         seed: Fixes order and excerpts.
@@ -53,8 +53,9 @@ def make_training_batches(
             gives one chunk less.
 
     Returns:
-        A dataset of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, labels (batch,)), or
-        of chunks (batch, chunks, size) from features of `mcc_zoo.training.warm_start.cache_channel_features`.
+        A dataset of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, targets
+        (batch, labels)) in float32, or of chunks (batch, chunks, size) from features of
+        `mcc_zoo.training.warm_start.cache_channel_features`.
     """
     whole = np.array([f.chunks for f in features])
     lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
@@ -69,12 +70,12 @@ def make_training_batches(
         return track, first, length
 
     windows = tf.data.Dataset.zip(rows, draws).map(draw_window)
-    loaded = _load_windows(windows, features, labels)
+    loaded = _load_windows(windows, features, targets)
     return _batch_by_length(loaded, lengths, batch_tracks, max_chunks, static_shapes).prefetch(2).with_options(UNTUNED)
 
 
 def make_evaluation_batches(
-    features: Sequence[Features], labels: np.ndarray, *, batch_tracks: int, max_chunks: int
+    features: Sequence[Features], targets: np.ndarray, *, batch_tracks: int, max_chunks: int
 ) -> tf.data.Dataset:
     """Stream all chunks of all tracks in order, longer tracks as consecutive windows (`list_excerpts`).
 
@@ -84,17 +85,17 @@ def make_evaluation_batches(
     """
     rows = list_excerpts(features, max_chunks)
     windows = tf.data.Dataset.from_tensor_slices((rows[:, 0], rows[:, 1] * features[0].rows, rows[:, 2]))
-    loaded = _load_windows(windows, features, labels)
+    loaded = _load_windows(windows, features, targets)
     numbered = tf.data.Dataset.zip(loaded, tf.data.Dataset.range(len(rows)))
     flat = numbered.map(lambda example, row: (*example, row))
     return _batch_by_length(flat, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
 
 
-def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], labels: np.ndarray) -> tf.data.Dataset:
+def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], targets: np.ndarray) -> tf.data.Dataset:
     """Read windows (track, first row in the file, chunks) from the files of features."""
     paths = tf.constant([str(f.path) for f in features])
     offsets = tf.constant([f.offset for f in features], tf.int64)
-    classes = tf.constant(labels, tf.int32)
+    wanted = tf.constant(targets, tf.float32)
     shape, rows = features[0].shape, features[0].rows
     row_bytes = 4 * shape[0]
 
@@ -104,7 +105,7 @@ def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], labels
         values = tf.io.decode_raw(tf.strings.substr(data, start, count * rows * row_bytes), tf.float32)
         chunks = tf.reshape(values, (-1, *reversed(shape)))
         chunks = tf.linalg.matrix_transpose(chunks) if len(shape) == 2 else chunks
-        return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(classes, track)
+        return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(wanted, track)
 
     return windows.map(load, num_parallel_calls=2, deterministic=True)
 

@@ -104,12 +104,13 @@ def predict_taggrams(model: keras.Model, batches: Iterable[Any], windows: int) -
     Returns:
         For each window its taggram: (chunks, labels) probabilities, without padding.
     """
-    inputs, outputs = join_after_log_mel(model, {"steps": Classifier(model).output_layer.output})
+    classifier = Classifier(model)
+    inputs, outputs = join_after_log_mel(model, {"steps": classifier.output_layer.output})
     network = keras.Model(inputs, {"steps": outputs["steps"]})
-    return _run_over_windows(network, lambda outputs: tf.nn.softmax(outputs["steps"]), batches, windows)
+    return _run_over_windows(network, lambda outputs: classifier.to_probabilities(outputs["steps"]), batches, windows)
 
 
-def compute_softmax_inputs(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
+def compute_layer_inputs(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
     """Compute the inputs of a model's last layer at every step, without dropout: as `predict_taggrams`, (chunks, D)."""
     inputs, outputs = join_after_log_mel(model, {"read": Classifier(model).output_dropout.output})
     network = keras.Model(inputs, {"read": outputs["read"]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -67,12 +66,9 @@ class Objective:
             steps: In an epoch.
             factor: Of the learning rate.
         """
-        make_loss = functools.partial(
-            keras.losses.CategoricalCrossentropy, from_logits=True, label_smoothing=self.recipe.label_smoothing
-        )
-        losses, weights = {"steps": make_loss()}, {"steps": 1.0}
+        losses, weights = {"steps": self.make_loss()}, {"steps": 1.0}
         if self.chunk_loss:
-            losses["chunk_tags"], weights["chunk_tags"] = make_loss(), self.chunk_loss
+            losses["chunk_tags"], weights["chunk_tags"] = self.make_loss(), self.chunk_loss
         strategy = self.model.distribute_strategy
         with strategy.scope():  # Keras binds a model to the strategy under which it is built
             training_model = self.make_training_model()
@@ -85,19 +81,35 @@ class Objective:
                 loss_weights=weights if self.chunk_loss else None,
                 # An accelerator waits for Python after each execution; a CPU gains nothing.
                 steps_per_execution=min(steps, STEPS_PER_EXECUTION) if is_on_accelerator(strategy) else 1,
-                metrics={
-                    "tags": [
-                        keras.metrics.CategoricalAccuracy(name="accuracy"),
-                        keras.metrics.CategoricalCrossentropy(name="cross_entropy"),
-                    ]
-                },
+                metrics={"tags": self.make_metrics()},
             )
             # Made inside the first step, its variables would have TensorFlow trace the step twice.
             optimizer.build(training_model.trainable_variables)
         return training_model
 
+    def make_loss(self) -> keras.losses.Loss | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        """Make the loss of logits (batch, steps, labels): one of each step."""
+        smoothing, weight = self.recipe.label_smoothing, self.recipe.positive_weight
+        if Classifier(self.model).task == "single-label":
+            return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+
+        def weighted_binary_cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+            targets = targets * (1 - smoothing) + smoothing / 2
+            return tf.reduce_mean(tf.nn.weighted_cross_entropy_with_logits(targets, logits, weight), axis=-1)
+
+        return weighted_binary_cross_entropy
+
+    def make_metrics(self) -> list[keras.metrics.Metric]:
+        """Make what is measured of a track's tags: the share of right decisions, and the cross-entropy."""
+        if Classifier(self.model).task == "single-label":
+            return [
+                keras.metrics.CategoricalAccuracy(name="accuracy"),
+                keras.metrics.CategoricalCrossentropy(name="cross_entropy"),
+            ]
+        return [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.BinaryCrossentropy(name="cross_entropy")]
+
     def add_targets(self, batches: tf.data.Dataset, seed: int | None = None) -> tf.data.Dataset:
-        """Turn (inputs, labels, ...) batches into what `fit` takes: inputs, targets and weights of each output.
+        """Turn (inputs, targets, ...) batches into what `fit` takes: inputs, targets and weights of each output.
 
         Args:
             batches: As `mcc_zoo.training.batches` makes them.
@@ -105,11 +117,10 @@ class Objective:
         """
         classifier = Classifier(self.model)
         reads_last = classifier.has_lstm and self.recipe.steps_loss == "last"
-        classes, front_end = len(classifier.labels), classifier.front_end
+        front_end = classifier.front_end
 
         def add(batch: tuple[Any, ...], draw: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
-            inputs, labels = batch[:2]
-            of_track = tf.one_hot(labels, classes)
+            inputs, of_track = batch[:2]
             if seed is not None:
                 inputs, of_track = augment(inputs, of_track, draw, self.recipe, front_end)
             steps = tf.shape(inputs["chunks"])[1]
@@ -117,7 +128,7 @@ class Objective:
             targets = {"steps": of_steps, "tags": of_track}
             weights = {
                 "steps": weigh_steps(inputs["chunk_count"], steps, reads_last),
-                "tags": tf.ones_like(labels, tf.float32),
+                "tags": tf.ones_like(of_track[:, 0]),
             }
             if self.chunk_loss:
                 targets["chunk_tags"] = of_steps

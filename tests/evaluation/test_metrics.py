@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_recall_fscore_support
 
-from mcc_zoo.evaluation import metrics, pooling
+from mcc_zoo.evaluation import metrics, pooling, scoring
 from mcc_zoo.experiment import summary
 
 LABELS = ["a", "b", "c"]
@@ -187,7 +187,7 @@ def test_summary_has_mean_and_std_over_folds_with_ddof_1_in_the_papers_order() -
         mcclstm=[[True, True], [True, False], [True, True]],
         r3=[[True, False], [False, False], [True, True], [True, False]],
     )
-    table = metrics.summarise(predictions, "my own").set_index("architecture")
+    table = scoring.summarise(predictions, "my own").set_index("architecture")
     assert list(table.index) == ["r3", "mcclstm"]
     assert table["system"].tolist() == ["R3: CNNs (T+P+B)", "MCCLSTM: CNNs (T+P+B) + LSTM"]
     assert table["folds"].tolist() == [4, 3]
@@ -213,13 +213,13 @@ def test_summary_sets_the_papers_figures_beside_ours(
     dataset: str, r3: tuple[float, float], mcclstm: tuple[float, float]
 ) -> None:
     predictions = predictions_of(r3=[[True], [False]], mcclstm=[[True], [True]])
-    table = metrics.summarise(predictions, dataset).set_index("architecture")
+    table = scoring.summarise(predictions, dataset).set_index("architecture")
     assert tuple(table.loc["r3", ["paper", "paper_std"]]) == r3
     assert tuple(table.loc["mcclstm", ["paper", "paper_std"]]) == mcclstm
 
 
 def test_as_markdown_without_figures_of_the_paper() -> None:
-    table = metrics.summarise(predictions_of(r0=[[True], [False]]), "my own")
+    table = scoring.summarise(predictions_of(r0=[[True], [False]]), "my own")
     assert summary.format_scores(table) == (
         "| system | folds | accuracy % | majority vote % | balanced accuracy % | macro F1 % |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
@@ -228,7 +228,7 @@ def test_as_markdown_without_figures_of_the_paper() -> None:
 
 
 def test_as_markdown_leaves_blank_what_the_paper_lacks_and_the_std_of_one_fold() -> None:
-    table = metrics.summarise(predictions_of(r0=[[True]], mlp=[[True]]), "ballroom")
+    table = scoring.summarise(predictions_of(r0=[[True]], mlp=[[True]]), "ballroom")
     assert summary.format_scores(table).splitlines()[2:] == [
         "| R0: CNNs (T) | 1 | 100.0 | 100.0 | 100.0 | 100.0 | 81.8 ± 4.7 |",
         "| MLP | 1 | 100.0 | 100.0 | 100.0 | 100.0 |  |",
@@ -237,7 +237,7 @@ def test_as_markdown_leaves_blank_what_the_paper_lacks_and_the_std_of_one_fold()
 
 def test_what_is_no_system_comes_last_under_its_own_name() -> None:
     predictions = predictions_of(**{"a reference": [[True], [False]], "mlp": [[True], [True]]})
-    assert metrics.summarise(predictions, "ballroom")["system"].tolist() == ["MLP", "a reference"]
+    assert scoring.summarise(predictions, "ballroom")["system"].tolist() == ["MLP", "a reference"]
 
 
 def rows_of(folds: list[int], groups: list[str], seeds: int = 1) -> pd.DataFrame:

@@ -67,7 +67,7 @@ class SystemPart:
 
     Attributes:
         title: The system's.
-        is_best: Whether the system is the most accurate of those that have such a part.
+        is_best: Whether the system has the best score of those that have such a part.
         content: A table or figures.
     """
 
@@ -93,9 +93,9 @@ def add_figure(run: Run, name: str, figure: Figure, alt: str, caption: str = "")
 
 
 def part_by_system(run: Run, contents: dict[str, list[PageFigure]] | dict[str, Table]) -> list[SystemPart]:
-    """Make a part for each system that has content; that of the most accurate one of them is open at first."""
+    """Make a part for each system that has content; that of the best one of them is open at first."""
     kept = {name: content for name, content in contents.items() if content}
     if not kept:
         return []
-    best = run.summary.set_index("architecture").loc[list(kept), "accuracy"].idxmax()
+    best = run.summary.set_index("architecture").loc[list(kept), run.main_score].idxmax()
     return [SystemPart(run.systems[name], name == best, content) for name, content in kept.items()]

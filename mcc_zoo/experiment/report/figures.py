@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
-from mcc_zoo.evaluation import metrics
+from mcc_zoo.evaluation import auto_tagging, metrics, scoring
 from mcc_zoo.experiment.fold_details import TrackTaggram
 from mcc_zoo.experiment.report.run import Run
 from mcc_zoo.features.front_end import FrontEnd
@@ -25,6 +25,7 @@ WIDEST = 40.0  # inches, room for some 90 labels; without a bound a matrix could
 FOLDS_OF_A_BOX = 8  # with fewer folds quartiles mean little, and only the median is drawn
 LONGEST_NAME = 16  # characters of a label in a figure; the tables show it in full
 LONGEST_TITLE = 50  # characters of a line above a figure
+MOST_BARS = 50  # labels; the tables have them all
 HIGHEST = 20.0  # inches, room for some 50 labels of a taggram
 FILTERS_IN_A_ROW = 8
 STYLE: list[Any] = [
@@ -41,11 +42,11 @@ TILTED: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "ancho
 CURVES = {"cross-entropy": "tags_cross_entropy", "accuracy": "tags_accuracy"}
 
 
-def draw_accuracies(run: Run) -> Figure:
-    """Draw the folds' accuracies as points for each system, their median and box, and the paper's mean if any."""
+def draw_scores(run: Run) -> Figure:
+    """Draw the folds' main scores as points for each system, their median and box, and the paper's mean if any."""
     figure = _make_figure(WIDTH, 5.0)
     axes = figure.subplots()
-    scores = metrics.score_folds(run.predictions).set_index("architecture")["accuracy"]
+    scores = scoring.score_folds(run.predictions).set_index("architecture")[run.main_score]
     folds = [100 * scores.loc[[name]].to_numpy() for name in run.systems]
     median: dict[str, Any] = {"color": "black", "linewidth": 2}
     for place, own in enumerate(folds, start=1):
@@ -62,7 +63,7 @@ def draw_accuracies(run: Run) -> Figure:
         axes.legend(handles=[points, paper], loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
     names = [short_name(name) for name in run.systems]
     axes.set_xticks(places, names, **TILTED if len(names) > 5 else {})
-    axes.set_ylabel("accuracy in %")
+    axes.set_ylabel(f"{scoring.NAMES[run.main_score]} in %")
     axes.grid(axis="y", alpha=0.3)
     return figure
 
@@ -85,6 +86,41 @@ def draw_confusions(run: Run, architecture: str) -> Figure:
     axes.set_xticks(range(len(names)), names, **{"rotation": 90} if len(names) > 6 else TILTED)
     axes.set_yticks(range(len(names)), names)
     axes.set(title=short_name(architecture), xlabel="prediction", ylabel="truth")
+    return figure
+
+
+def draw_label_scores(run: Run, architecture: str) -> Figure:
+    """Draw a bar for each label: a system's ROC-AUC and average precision, over all folds; a line marks chance."""
+    labels = auto_tagging.score_labels(run.select_predictions(architecture)).sort_values("roc_auc", na_position="first")
+    labels = labels.tail(MOST_BARS)
+    figure = _make_figure(WIDTH, min(HIGHEST, 2.0 + 0.42 * len(labels)))
+    panels = figure.subplots(1, 2, sharey=True)
+    tracks = len(run.select_predictions(architecture))
+    for axes, name in zip(panels, auto_tagging.RANKINGS, strict=True):
+        axes.barh(range(len(labels)), 100 * labels[name], color=BLUE)
+        chance = np.full(len(labels), 50.0) if name == "roc_auc" else 100 * labels["tracks"] / tracks
+        axes.scatter(chance, range(len(labels)), color=VERMILION, marker="|", s=120, zorder=3, label="chance")
+        axes.set(xlim=(0, 100), xlabel=f"{scoring.NAMES[name]} in %")
+        axes.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(labels)), [_shorten(str(label)) for label in labels.index])
+    panels[1].legend(loc="lower right", frameon=False)
+    figure.suptitle(short_name(architecture))
+    return figure
+
+
+def draw_pairs(counts: pd.DataFrame, title: str) -> Figure:
+    """Draw how often labels stand together: of the tracks with the label of a row, the share with that of a column."""
+    width = min(WIDEST, max(WIDTH, 2.5 + 0.42 * len(counts)))
+    figure = _make_figure(width, 0.95 * width)
+    axes = figure.subplots()
+    table = counts.to_numpy()
+    shares = table / np.maximum(np.diag(table)[:, np.newaxis], 1)
+    image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
+    names = [_shorten(name) for name in counts.index]
+    axes.set_xticks(range(len(names)), names, **{"rotation": 90} if len(names) > 6 else TILTED)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(title=title, xlabel="has this label too", ylabel="tracks with the label")
+    figure.colorbar(image, ax=axes, shrink=0.7, label="% of the row's tracks")
     return figure
 
 
@@ -128,8 +164,12 @@ def draw_track_taggram(track: TrackTaggram, seconds: float, so_far: bool) -> Fig
     draw_taggram(figure, np.concatenate(track.windows), labels, seconds, starts, so_far)
     # the end of a path says more than its beginning
     name = track.path if len(track.path) <= LONGEST_TITLE else "…" + track.path[1 - LONGEST_TITLE :]
-    given = f"given: {_shorten(track.prediction)} ({100 * track.probability:.0f} %)"
-    figure.suptitle(f"{name}\ntrue: {_shorten(track.truth)}, {given}")
+    if track.is_best is None:
+        given = f"given: {_shorten(track.prediction)} ({100 * track.probability:.0f} %)"
+        figure.suptitle(f"{name}\ntrue: {_shorten(track.truth)}, {given}")
+    else:
+        true, given = (_list_shortly(cell) for cell in (track.truth, track.prediction))
+        figure.suptitle(f"{name}\ntrue: {true}\ngiven: {given}")
     return figure
 
 
@@ -213,6 +253,12 @@ def encode_png(figure: Figure) -> bytes:
         warnings.filterwarnings("ignore", "Glyph .* missing")  # of scripts that the font lacks
         figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def _list_shortly(cell: str) -> str:
+    """List the labels of a cell, as many as a line above a figure holds."""
+    names = ", ".join(cell.split(auto_tagging.SEPARATOR)) or "none"
+    return names if len(names) <= LONGEST_TITLE else names[: LONGEST_TITLE - 1] + "…"
 
 
 def _shorten(name: str) -> str:

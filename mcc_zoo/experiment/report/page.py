@@ -13,8 +13,9 @@ import jinja2
 import numpy as np
 from matplotlib import style
 
-from mcc_zoo.evaluation import metrics, significance
+from mcc_zoo.evaluation import auto_tagging, metrics, scoring, significance
 from mcc_zoo.experiment import summary
+from mcc_zoo.experiment.fold_details import TrackTaggram
 from mcc_zoo.experiment.report import figures
 from mcc_zoo.experiment.report.elements import PageFigure, SystemPart, Table, add_figure, part_by_system
 from mcc_zoo.experiment.report.run import Run
@@ -49,8 +50,12 @@ def render(run: Run) -> str:
             scores=Table.from_markdown(summary.format_scores(run.summary)),
             notes=list_notes(run),
             claims=tabulate_claims(run),
-            accuracies=show_accuracies(run),
-            confusions=show_confusions(run),
+            is_single=run.task == "single-label",
+            score=scoring.NAMES[run.main_score],
+            of_folds=show_scores(run),
+            confusions=show_confusions(run) if run.task == "single-label" else [],
+            label_scores=show_label_scores(run) if run.task == "multi-label" else [],
+            pairs=show_pairs(run) if run.task == "multi-label" else [],
             curves=show_learning_curves(run),
             chunk_seconds=run.front_end.chunk_seconds,
             taggrams=show_taggrams(run),
@@ -63,15 +68,16 @@ def render(run: Run) -> str:
 
 
 def describe_result(run: Run) -> dict[str, str]:
-    """Name the best systems, their accuracy and its spread, as parts of a sentence."""
-    best = run.summary[np.isclose(run.summary["accuracy"], run.summary["accuracy"].max())]
-    folds, verb, level = best["folds"].iloc[0], "labels", ""
-    if len(best) > 1:
-        verb, level = "label", "level as "
+    """Name the best systems, their main score and its spread, as parts of a sentence."""
+    scores = run.summary[run.main_score]
+    best = run.summary[np.isclose(scores, scores.max())]
+    folds, level = best["folds"].iloc[0], "level as " if len(best) > 1 else ""
+    one, many = ("labels", "label") if run.task == "single-label" else ("ranks", "rank")
+    verb = many if len(best) > 1 else one
     rank = f", {level}the best of {len(run.summary)} systems," if len(run.summary) > 1 else ""
     return {
         "subject": f"{' and '.join(best['system'])}{rank} {verb}",
-        "accuracy": summary.format_percent(best["accuracy"].iloc[0], best["std"].iloc[0]),
+        "score": summary.format_percent(best[run.main_score].iloc[0], best["std"].iloc[0]),
         "spread": f"mean ± standard deviation over {folds} folds"
         if folds > 1
         else "one fold, so no standard deviation",
@@ -97,10 +103,10 @@ def tabulate_claims(run: Run) -> Table | None:
     return Table.from_markdown(markdown) if markdown else None
 
 
-def show_accuracies(run: Run) -> PageFigure:
-    """Show the accuracy of every fold."""
-    alt = f"Accuracies of the folds, for {', '.join(map(short_name, run.systems))}"
-    return add_figure(run, "accuracy", figures.draw_accuracies(run), alt)
+def show_scores(run: Run) -> PageFigure:
+    """Show the main score of every fold."""
+    alt = f"{scoring.NAMES[run.main_score]} of the folds, for {', '.join(map(short_name, run.systems))}"
+    return add_figure(run, run.main_score, figures.draw_scores(run), alt)
 
 
 def show_confusions(run: Run) -> list[PageFigure]:
@@ -108,6 +114,26 @@ def show_confusions(run: Run) -> list[PageFigure]:
     return [
         add_figure(run, f"confusion-{name}", figures.draw_confusions(run, name), f"Confusion matrix of {title}")
         for name, title in run.systems.items()
+    ]
+
+
+def show_label_scores(run: Run) -> list[PageFigure]:
+    """Show the scores of the labels for every system."""
+    return [
+        add_figure(run, f"labels-{name}", figures.draw_label_scores(run, name), f"Scores of the labels by {title}")
+        for name, title in run.systems.items()
+    ]
+
+
+def show_pairs(run: Run) -> list[PageFigure]:
+    """Show which labels stand together: in the tracks, and as the best system gives them."""
+    best = str(run.summary.set_index("architecture")[run.main_score].idxmax())
+    rows = run.select_predictions(best)
+    rows = rows[rows["seed"] == rows["seed"].min()]  # a row for each track
+    titles = {"truth": "labels of the tracks", "prediction": f"labels that {short_name(best)} gives"}
+    return [
+        add_figure(run, f"pairs-{column}", figures.draw_pairs(auto_tagging.count_pairs(rows, column), title), title)
+        for column, title in titles.items()
     ]
 
 
@@ -131,13 +157,23 @@ def show_taggrams(run: Run) -> list[SystemPart]:
     for name in run.systems:
         shown[name] = []
         for fold, track in run.read_surest_taggrams(name):
-            kind = "right" if track.is_right else "wrong"
+            kind = _name_kind(track)
             has_lstm = SYSTEMS[name].lstm is not None
             figure = figures.draw_track_taggram(track, run.front_end.chunk_seconds, so_far=has_lstm)
             alt = f"Taggram of a track of {track.truth} that {short_name(name)} labels {track.prediction}"
-            caption = f"The {kind} prediction of {short_name(name)} of the highest probability ({fold}): {track.path}"
+            if track.is_best is None:
+                caption = f"The {kind} prediction of {short_name(name)} of the highest probability ({fold})"
+            else:
+                score = f"average precision {100 * track.probability:.0f} %"
+                caption = f"The track that {short_name(name)} ranks {kind} ({fold}, {score})"
+            caption += f": {track.path}"
             shown[name].append(add_figure(run, f"taggram-{kind}-{name}", figure, alt, caption))
     return part_by_system(run, shown)
+
+
+def _name_kind(track: TrackTaggram) -> str:
+    words = ("right", "wrong") if track.is_best is None else ("best", "worst")
+    return words[0] if track.is_right else words[1]
 
 
 def show_filters(run: Run) -> list[SystemPart]:
@@ -156,6 +192,8 @@ def show_filters(run: Run) -> list[SystemPart]:
 
 def tabulate_labels(run: Run) -> list[SystemPart]:
     """Tabulate for every system the scores of each label, over all folds and seeds."""
+    if run.task == "multi-label":
+        return part_by_system(run, {name: _tabulate_tags(run, name) for name in run.systems})
     tables = {}
     for name in run.systems:
         scores = metrics.score_labels(run.select_predictions(name)).reindex(run.labels)
@@ -169,6 +207,16 @@ def tabulate_labels(run: Run) -> list[SystemPart]:
         ]
         tables[name] = Table(["label", "tracks", "precision %", "recall %", "F1 %"], rows)
     return part_by_system(run, tables)
+
+
+def _tabulate_tags(run: Run, architecture: str) -> Table:
+    columns = ["roc_auc", "average_precision", "precision", "recall", "f1"]
+    scores = auto_tagging.score_labels(run.select_predictions(architecture))
+    rows = [
+        [str(label), f"{row['tracks']:.0f}", *(_format_share(row[column]) for column in columns)]
+        for label, row in scores.iterrows()
+    ]
+    return Table(["label", "tracks", "ROC-AUC %", "average precision %", "precision %", "recall %", "F1 %"], rows)
 
 
 def _format_share(share: float) -> str:

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from mcc_zoo.atomic import write_bytes
-from mcc_zoo.evaluation import metrics
+from mcc_zoo.evaluation import auto_tagging, metrics, scoring
 from mcc_zoo.experiment.fold_details import FILTERS, TAGGRAMS, TrackTaggram, read_filters, read_taggrams
 from mcc_zoo.experiment.run_folder import find_fold_files
 from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,18 @@ class Run:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per system, as `mcc_zoo.evaluation.metrics.summarise` gives it."""
-        return metrics.summarise(self.predictions, self.dataset)
+        """One row per system, as `mcc_zoo.evaluation.scoring.summarise` gives it."""
+        return scoring.summarise(self.predictions, self.dataset)
+
+    @property
+    def task(self) -> Task:
+        """Whether each track has one label or many."""
+        return scoring.find_task(self.predictions)
+
+    @property
+    def main_score(self) -> str:
+        """The score by which systems are compared, a column of `summary`."""
+        return scoring.find_main_score(self.predictions)
 
     @property
     def name(self) -> str:
@@ -68,7 +79,9 @@ class Run:
 
     @property
     def labels(self) -> list[str]:
-        """The labels that occur or are predicted, sorted."""
+        """The labels that occur or are predicted, sorted; those of the columns where tracks have many."""
+        if self.task == "multi-label":
+            return auto_tagging.list_labels(self.predictions)
         return list(metrics.count_confusions(self.predictions).index)
 
     def select_predictions(self, architecture: str) -> pd.DataFrame:
@@ -82,13 +95,15 @@ class Run:
     def read_surest_taggrams(self, architecture: str) -> list[tuple[str, TrackTaggram]]:
         """Read the taggrams of the right and of the wrong prediction of the highest probability of one system.
 
+        With many labels a track, those of the tracks of the highest and of the lowest average precision.
+
         Returns:
             The name of the fold, such as "seed 0, fold 3", and the track; empty if no fold kept its taggrams.
         """
         paths = find_fold_files(self.folder, TAGGRAMS, architecture)
         kept = [(_name_fold(path), track) for path in paths for track in _read(path, read_taggrams)]
         sides = ([found for found in kept if found[1].is_right == is_right] for is_right in (True, False))
-        return [max(side, key=lambda found: found[1].probability) for side in sides if side]
+        return [max(side, key=lambda found: found[1].strength) for side in sides if side]
 
     def read_filters(self, architecture: str) -> tuple[str, dict[str, np.ndarray]]:
         """Read the filters of the first fold of one system that kept them.

@@ -1,0 +1,8 @@
+"""The two tasks: one label a track, as in the paper, or any number of labels (auto-tagging)."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Task = Literal["single-label", "multi-label"]
+TASKS: tuple[Task, ...] = get_args(Task)
