@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,8 @@ def finetune(
 def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
     """Take the recipe by which the export was trained, or ours where it does not say; windows as in its training."""
     own = metadata.recipe or {}
-    recipe = Recipe(**own) if own and set(own) <= {field.name for field in fields(Recipe)} else RECIPES["tuned"]
+    known, needed = ({f.name for f in fields(Recipe) if f.default is MISSING or every} for every in (True, False))
+    recipe = Recipe(**own) if needed <= set(own) <= known else RECIPES["tuned"]
     return replace(
         recipe,
         max_chunks=metadata.training_chunks,

@@ -31,7 +31,7 @@ from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES
 from mcc_zoo.text import counted
-from mcc_zoo.training import softmax
+from mcc_zoo.training import output_layer
 
 LABELS = ["high", "low", "middle"]
 FRONT_END = FRONT_ENDS["22k"]
@@ -97,7 +97,7 @@ def test_card_says_what_it_comes_from_and_how_well_it_does(frozen, exported):
     assert facts["scores"]["folds"] == 3 and facts["scores"]["accuracy"] > 80
     assert facts["majority"]["percent"] == pytest.approx(100 / 3)
     card = (frozen / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "| trained on | tones, 15 tracks, the softmax alone, by logistic regression |" in card
+    assert "| trained on | tones, 15 tracks, the last layer alone, by logistic regression |" in card
     assert "| fine-tuned from | tones, version 1, trained on tones (licence of that music: CC0)" in card
     assert sha256 in card
     assert "one of 3 labels. Always saying high, the most frequent one, is right for 33.3 %." in card
@@ -193,13 +193,13 @@ def test_softmax_is_that_of_a_logistic_regression_on_descriptors(architecture, r
 
     with progress_bar(quiet=True) as bar:
         tuning = finetuning.FineTuning(SimpleNamespace(model=model), corpus, settings, False, bar)
-        inputs = tuning.compute_softmax_inputs(Subset(corpus, np.arange(len(tracks)), settings))
+        inputs = tuning.compute_layer_inputs(Subset(corpus, np.arange(len(tracks)), settings))
     np.testing.assert_allclose(inputs.values, values, atol=1e-5)
     np.testing.assert_allclose(inputs.weights, shares)
-    assert inputs.classes.tolist() == classes
+    assert inputs.targets.argmax(axis=1).tolist() == classes
 
-    monkeypatch.setattr(softmax, "ITERATIONS", 10_000)
-    new = tuning.replace_softmax(inputs, 0.5)
+    monkeypatch.setattr(output_layer, "ITERATIONS", 10_000)
+    new = tuning.replace_layer(inputs, 0.5)
     mean, std = values.mean(axis=0), values.std(axis=0)
     standardised = (values - mean) / np.maximum(std, std.max() / 100)
     oracle = LogisticRegression(C=0.5, max_iter=10_000).fit(standardised, classes, sample_weight=shares)
@@ -210,8 +210,10 @@ def test_softmax_is_that_of_a_logistic_regression_on_descriptors(architecture, r
 
 
 def test_descriptors_that_do_not_differ_give_the_shares_of_the_labels():
-    alike = softmax.SoftmaxInputs(np.full((4, 3), 0.3, np.float32), np.array([0, 1, 1, 1]), np.ones(4), np.arange(4))
-    kernel, bias = softmax.fit_softmax(alike, 10.0)
+    alike = output_layer.LayerInputs(
+        np.full((4, 3), 0.3, np.float32), np.eye(2)[[0, 1, 1, 1]], np.ones(4), np.arange(4)
+    )
+    kernel, bias = output_layer.fit_output_layer(alike, 10.0)
     np.testing.assert_allclose(np.exp(bias) / np.exp(bias).sum(), [0.25, 0.75], atol=1e-3)
     np.testing.assert_allclose(kernel, 0, atol=1e-6)
 

@@ -127,7 +127,7 @@ def test_a_fold_keeps_the_taggrams_of_the_surest_right_and_wrong_track(run):
 
 
 def test_a_track_of_several_windows_is_kept_whole_and_so_are_all_wrong_tracks(tmp_path):
-    wrong = {"truth": "a", "prediction": "b"}
+    wrong = {"truth": "a", "prediction": "b", "majority_vote": "b"}
     rows = [{"path": name, **wrong, "a": 1 - sure, "b": sure} for name, sure in (("x", 0.6), ("y", 0.9))]
     windows = [np.full((2, 2), 0.5, np.float32), np.array([[0.1, 0.9]], np.float32)]
     fold_details.write_taggrams(tmp_path, rows, [windows[:1], windows], ["a", "b"])
@@ -217,7 +217,7 @@ def test_a_run_is_told_by_its_folds(corpus):
         corpus,
         tracks=pick(corpus.tracks, order),
         features=pick(corpus.features, order),
-        classes=corpus.classes[order],
+        targets=corpus.targets[order],
     )
     first, same, other = (
         identify_run(own, settings, splits.draw_splits(own.tracks, "random", 3, 0)) for own in (corpus, corpus, rolled)

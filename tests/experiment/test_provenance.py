@@ -21,7 +21,13 @@ GROUPS = ("x", "x", "y", "z")
 def corpus(groups: tuple[str, ...] = GROUPS) -> Corpus:
     tracks = [Track(Path(f"{i}.wav"), f"{i}.wav", "a" if i < 3 else "b", group) for i, group in enumerate(groups)]
     features = [Features(Path(f"{i}.npy"), 0, 5 + i, 0.0, 0.0, (96, 80)) for i in range(4)]
-    return Corpus(tracks, features, ["a", "b"], np.array([0, 0, 0, 1]), pd.DataFrame(columns=["path", "reason"]))
+    return Corpus(
+        tracks,
+        features,
+        ["a", "b"],
+        np.eye(2, dtype=np.float32)[[0, 0, 0, 1]],
+        pd.DataFrame(columns=["path", "reason"]),
+    )
 
 
 def predictions(groups: tuple[str, ...] = GROUPS) -> pd.DataFrame:

@@ -53,7 +53,7 @@ def test_bold_curve_is_the_mean_while_half_of_the_folds_are_trained() -> None:
 
 
 def test_accuracy_figure_shows_every_fold_and_the_papers_mean(report_dir: Path) -> None:
-    axes = figures.draw_accuracies(report.read_run(report_dir, "ballroom")).axes[0]
+    axes = figures.draw_scores(report.read_run(report_dir, "ballroom")).axes[0]
     *of_systems, of_paper = axes.collections
     medians, points = of_systems[::2], of_systems[1::2]  # six folds: no box
     assert [line[:, 1].tolist() for own in medians for line in own.get_segments()] == [[75, 75], [100, 100]]
@@ -66,7 +66,7 @@ def test_accuracy_figure_shows_every_fold_and_the_papers_mean(report_dir: Path) 
 @pytest.mark.parametrize(("seeds", "boxes"), [(2, False), (3, True)])
 def test_systems_get_boxes_from_eight_folds_on(tmp_path: Path, seeds: int, boxes: bool) -> None:
     folder = Experiment(seeds=seeds).write(tmp_path / "run")  # three folds a seed
-    axes = figures.draw_accuracies(report.read_run(folder, "demo")).axes[0]
+    axes = figures.draw_scores(report.read_run(folder, "demo")).axes[0]
     assert bool(axes.lines) == boxes  # outline, median, whiskers
 
 

@@ -138,7 +138,7 @@ def test_loss_is_that_of_the_contract(corpus, architecture):
     """Without an LSTM the mean over a track's chunks, then over tracks; with one its last step: by hand."""
     has_lstm = SYSTEMS[architecture].lstm is not None
     model = mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END)
-    batches = make_evaluation_batches(corpus.features[:3], corpus.classes[:3], batch_tracks=3, max_chunks=8)
+    batches = make_evaluation_batches(corpus.features[:3], corpus.targets[:3], batch_tracks=3, max_chunks=8)
     inputs, targets, weights = next(iter(Objective(model, RECIPES["tuned"]).add_targets(batches)))
     trained = Objective(model, RECIPES["tuned"]).make_training_model()
     trained.compile(loss={"steps": keras.losses.CategoricalCrossentropy(from_logits=True)})
