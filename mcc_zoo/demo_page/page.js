@@ -81,8 +81,8 @@ function show(said, file) {
   slider.value = 0
   part("play").disabled = false
   part("title").textContent = file.name
-  const best = track.tags.indexOf(Math.max(...track.tags))
-  part("verdict").textContent = `${track.labels[best]}, ${percent(track.tags[best])}`
+  const given = listGiven().map(label => `${track.labels[label]}, ${percent(track.tags[label])}`)
+  part("verdict").textContent = given.join("; ") || "none of its labels"
   part("how").textContent = explain()
   part("names").replaceChildren(...track.labels.map(label => makeElement("li", label)))
   const marks = [0, 1, 2, 3, 4].map(quarter => makeElement("span", clock(quarter * span() / 4)))
@@ -94,6 +94,13 @@ function show(said, file) {
   document.body.classList.add("loaded")
   update()
   say(`${file.name} is tagged: ${part("verdict").textContent}.`)
+}
+
+/** List the labels that the track is given: the most probable one, or all that reach their thresholds. */
+function listGiven() {
+  if (!track.thresholds.length) return [track.tags.indexOf(Math.max(...track.tags))]
+  const given = track.tags.map((_, label) => label).filter(label => track.tags[label] >= track.thresholds[label])
+  return given.sort((one, other) => track.tags[other] - track.tags[one])
 }
 
 function explain() {

@@ -139,6 +139,7 @@ class DemoPage:
                 "name": name,
                 "labels": tagger.labels,
                 "tags": track.tags.tolist(),
+                "thresholds": list(tagger.thresholds.values()),
                 "taggram": track.taggram.astype("float64").round(4).tolist(),
                 "chunk_seconds": tagger.front_end.chunk_seconds,
                 "windows": track.windows,
