@@ -149,5 +149,6 @@ def summarise(rows: Sequence[Row], tagger: Tagger) -> None:
             f"({chunks * tagger.front_end.chunk_seconds:.1f} s); --sequence=whole reads a track as one sequence"
         )
     if refused := sum(row["status"] != "ok" for row in rows):
-        say(f"{refused} of {len(rows)} inputs refused, see their reasons")
+        silent = any(row["status"] == "silent" for row in rows)
+        say(f"{refused} of {len(rows)} inputs refused{' or silent' * silent}, see their reasons")
         raise typer.Exit(REFUSED)

@@ -76,7 +76,7 @@ def make_tag_table(rows: Iterable[Row], top: int) -> Table:
     table.add_column("read", justify="right", no_wrap=True)
     table.add_column("tags", overflow="fold")
     for row in rows:
-        length, tags = "", f"refused: {row['reason']}"
+        length, tags = "", row["reason"] if row["status"] == "silent" else f"refused: {row['reason']}"
         if row["status"] == "ok":
             probabilities = [(row[name], name) for name in row if name.startswith(PROBABILITY)]
             best = sorted(probabilities, reverse=True)[:top]

@@ -39,14 +39,15 @@ def tag(
     A terminal gets a table, in which "read" is the length of the whole chunks that were read. A pipe gets CSV, one row
     as soon as its file is read. --output writes a file instead.
 
-    There is one row per file, even if the file is refused, with the columns path, status (ok or refused), reason, tag
-    (the most probable label), chunks and seconds (the length that was read), windows (how many were averaged), and
-    probability_LABEL for each label. A file that is given twice gets one row.
+    There is one row per file, even if the file is refused, with the columns path, status (ok, silent or refused),
+    reason, tag (the most probable label), chunks and seconds (the length that was read), windows (how many were
+    averaged), and probability_LABEL for each label. A model that gives a track many labels has the column tags too:
+    those whose probability reaches the model's threshold, separated by "|". A file that is given twice gets one row.
 
     A path with control characters, or with bytes that are not UTF-8, is written as a URI that leads back to the file:
     file:///music/caf%E9.wav. So is a path that begins with "file:".
 
-    Exit status: 0 all files tagged, 1 some refused, 2 the command cannot be carried out, 130 after Ctrl-C.
+    Exit status: 0 all files tagged, 1 some refused or silent, 2 the command cannot be carried out, 130 after Ctrl-C.
     """
     write = tables.choose_writer(output, tables.TABLES) if output else None
     tagger = load_tagger(export, decoder)
