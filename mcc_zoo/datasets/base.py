@@ -9,7 +9,6 @@ from typing import Literal
 
 from mcc_zoo.audio.folders import AUDIO_SUFFIXES
 
-
 Task = Literal["single-label", "multi-label"]
 
 
