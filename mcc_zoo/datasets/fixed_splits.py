@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mcc_zoo.atomic import write_text
 from mcc_zoo.datasets.base import Track, strip_suffix
 from mcc_zoo.datasets.tables import read_text
 
@@ -50,8 +51,8 @@ def read_fixed_split(tracks: Sequence[Track], path: Path) -> FixedSplit:
             train list; the other lists have the same name after `train`.
 
     Raises:
-        ValueError: A list is missing, two lists name one track, the dataset has no track of a list, or a label has no
-            track to train on.
+        ValueError: A list is missing, two lists name one track, the dataset has no track of a list, or a label of the
+            listed tracks has none to train on.
     """
     if not tracks:
         raise ValueError("there are no tracks to split")
@@ -66,18 +67,43 @@ def read_fixed_split(tracks: Sequence[Track], path: Path) -> FixedSplit:
                 f"tracks have names such as {tracks[0].name!r}"
             )
     split = Split(*(np.flatnonzero(parts == part) for part in PARTS))
-    labels = np.array([track.label for track in tracks])
-    if missing := sorted(set(labels[parts != ""]) - set(labels[split.train])):
+    listed_labels = _collect_labels(tracks, np.flatnonzero(parts != ""))
+    if missing := sorted(listed_labels - _collect_labels(tracks, split.train)):
         raise ValueError(f"{lists['train']}: no training track has the label {', '.join(missing)}")
+    found = set(names)
     missing_names = {
-        file: [name for name, own in part_of.items() if own == part and name not in names]
+        file: [name for name, own in part_of.items() if own == part and name not in found]
         for part, file in lists.items()
     }
     return FixedSplit(
         split,
         unlisted=[track.name for track, name in zip(tracks, names, strict=True) if name is None],
-        missing={file: found for file, found in missing_names.items() if found},
+        missing={file: absent for file, absent in missing_names.items() if absent},
     )
+
+
+def _collect_labels(tracks: Sequence[Track], indices: np.ndarray) -> set[str]:
+    return {label for i in indices.tolist() for label in tracks[i].all_labels}
+
+
+def write_lists(folder: Path | str, names: Mapping[str, Sequence[str]]) -> Path:
+    """Write the lists of a fixed split, which `read_fixed_split` reads; lists of the same name are replaced.
+
+    Args:
+        folder: Where `train.txt`, `valid.txt` and `test.txt` go; it is made where it does not exist.
+        names: The names of the tracks of each part: `train`, `valid` and `test`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OSError: A list cannot be written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        write_text(folder / f"{part}.txt", "".join(f"{name}\n" for name in names[part]))
+    return folder
 
 
 def match_names(tracks: Sequence[Track], listed: Mapping[str, object]) -> list[str | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mcc_zoo.datasets.base import Track
+from mcc_zoo.datasets.base import Track, find_task
 from mcc_zoo.datasets.fixed_splits import PARTS, Split, match_names, read_fixed_split
 from mcc_zoo.datasets.tables import read_rows
 from mcc_zoo.extras import require
@@ -38,7 +38,8 @@ def draw_splits(tracks: Sequence[Track], split: str = "auto", folds: int = 10, s
     """
     if is_fixed_split(split):
         return [read_fixed_split(tracks, Path(split)).split]
-    return make_splits(assign_folds(tracks, split, folds, seed), [track.label for track in tracks])
+    labels = [track.label if track.labels is None else track.labels for track in tracks]
+    return make_splits(assign_folds(tracks, split, folds, seed), labels)
 
 
 def describe_split(tracks: Sequence[Track], split: str) -> str:
@@ -62,8 +63,9 @@ def describe_rare_label(tracks: Sequence[Track], split: str, folds: int) -> str:
     if not how.startswith(("random", "grouped")):  # the folds are the user's own
         return ""
     numbers = number_groups(tracks) if how == "grouped" else np.arange(len(tracks))
-    counts = Counter(label for label, _ in {*zip((track.label for track in tracks), numbers.tolist(), strict=True)})
-    label, fewest = min(counts.items(), key=lambda item: (item[1], item[0]))
+    found = {(label, i) for track, i in zip(tracks, numbers.tolist(), strict=True) for label in track.all_labels}
+    counts = Counter(label for label, _ in found)
+    label, fewest = min(counts.items(), key=lambda item: (item[1], item[0]), default=("", folds))
     if fewest >= folds:
         return ""
     thing = "group" if how == "grouped" else "track"
@@ -95,8 +97,9 @@ def assign_folds(tracks: Sequence[Track], split: str = "auto", folds: int = 10, 
         tracks: The dataset.
         split: `grouped` keeps the tracks of a group (artist, album, link) in one fold; a track without a group is a
             group of its own. `random` is the paper's, and may have a group on both sides. Both balance the labels over
-            the folds. `tracks` takes the tracks' own `fold`. `auto` is `tracks` where every track has one, else
-            `grouped`. Anything else is the path of a CSV file with the columns `path` (a track's name) and `fold`.
+            the folds; of a track with several labels the rarest counts (`choose_classes`). `tracks` takes the tracks'
+            own `fold`. `auto` is `tracks` where every track has one, else `grouped`. Anything else is the path of a
+            CSV file with the columns `path` (a track's name) and `fold`.
         folds: Number of folds of `random` and `grouped`; the file's or the tracks' own folds are as many as occur.
         seed: Seed of `random` and `grouped`.
 
@@ -116,14 +119,14 @@ def assign_folds(tracks: Sequence[Track], split: str = "auto", folds: int = 10, 
     if split not in ("random", "grouped"):
         return _read_fold_file(tracks, Path(split))
 
-    labels = [track.label for track in tracks]
     groups = number_groups(tracks) if split == "grouped" else np.arange(len(tracks))
-    _check_possible(labels, groups, folds)
+    _check_possible(tracks, groups, folds)
+    classes = choose_classes(tracks, folds)
     selection = require("sklearn.model_selection", "train")
     if split == "random":
-        drawn = selection.StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+        drawn = selection.StratifiedKFold(folds, shuffle=True, random_state=seed).split(classes, classes)
     else:
-        drawn = selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+        drawn = selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(classes, classes, groups)
     fold_of = np.empty(len(tracks), int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a label with fewer tracks than folds is valid
@@ -132,16 +135,32 @@ def assign_folds(tracks: Sequence[Track], split: str = "auto", folds: int = 10, 
     return fold_of
 
 
-def make_splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
+def choose_classes(tracks: Sequence[Track], folds: int) -> list[str]:
+    """Choose the class by which each track is balanced over the folds: its label, or the rarest of its labels.
+
+    The rarest label is the one that the fewest tracks have. Tracks without a label are a class of their own, "".
+    """
+    if find_task(tracks) == "single-label":
+        return [track.label for track in tracks]
+    # scikit-learn balances one class per track. The rarest label needs it most: chance spreads the common ones.
+    counts = _count_labels(tracks)
+    classes = [min(track.all_labels, key=lambda label: (counts[label], label), default="") for track in tracks]
+    # It refuses classes that all have fewer tracks than there are folds; the labels do not make folds impossible.
+    return classes if max(Counter(classes).values()) >= folds else [""] * len(tracks)
+
+
+def make_splits(fold_of: np.ndarray, labels: Sequence[str | Sequence[str]]) -> list[Split]:
     """Turn fold numbers into train, validation and test indices, one `Split` per fold.
 
     Args:
         fold_of: (tracks,) int, the fold in which each track is tested.
-        labels: The label of each track.
+        labels: The label of each track, or a tuple of its labels.
 
     Raises:
         ValueError: There are fewer than three folds, a fold is empty, or a label is missing in a training part.
     """
+    labels_of = [{own} if isinstance(own, str) else set(own) for own in labels]
+    all_labels = set().union(*labels_of)
     count = int(fold_of.max()) + 1
     if count < MIN_FOLDS:
         raise ValueError(f"{count} folds: at least {MIN_FOLDS} are needed, one each to test, validate and train")
@@ -153,11 +172,13 @@ def make_splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
         if min(len(parts[0]), len(parts[1])) == 0:
             remedy = f"use fewer folds (there are {count})" if count > MIN_FOLDS else "add tracks of other groups"
             raise ValueError(f"fold {test} or {validation} is empty: {remedy}")
-        missing = sorted(set(labels) - {labels[i] for i in train.tolist()})
+        missing = sorted(all_labels.difference(*(labels_of[i] for i in train.tolist())))
         if missing:
+            one_each = all(isinstance(own, str) for own in labels)
+            remedy = "" if one_each else ", or another seed; or leave this label out"
             raise ValueError(
                 f"test fold {test}: no training track has the label {', '.join(missing)}: "
-                "it needs tracks of at least three groups, or split=random"
+                f"it needs tracks of at least three groups, or split=random{remedy}"
             )
         result.append(Split(train, *parts))
     return result
@@ -169,19 +190,27 @@ def number_groups(tracks: Sequence[Track]) -> np.ndarray:
     return np.unique(names, return_inverse=True)[1]
 
 
-def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> None:
+def _count_labels(tracks: Sequence[Track]) -> Counter[str]:
+    """Count the tracks of each label."""
+    return Counter(label for track in tracks for label in track.all_labels)
+
+
+def _check_possible(tracks: Sequence[Track], groups: np.ndarray, folds: int) -> None:
     if folds < MIN_FOLDS:
         raise ValueError(f"folds={folds}: at least {MIN_FOLDS} are needed, one each to test, validate and train")
+    counts = _count_labels(tracks)
+    if not counts:
+        raise ValueError("no track has a label: there is nothing to learn")
     number = len(set(groups.tolist()))
-    most = max(Counter(labels).values(), default=0)
-    if min(number, most) < folds:
-        remedy = f"use at most {min(number, most)} folds"
-        if min(number, most) < MIN_FOLDS:
+    most, limit = "", number
+    if find_task(tracks) == "single-label":
+        most, limit = f", and at most {max(counts.values())} tracks of a label", min(number, max(counts.values()))
+    if limit < folds:
+        remedy = f"use at most {limit} folds"
+        if limit < MIN_FOLDS:
             remedy = f"at least {MIN_FOLDS} groups, and {MIN_FOLDS} tracks of each label, are needed; add tracks"
-        raise ValueError(
-            f"folds={folds}: there are {number} groups of tracks, and at most {most} tracks of a label: {remedy}"
-        )
-    label, fewest = min(Counter(labels).items(), key=lambda item: item[1])
+        raise ValueError(f"folds={folds}: there are {number} groups of tracks{most}: {remedy}")
+    label, fewest = min(counts.items(), key=lambda item: item[1])
     if fewest < MIN_FOLDS:
         raise ValueError(
             f"label {label!r} has {fewest} tracks: at least {MIN_FOLDS} are needed to test, validate and train"
