@@ -27,13 +27,17 @@ def validate(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER", help="The dataset's folder; for manifest a CSV file with columns path, label."
+            metavar="FOLDER",
+            help="The dataset's folder; for manifest a CSV file with columns path, label (or labels, separated by |).",
         ),
     ],
     headers_only: Annotated[
         bool,
         typer.Option("--headers-only", help="Decode no audio: much faster, but damaged files are not noticed."),
     ] = False,
+    label_columns: Annotated[
+        str, typer.Option(metavar="NAMES", help="Of a manifest: columns of 0 and 1, each a label, such as guitar,slow.")
+    ] = "",
     decoder: DecoderOption = "auto",
 ) -> None:
     """Check a copy of a dataset: which files are missing, which cannot be decoded, which do not belong to it.
@@ -44,6 +48,8 @@ def validate(
     """
     if dataset not in (*datasets.DATASETS, MANIFEST):
         fail(f"DATASET={dataset!r} is not known: choose one of {', '.join(datasets.DATASETS)}, {MANIFEST}")
+    if label_columns and dataset != MANIFEST:
+        fail(f"--label-columns={label_columns}: the labels of {dataset} are known; only {MANIFEST} has such columns")
     found_decoder = find_decoder(decoder)
     with progress_bar(quiet=not sys.stderr.isatty()) as bar:
         task = bar.add_task("checking", total=None)
@@ -54,6 +60,7 @@ def validate(
                 decode=not headers_only,
                 decoder=found_decoder,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
+                label_columns=label_columns.split(",") if label_columns else (),
             )
         except datasets.DatasetError as error:
             fail(str(error))

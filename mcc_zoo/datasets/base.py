@@ -81,13 +81,16 @@ class Dataset:
         licence: The known rights in the recordings.
         homepage: Where it is published.
         layout: Its files and folders.
-        label_counts: Number of tracks of each label, as in the paper.
+        label_counts: Number of tracks of each label, as in the paper; empty where they are not known for sure.
         track_seconds: Length of most tracks in seconds.
         notes: Known faults and leaks, to be read before a score on it is believed.
-        list_tracks: Lists the tracks of a folder; raises `DatasetError` if the folder is not this dataset.
+        list_tracks: Lists the tracks of a folder, where a table names them also those that are not on disk; raises
+            `DatasetError` if the folder is not this dataset.
         track_keys: The tracks of a complete copy, as `make_key` writes them; empty where only their number is known.
         known_faults: Those of `track_keys` that do not decode in most copies.
         make_key: Makes an entry of `track_keys` from a track's name.
+        total: Number of tracks of a complete copy where tracks have several labels, of which no sum can be made; None
+            where each has one.
     """
 
     name: str
@@ -103,8 +106,9 @@ class Dataset:
     track_keys: tuple[str, ...] = ()
     known_faults: tuple[str, ...] = ()
     make_key: Callable[[str], str] = strip_suffix
+    total: int | None = None
 
     @property
     def track_count(self) -> int:
         """Number of tracks of a complete copy."""
-        return sum(self.label_counts.values())
+        return sum(self.label_counts.values()) if self.total is None else self.total

@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 
-from mcc_zoo.datasets.base import Track
+from mcc_zoo.datasets.base import Track, find_task
 from mcc_zoo.text import counted
 
 MOST_NAMES = 10  # of tracks with the same audio, and of sets of such tracks; the rest is counted
@@ -22,7 +22,7 @@ def list_spellings(tracks: Sequence[Track]) -> list[str]:
         >>> list_spellings([Track(None, label, label) for label in labels])[0].split(":")[1].split(";")[0]
         " 'Rock' (1 track), 'rock' (1 track), 'rock\\u200b ' (1 track)"
     """
-    counts = Counter(track.label for track in tracks)
+    counts = Counter(label for track in tracks for label in track.all_labels)
     together: dict[str, list[str]] = defaultdict(list)
     for label in sorted(counts):
         together[_fold_spelling(label)].append(label)
@@ -51,13 +51,13 @@ def group_copies(tracks: Sequence[Track], contents: Iterable[Hashable]) -> list[
 
 
 def list_copies(found: Sequence[Sequence[Track]]) -> list[str]:
-    """List the copies that have two labels, or that a split may part, one sentence for each set of them.
+    """List the copies whose labels differ, or that a split may part, one sentence for each set of them.
 
     Args:
         found: Sets of tracks with the same audio.
 
     Returns:
-        The sentences. Copies of one label and one group are no fault, and not in them.
+        The sentences. Copies with the same labels and one group are no fault, and not in them.
     """
     said = [sentence for copies in found if (sentence := _describe_copies(copies))]
     more = len(said) - MOST_NAMES
@@ -73,8 +73,10 @@ def _describe_spellings(labels: Sequence[str], counts: Counter[str]) -> str:
 
 
 def _describe_copies(copies: Sequence[Track]) -> str:
-    if len({track.label for track in copies}) > 1:
-        named = [f"{track.name!r} ({track.label!r})" for track in copies]
+    if len({frozenset(track.all_labels) for track in copies}) > 1:
+        named = [f"{track.name!r} ({', '.join(map(repr, track.all_labels)) or 'no label'})" for track in copies]
+        if find_task(copies) == "multi-label":
+            return f"the same audio has different labels: {_cut(named)}; keep one of these rows, with the right labels"
         return f"the same audio has several labels: {_cut(named)}; keep the row with the right one"
     if len({track.group for track in copies}) == 1 and copies[0].group:
         return ""

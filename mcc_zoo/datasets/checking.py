@@ -12,7 +12,7 @@ from pathlib import Path
 from mcc_zoo.audio import checks, reading
 from mcc_zoo.audio.decoders import Decoder, DecoderName
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
-from mcc_zoo.datasets.base import Dataset, DatasetWarning, Track
+from mcc_zoo.datasets.base import Dataset, DatasetWarning, Track, find_task
 from mcc_zoo.datasets.cautions import find_copies, list_copies, list_spellings
 from mcc_zoo.datasets.files import filter_audio, list_files
 from mcc_zoo.datasets.manifest import parse_manifest
@@ -37,7 +37,11 @@ class CheckResult:
         was_decoded: Whether every track was decoded to its end; if not, only headers were read.
         notes: Warnings of the reader; of a manifest, labels in two spellings and the same audio in two places.
         groups: Known groups of each label, of the tracks on disk and listed; a group can have several labels.
+            Those of tracks without a label are at "".
         ungrouped_count: Number of these tracks that have no group.
+        found_total: Number of tracks on disk and listed where they have several labels; None where each has one.
+        expected_total: Number of tracks of a complete copy where they have several labels; else None.
+        unlabelled_count: Number of tracks on disk and listed that have no label.
     """
 
     title: str
@@ -51,11 +55,19 @@ class CheckResult:
     notes: tuple[str, ...]
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     ungrouped_count: int = 0
+    found_total: int | None = None
+    expected_total: int | None = None
+    unlabelled_count: int = 0
 
     @property
     def track_count(self) -> int:
         """Number of tracks on disk and listed, whether or not they decode."""
-        return sum(self.found_counts.values())
+        return sum(self.found_counts.values()) if self.found_total is None else self.found_total
+
+    @property
+    def expected_count(self) -> int:
+        """Number of tracks of a complete copy; 0 for a manifest."""
+        return sum(self.expected_counts.values()) if self.expected_total is None else self.expected_total
 
     @property
     def readable_count(self) -> int:
@@ -65,7 +77,8 @@ class CheckResult:
     @property
     def is_complete(self) -> bool:
         """Whether every track is on disk and decodes, except for the known faults. Extra files do not count."""
-        counts_agree = not self.expected_counts or dict(self.found_counts) == dict(self.expected_counts)
+        labels_agree = not self.expected_counts or dict(self.found_counts) == dict(self.expected_counts)
+        counts_agree = labels_agree and self.expected_count in (0, self.track_count)
         return counts_agree and not self.missing and len(self.unreadable) == len(self.known_faults)
 
     def format_lines(self, max_names: int = 10) -> list[str]:
@@ -77,7 +90,7 @@ class CheckResult:
         Returns:
             One line per finding, the summary first.
         """
-        total = f" of {sum(self.expected_counts.values())}" if self.expected_counts else ""
+        total = f" of {self.expected_count}" if self.expected_count else ""
         state = "decode to the end" if self.was_decoded else "have a readable header (nothing was decoded)"
         lines = [f"{self.title}: {self.track_count}{total} tracks, {self.readable_count} of them {state}"]
         for label in sorted(self.expected_counts.keys() | self.found_counts.keys()):
@@ -99,20 +112,20 @@ class CheckResult:
         """Format the tracks and groups of each label, which limit the number of folds."""
         known = frozenset().union(*self.groups.values())
         labels = sorted(self.found_counts)
-        tracks = {label: f"  {label}: {counted(self.found_counts[label], 'track')}" for label in labels}
-        if not known and not self.found_counts:  # the files are missing: their groups cannot be
-            return []
-        if not known:
-            return [
-                *tracks.values(),
-                "no track has a group: a column group (artist, album) keeps tracks of one together in a split",
+        lines = [f"  {label}: {counted(self.found_counts[label], 'track')}" for label in labels]
+        if known:
+            lines = [
+                f"{line}, {counted(len(self.groups.get(label, ())), 'group')}"
+                for line, label in zip(lines, labels, strict=True)
             ]
-        groups = {label: counted(len(self.groups.get(label, ())), "group") for label in labels}
-        ungrouped = f"; {counted(self.ungrouped_count, 'track')} without one" if self.ungrouped_count else ""
-        return [
-            *(f"{tracks[label]}, {groups[label]}" for label in labels),
-            f"{counted(len(known), 'group')} in all{ungrouped}",
-        ]
+        if self.unlabelled_count:
+            lines.append(f"{counted(self.unlabelled_count, 'track')} without a label")
+        if known:
+            ungrouped = f"; {counted(self.ungrouped_count, 'track')} without one" if self.ungrouped_count else ""
+            lines.append(f"{counted(len(known), 'group')} in all{ungrouped}")
+        elif lines and not self.expected_count:  # where the files are missing, their groups cannot be known
+            lines.append("no track has a group: a column group (artist, album) keeps tracks of one together in a split")
+        return lines
 
     def __str__(self) -> str:
         """The findings as text, with up to ten names of each kind."""
@@ -133,6 +146,7 @@ def check_dataset(
     decode: bool = True,
     decoder: DecoderName | Decoder = "auto",
     progress: Progress | None = None,
+    label_columns: Sequence[str] = (),
 ) -> CheckResult:
     """Compare a copy with a complete one: missing, extra and unreadable files, and counts.
 
@@ -142,6 +156,7 @@ def check_dataset(
         decode: Whether to decode each track to its end, which takes minutes; otherwise only its header is read.
         decoder: The decoder.
         progress: Called after each track with the number of tracks done and the number of all.
+        label_columns: For a manifest, as for `mcc_zoo.datasets.read_manifest`.
 
     Returns:
         The findings.
@@ -150,7 +165,7 @@ def check_dataset(
         DatasetError: The folder is not this dataset, or the manifest cannot be read.
         ValueError: The decoder is unknown or not installed.
     """
-    tracks, notes = _list_tracks(dataset, source)
+    tracks, notes = _list_tracks(dataset, source, label_columns)
     title = str(source) if isinstance(source, (str, Path)) else "manifest"
     present = [track for track in tracks if os.path.isfile(track.path)]
     missing = [track.name for track in tracks if not os.path.isfile(track.path)]
@@ -169,7 +184,7 @@ def check_dataset(
         extra += _find_unlisted(present) if isinstance(source, (str, Path)) else []
     return CheckResult(
         title=title,
-        found_counts=dict(Counter(track.label for track in present)),
+        found_counts=dict(Counter(label for track in present for label in track.all_labels)),
         expected_counts=dict(dataset.label_counts) if dataset else {},
         missing=tuple(missing),
         extra=tuple(sorted(extra)),
@@ -179,15 +194,20 @@ def check_dataset(
         notes=notes,
         groups=_collect_groups(present),
         ungrouped_count=sum(not track.group for track in present),
+        found_total=len(present) if find_task(tracks) == "multi-label" else None,
+        expected_total=dataset.total if dataset else None,
+        unlabelled_count=sum(not track.all_labels for track in present),
     )
 
 
-def _list_tracks(dataset: Dataset | None, source: Path | str | Sequence[Track]) -> tuple[list[Track], tuple[str, ...]]:
+def _list_tracks(
+    dataset: Dataset | None, source: Path | str | Sequence[Track], label_columns: Sequence[str]
+) -> tuple[list[Track], tuple[str, ...]]:
     """List the tracks, and the warnings of the reader."""
     if not isinstance(source, (str, Path)):
         return list(source), ()
     if dataset is None:
-        return parse_manifest(Path(source)), ()
+        return parse_manifest(Path(source), label_columns), ()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DatasetWarning)
         tracks = dataset.list_tracks(Path(source))
@@ -228,8 +248,9 @@ def _find_unlisted(tracks: Sequence[Track]) -> list[str]:
 
 
 def _collect_groups(tracks: Sequence[Track]) -> dict[str, frozenset[str]]:
-    """Collect the known groups of each label."""
-    return {
-        label: frozenset(track.group for track in tracks if track.label == label and track.group)
-        for label in {track.label for track in tracks}
-    }
+    """Collect the known groups of each label, and at "" those of tracks without a label."""
+    groups: dict[str, set[str]] = {}
+    for track in tracks:
+        for label in track.all_labels or ("",):
+            groups.setdefault(label, set()).update({track.group} - {""})
+    return {label: frozenset(own) for label, own in groups.items()}

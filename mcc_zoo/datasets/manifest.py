@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path, PureWindowsPath
 
 from mcc_zoo.datasets.base import DatasetError, Track
-from mcc_zoo.datasets.tables import Row, read_rows
+from mcc_zoo.datasets.tables import Row, read_columns, read_rows
+
+RESERVED = {"", "path", "group", "fold"}  # no columns of a label
+FLAGS = {"0": False, "0.0": False, "1": True, "1.0": True}  # pandas writes 1.0 where a column once had an empty cell
 
 
-def read_manifest(csv_path: Path | str) -> list[Track]:
-    r"""List the tracks of a CSV table with the columns path and label, and optionally group and fold.
+def read_manifest(csv_path: Path | str, label_columns: Sequence[str] = ()) -> list[Track]:
+    r"""List the tracks of a CSV table with the columns path and label or labels, and optionally group and fold.
+
+    The labels are in one of three forms. `label`: each track has one. `labels`: each has any number, separated by `|`;
+    an empty cell is a track without labels. Or each label has a column of 0 and 1; `label_columns` names these columns.
 
     Relative paths are relative to the table. Other columns are ignored. Messages count rows as a spreadsheet does: the
     header is row 1. A group (artist, album) is kept on one side of a split; a fold is a whole number, given for every
@@ -18,14 +26,16 @@ def read_manifest(csv_path: Path | str) -> list[Track]:
 
     Args:
         csv_path: A comma-separated table in UTF-8, with or without byte-order mark.
+        label_columns: The columns of 0 and 1, in upper or lower case; these names are the labels.
 
     Returns:
         The tracks in the order of the table. A track's name is its path relative to the table.
 
     Raises:
-        DatasetError: If the table cannot be read, lacks a column, has a row without path or label, names a file twice
-            or one that does not exist, has fewer than two labels, a label of several lines, or a fold that is no whole
-            number or that only some rows have.
+        DatasetError: If the table cannot be read, lacks a column, has labels in more than one form, has a row without
+            path or label, names a file twice or one that does not exist, has fewer than two labels, one that all or
+            none of the tracks have, a label of several lines, a cell of a label column that is not 0 or 1, or a fold
+            that is no whole number or that only some rows have.
 
     Examples:
         >>> import tempfile
@@ -35,9 +45,12 @@ def read_manifest(csv_path: Path | str) -> list[Track]:
         >>> _ = (folder / "mine.csv").write_text("path,label,group\na.wav,fast,Ann\nb.wav,slow,Bob\n")
         >>> [(track.name, track.label, track.group) for track in read_manifest(folder / "mine.csv")]
         [('a.wav', 'fast', 'Ann'), ('b.wav', 'slow', 'Bob')]
+        >>> _ = (folder / "tags.csv").write_text("path,labels\na.wav,fast|guitar\nb.wav,\n")
+        >>> [track.labels for track in read_manifest(folder / "tags.csv")]
+        [('fast', 'guitar'), ()]
     """
     path = Path(csv_path)
-    tracks = parse_manifest(path)
+    tracks = parse_manifest(path, label_columns)
     absent = [track for track in tracks if not os.path.isfile(track.path)]
     if absent:
         raise DatasetError(
@@ -47,9 +60,11 @@ def read_manifest(csv_path: Path | str) -> list[Track]:
     return tracks
 
 
-def parse_manifest(path: Path) -> list[Track]:
+def parse_manifest(path: Path, label_columns: Sequence[str] = ()) -> list[Track]:
     """List a manifest's tracks as `read_manifest` does, whether or not their files exist."""
-    rows = read_rows(path, ("path", "label"))
+    named = {name.strip().lower(): name.strip() for name in label_columns}
+    form = _find_form(path, label_columns, set(named))
+    rows = read_rows(path, ("path", *(named or [form])))
     row_of: dict[str, int] = {}
     tracks: list[Track] = []
     for row in rows:
@@ -59,14 +74,50 @@ def parse_manifest(path: Path) -> list[Track]:
                 f"{path}: rows {first} and {row.number} are both {row.get_text('path')!r}; keep one row per file"
             )
         fold = row.get_whole_number("fold") if row.get_text("fold") else None
-        tracks.append(Track(path.parent / name, name, _read_label(row), row.get_text("group"), fold))
+        label, labels = ("", _read_labels(row, named)) if form != "label" else (_read_label(row), None)
+        tracks.append(Track(path.parent / name, name, label, row.get_text("group"), fold, labels))
     without = [row for row, track in zip(rows, tracks, strict=True) if track.fold is None]
     if 0 < len(without) < len(tracks):
         raise DatasetError(f"{without[0]} has no fold, other rows have one; give a fold to every row, or to none")
-    labels = sorted({track.label for track in tracks})
-    if len(labels) < 2:
-        raise DatasetError(f"{path}: {len(tracks)} rows with the labels {labels}; a tagger needs at least two labels")
+    _check_labels(path, tracks, named)
     return tracks
+
+
+def _find_form(path: Path, label_columns: Sequence[str], named: Set[str]) -> str:
+    """Find the column with the labels: `label`, `labels`, or "" where each label has a column of its own."""
+    columns = read_columns(path)
+    forms = [name for name in ("label", "labels") if name in columns and name not in named]
+    if len(named) < len(label_columns) or RESERVED & named:
+        raise DatasetError(
+            f"{path}: label_columns={','.join(label_columns)}: name each label's column once, and not path, group, fold"
+        )
+    if named and forms:
+        raise DatasetError(
+            f"{path}: has the column {forms[0]}, so its labels are not in columns of 0 and 1: leave label_columns out, "
+            f"or remove that column"
+        )
+    if len(forms) > 1:
+        raise DatasetError(
+            f"{path}: has the columns label and labels: keep label where each track has one, else labels"
+        )
+    if "path" in columns and not named and not forms:
+        raise DatasetError(
+            f"{path}: lacks label: give it a column label with one name per row, or labels with names separated by |, "
+            f"or name its columns of 0 and 1 as label_columns; found {', '.join(map(repr, columns))}"
+        )
+    return "" if named else (forms or ["label"])[0]
+
+
+def _check_labels(path: Path, tracks: Sequence[Track], named: Mapping[str, str]) -> None:
+    counts = Counter(label for track in tracks for label in track.all_labels)
+    if tracks and (never := [name for name in named.values() if not counts[name]]):
+        raise DatasetError(f"{path}: no row has a 1 in the column {never[0]}; leave it out of label_columns")
+    if len(counts) < 2:
+        raise DatasetError(
+            f"{path}: {len(tracks)} rows with the labels {sorted(counts)}; a tagger needs at least two labels"
+        )
+    if always := [label for label, count in counts.items() if count == len(tracks)]:
+        raise DatasetError(f"{path}: every row has the label {always[0]!r}, which tells nothing apart; leave it out")
 
 
 def _read_name(row: Row) -> str:
@@ -85,9 +136,28 @@ def _read_name(row: Row) -> str:
 
 
 def _read_label(row: Row) -> str:
-    text = row.get_text("label")
+    text = _check_line(row, row.get_text("label"))
     if not text:
         raise DatasetError(f"{row} has no label")
-    if len(text.splitlines()) > 1:
-        raise DatasetError(f"{row}: label {text!r} has a line break; a label is one line")
     return text
+
+
+def _read_labels(row: Row, named: Mapping[str, str]) -> tuple[str, ...]:
+    """Read a row's labels from its columns of 0 and 1, or from its one cell of names."""
+    if named:
+        return tuple(label for column, label in named.items() if _read_flag(row, column))
+    names = (_check_line(row, name.strip()) for name in row.get_text("labels").split("|"))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _read_flag(row: Row, column: str) -> bool:
+    text = row.get_text(column)
+    if text not in FLAGS:  # an empty cell is no 0: perhaps nobody listened for this label
+        raise DatasetError(f"{row}: {column} is {text!r}: write 1 where the track has this label, else 0")
+    return FLAGS[text]
+
+
+def _check_line(row: Row, label: str) -> str:
+    if len(label.splitlines()) > 1:
+        raise DatasetError(f"{row}: label {label!r} has a line break; a label is one line")
+    return label

@@ -8,44 +8,19 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mcc_zoo.datasets.base import Track, strip_suffix
-from mcc_zoo.datasets.tables import read_rows, read_text
+from mcc_zoo.datasets.base import Track, find_task
+from mcc_zoo.datasets.fixed_splits import PARTS, Split, match_names, read_fixed_split
+from mcc_zoo.datasets.tables import read_rows
 from mcc_zoo.extras import require
 from mcc_zoo.text import counted
 
 MIN_FOLDS = 3  # one each to test, validate and train
-PARTS = ("train", "valid", "test")  # the names of the lists of a fixed split begin so
 SPLIT_NAMES = ("auto", "tracks", "random", "grouped")  # any other split is a path
-
-
-@dataclass(frozen=True)
-class Split:
-    """Indices of the tracks of each part: integer arrays (tracks,), ascending."""
-
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
-
-
-@dataclass(frozen=True)
-class FixedSplit:
-    """A split that lists fix, and how the lists and the dataset differ.
-
-    Attributes:
-        split: The tracks that train, validate and test.
-        unlisted: Names of the tracks that are in none of the lists.
-        missing: By list, the names in it that the dataset does not have.
-    """
-
-    split: Split
-    unlisted: list[str]
-    missing: dict[Path, list[str]]
 
 
 def draw_splits(tracks: Sequence[Track], split: str = "auto", folds: int = 10, seed: int = 0) -> list[Split]:
@@ -63,7 +38,8 @@ def draw_splits(tracks: Sequence[Track], split: str = "auto", folds: int = 10, s
     """
     if is_fixed_split(split):
         return [read_fixed_split(tracks, Path(split)).split]
-    return make_splits(assign_folds(tracks, split, folds, seed), [track.label for track in tracks])
+    labels = [track.label if track.labels is None else track.labels for track in tracks]
+    return make_splits(assign_folds(tracks, split, folds, seed), labels)
 
 
 def describe_split(tracks: Sequence[Track], split: str) -> str:
@@ -87,8 +63,9 @@ def describe_rare_label(tracks: Sequence[Track], split: str, folds: int) -> str:
     if not how.startswith(("random", "grouped")):  # the folds are the user's own
         return ""
     numbers = number_groups(tracks) if how == "grouped" else np.arange(len(tracks))
-    counts = Counter(label for label, _ in {*zip((track.label for track in tracks), numbers.tolist(), strict=True)})
-    label, fewest = min(counts.items(), key=lambda item: (item[1], item[0]))
+    found = {(label, i) for track, i in zip(tracks, numbers.tolist(), strict=True) for label in track.all_labels}
+    counts = Counter(label for label, _ in found)
+    label, fewest = min(counts.items(), key=lambda item: (item[1], item[0]), default=("", folds))
     if fewest >= folds:
         return ""
     thing = "group" if how == "grouped" else "track"
@@ -101,47 +78,6 @@ def describe_rare_label(tracks: Sequence[Track], split: str, folds: int) -> str:
 def is_fixed_split(split: str) -> bool:
     """Check whether a split is a folder of lists, or one of them."""
     return split not in SPLIT_NAMES and (split.endswith(".txt") or Path(split).is_dir())
-
-
-def read_fixed_split(tracks: Sequence[Track], path: Path) -> FixedSplit:
-    """Read the lists of a fixed split: one track's name per line, such as `blues/blues.00029.wav`.
-
-    The suffixes of the names do not matter where a name without suffix is one track.
-
-    Args:
-        tracks: The dataset.
-        path: The folder that holds `train*.txt`, `valid*.txt` and `test*.txt`. Where it holds several of each, the
-            train list; the other lists have the same name after `train`.
-
-    Raises:
-        ValueError: A list is missing, two lists name one track, the dataset has no track of a list, or a label has no
-            track to train on.
-    """
-    if not tracks:
-        raise ValueError("there are no tracks to split")
-    lists = _find_lists(path)
-    part_of = _read_lists(lists)
-    names = _match_names(tracks, part_of)
-    parts = np.array([part_of[name] if name is not None else "" for name in names])
-    for part, file in lists.items():
-        if part not in parts:
-            raise ValueError(
-                f"{file}: names {list(part_of.values()).count(part)} tracks and the dataset has none of them; its "
-                f"tracks have names such as {tracks[0].name!r}"
-            )
-    split = Split(*(np.flatnonzero(parts == part) for part in PARTS))
-    labels = np.array([track.label for track in tracks])
-    if missing := sorted(set(labels[parts != ""]) - set(labels[split.train])):
-        raise ValueError(f"{lists['train']}: no training track has the label {', '.join(missing)}")
-    missing_names = {
-        file: [name for name, own in part_of.items() if own == part and name not in names]
-        for part, file in lists.items()
-    }
-    return FixedSplit(
-        split,
-        unlisted=[track.name for track, name in zip(tracks, names, strict=True) if name is None],
-        missing={file: found for file, found in missing_names.items() if found},
-    )
 
 
 def count_groups_on_both_sides(tracks: Sequence[Track], splits: Sequence[Split]) -> int:
@@ -161,8 +97,9 @@ def assign_folds(tracks: Sequence[Track], split: str = "auto", folds: int = 10, 
         tracks: The dataset.
         split: `grouped` keeps the tracks of a group (artist, album, link) in one fold; a track without a group is a
             group of its own. `random` is the paper's, and may have a group on both sides. Both balance the labels over
-            the folds. `tracks` takes the tracks' own `fold`. `auto` is `tracks` where every track has one, else
-            `grouped`. Anything else is the path of a CSV file with the columns `path` (a track's name) and `fold`.
+            the folds; of a track with several labels the rarest counts (`choose_classes`). `tracks` takes the tracks'
+            own `fold`. `auto` is `tracks` where every track has one, else `grouped`. Anything else is the path of a
+            CSV file with the columns `path` (a track's name) and `fold`.
         folds: Number of folds of `random` and `grouped`; the file's or the tracks' own folds are as many as occur.
         seed: Seed of `random` and `grouped`.
 
@@ -182,14 +119,14 @@ def assign_folds(tracks: Sequence[Track], split: str = "auto", folds: int = 10, 
     if split not in ("random", "grouped"):
         return _read_fold_file(tracks, Path(split))
 
-    labels = [track.label for track in tracks]
     groups = number_groups(tracks) if split == "grouped" else np.arange(len(tracks))
-    _check_possible(labels, groups, folds)
+    _check_possible(tracks, groups, folds)
+    classes = choose_classes(tracks, folds)
     selection = require("sklearn.model_selection", "train")
     if split == "random":
-        drawn = selection.StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+        drawn = selection.StratifiedKFold(folds, shuffle=True, random_state=seed).split(classes, classes)
     else:
-        drawn = selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+        drawn = selection.StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(classes, classes, groups)
     fold_of = np.empty(len(tracks), int)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a label with fewer tracks than folds is valid
@@ -198,16 +135,32 @@ def assign_folds(tracks: Sequence[Track], split: str = "auto", folds: int = 10, 
     return fold_of
 
 
-def make_splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
+def choose_classes(tracks: Sequence[Track], folds: int) -> list[str]:
+    """Choose the class by which each track is balanced over the folds: its label, or the rarest of its labels.
+
+    The rarest label is the one that the fewest tracks have. Tracks without a label are a class of their own, "".
+    """
+    if find_task(tracks) == "single-label":
+        return [track.label for track in tracks]
+    # scikit-learn balances one class per track. The rarest label needs it most: chance spreads the common ones.
+    counts = _count_labels(tracks)
+    classes = [min(track.all_labels, key=lambda label: (counts[label], label), default="") for track in tracks]
+    # It refuses classes that all have fewer tracks than there are folds; the labels do not make folds impossible.
+    return classes if max(Counter(classes).values()) >= folds else [""] * len(tracks)
+
+
+def make_splits(fold_of: np.ndarray, labels: Sequence[str | Sequence[str]]) -> list[Split]:
     """Turn fold numbers into train, validation and test indices, one `Split` per fold.
 
     Args:
         fold_of: (tracks,) int, the fold in which each track is tested.
-        labels: The label of each track.
+        labels: The label of each track, or a tuple of its labels.
 
     Raises:
         ValueError: There are fewer than three folds, a fold is empty, or a label is missing in a training part.
     """
+    labels_of = [{own} if isinstance(own, str) else set(own) for own in labels]
+    all_labels = set().union(*labels_of)
     count = int(fold_of.max()) + 1
     if count < MIN_FOLDS:
         raise ValueError(f"{count} folds: at least {MIN_FOLDS} are needed, one each to test, validate and train")
@@ -219,11 +172,13 @@ def make_splits(fold_of: np.ndarray, labels: Sequence[str]) -> list[Split]:
         if min(len(parts[0]), len(parts[1])) == 0:
             remedy = f"use fewer folds (there are {count})" if count > MIN_FOLDS else "add tracks of other groups"
             raise ValueError(f"fold {test} or {validation} is empty: {remedy}")
-        missing = sorted(set(labels) - {labels[i] for i in train.tolist()})
+        missing = sorted(all_labels.difference(*(labels_of[i] for i in train.tolist())))
         if missing:
+            one_each = all(isinstance(own, str) for own in labels)
+            remedy = "" if one_each else ", or another seed; or leave this label out"
             raise ValueError(
                 f"test fold {test}: no training track has the label {', '.join(missing)}: "
-                "it needs tracks of at least three groups, or split=random"
+                f"it needs tracks of at least three groups, or split=random{remedy}"
             )
         result.append(Split(train, *parts))
     return result
@@ -235,19 +190,27 @@ def number_groups(tracks: Sequence[Track]) -> np.ndarray:
     return np.unique(names, return_inverse=True)[1]
 
 
-def _check_possible(labels: Sequence[str], groups: np.ndarray, folds: int) -> None:
+def _count_labels(tracks: Sequence[Track]) -> Counter[str]:
+    """Count the tracks of each label."""
+    return Counter(label for track in tracks for label in track.all_labels)
+
+
+def _check_possible(tracks: Sequence[Track], groups: np.ndarray, folds: int) -> None:
     if folds < MIN_FOLDS:
         raise ValueError(f"folds={folds}: at least {MIN_FOLDS} are needed, one each to test, validate and train")
+    counts = _count_labels(tracks)
+    if not counts:
+        raise ValueError("no track has a label: there is nothing to learn")
     number = len(set(groups.tolist()))
-    most = max(Counter(labels).values(), default=0)
-    if min(number, most) < folds:
-        remedy = f"use at most {min(number, most)} folds"
-        if min(number, most) < MIN_FOLDS:
+    most, limit = "", number
+    if find_task(tracks) == "single-label":
+        most, limit = f", and at most {max(counts.values())} tracks of a label", min(number, max(counts.values()))
+    if limit < folds:
+        remedy = f"use at most {limit} folds"
+        if limit < MIN_FOLDS:
             remedy = f"at least {MIN_FOLDS} groups, and {MIN_FOLDS} tracks of each label, are needed; add tracks"
-        raise ValueError(
-            f"folds={folds}: there are {number} groups of tracks, and at most {most} tracks of a label: {remedy}"
-        )
-    label, fewest = min(Counter(labels).items(), key=lambda item: item[1])
+        raise ValueError(f"folds={folds}: there are {number} groups of tracks{most}: {remedy}")
+    label, fewest = min(counts.items(), key=lambda item: item[1])
     if fewest < MIN_FOLDS:
         raise ValueError(
             f"label {label!r} has {fewest} tracks: at least {MIN_FOLDS} are needed to test, validate and train"
@@ -265,58 +228,11 @@ def _read_fold_file(tracks: Sequence[Track], path: Path) -> np.ndarray:
         if row.get_text("path") in fold_of:
             raise ValueError(f"{row}: {row.get_text('path')!r} has a row already")
         fold_of[row.get_text("path")] = row.get_whole_number("fold")
-    folds = [None if name is None else fold_of[name] for name in _match_names(tracks, fold_of)]
+    folds = [None if name is None else fold_of[name] for name in match_names(tracks, fold_of)]
     missing = [track.name for track, fold in zip(tracks, folds, strict=True) if fold is None]
     if missing:
         raise ValueError(f"{path}: {len(missing)} tracks of the dataset have no fold in it, such as {missing[0]!r}")
     return _number_folds(folds, str(path))
-
-
-def _match_names(tracks: Sequence[Track], listed: Mapping[str, object]) -> list[str | None]:
-    """Match tracks with listed names: for each track its listed name, or None where there is none or no unique one."""
-    # The files and the user's copy may be in different formats: names match without suffix where that is unique.
-    stems = Counter(map(strip_suffix, listed))
-    tracks_of = Counter(strip_suffix(track.name) for track in tracks)
-    by_stem = {stem: name for name in listed if stems[stem := strip_suffix(name)] == 1 and tracks_of[stem] == 1}
-    return [track.name if track.name in listed else by_stem.get(strip_suffix(track.name)) for track in tracks]
-
-
-def _find_lists(split: Path) -> dict[str, Path]:
-    """Find the three lists of a folder, or a train list and those of the same name; by part."""
-    if split.is_dir():
-        found = sorted(split.glob("train*.txt"))
-        if len(found) != 1:
-            names = f" ({', '.join(path.name for path in found)})" if found else ""
-            raise ValueError(
-                f"split={split}: has {len(found)} lists train*.txt{names}; give a folder with the lists "
-                "train*.txt, valid*.txt and test*.txt, or one of several train lists: split=FOLDER/train_filtered.txt"
-            )
-        split = found[0]
-    if not split.name.startswith("train"):
-        raise ValueError(f"split={split}: give the folder of the lists, or the list whose name starts with train")
-    lists = {part: split.with_name(part + split.name.removeprefix("train")) for part in PARTS}
-    for path in lists.values():
-        if not path.is_file():
-            raise ValueError(
-                f"{path}: no such list; {', '.join(own.name for own in lists.values())} must be in one folder"
-            )
-    return lists
-
-
-def _read_lists(lists: Mapping[str, Path]) -> dict[str, str]:
-    """Read the part of each name in the lists."""
-    part_of: dict[str, str] = {}
-    first: dict[str, str] = {}  # part of a name without suffix
-    for part, file in lists.items():
-        for number, line in enumerate(read_text(file).splitlines(), start=1):
-            if not (name := line.strip()):
-                continue
-            part_of[name] = part
-            if (other := first.setdefault(strip_suffix(name), part)) != part:
-                raise ValueError(
-                    f"{file}: line {number}: {name!r} is in {lists[other].name} too; a track belongs in one list"
-                )
-    return part_of
 
 
 def _number_folds(values: Sequence[str | int | None], source: str) -> np.ndarray:

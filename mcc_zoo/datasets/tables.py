@@ -6,8 +6,7 @@ import csv
 import io
 import itertools
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from mcc_zoo.datasets.base import DatasetError
 
+SEPARATORS = {",": "comma", "\t": "tab"}
 EXCEL = {".xls": "xlrd", ".xlsx": "openpyxl"}  # suffix: the package that pandas reads it with
 
 
@@ -58,6 +58,11 @@ class Row:
         return int(value)
 
 
+def read_columns(path: Path) -> list[str]:
+    """Read the names of a table's columns, in lower case, none if it is empty; raises `DatasetError` as `read_rows`."""
+    return _split_header(_read_cells(path, ","))[0]
+
+
 def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
     """Read a table, as Excel or CSV by its suffix.
 
@@ -71,28 +76,49 @@ def read_rows(path: Path, required: Sequence[str]) -> list[Row]:
     Raises:
         DatasetError: If it cannot be read, lacks a column, or has a row with more cells than columns.
     """
-    cells_of = _read_excel(path) if path.suffix.lower() in EXCEL else _read_csv(path)
-    blank = sum(1 for _ in itertools.takewhile(lambda row: not any(map(str.strip, row)), cells_of))
-    header, *body = cells_of[blank:] or [[]]
-    columns = [cell.strip().lower() for cell in header]
+    return list(iterate_rows(path, required))
+
+
+def iterate_rows(path: Path, required: Sequence[str], separator: str = ",") -> Iterator[Row]:
+    """Read a table as `read_rows` does, row by row, because all rows of many columns take much memory.
+
+    Args:
+        path: As for `read_rows`.
+        required: As for `read_rows`.
+        separator: What separates the cells of a line, comma or tab.
+
+    Yields:
+        Its rows, without the empty ones.
+
+    Raises:
+        DatasetError: As for `read_rows`.
+    """
+    columns, body, first = _split_header(_read_cells(path, separator))
     lacking = [name for name in required if columns.count(name) != 1]
     if lacking:
-        hint = " Separate columns with commas." if len(columns) == 1 and re.search(r"[;\t|]", columns[0]) else ""
+        has_other = len(columns) == 1 and any(sign in columns[0] for sign in ",;\t|" if sign != separator)
         raise DatasetError(
             f"{path}: lacks {', '.join(lacking)} (each of the columns {', '.join(required)} is needed once); "
-            f"found {', '.join(map(repr, columns)) or 'none, the table is empty'}.{hint}"
+            f"found {', '.join(map(repr, columns)) or 'none, the table is empty'}."
+            + f" Separate columns with {SEPARATORS[separator]}s."
+            * has_other
         )
-    found: list[Row] = []
-    for number, cells in enumerate(body, start=blank + 2):
+    for number, cells in enumerate(body, start=first):
         cells = [cell.strip() for cell in cells]
         if any(cells[len(columns) :]):
             raise DatasetError(
                 f"{path}: row {number} has {len(cells)} cells under {len(columns)} columns; put quotes around a cell "
-                f"that holds a comma"
+                f"that holds a {SEPARATORS[separator]}"
             )
         if any(cells):
-            found.append(Row(path, number, dict(zip(columns, cells, strict=False))))
-    return found
+            yield Row(path, number, dict(zip(columns, cells, strict=False)))
+
+
+def _split_header(rows: list[list[str]]) -> tuple[list[str], list[list[str]], int]:
+    """Split a table into the names of its columns and the rows below, with the number of the first of these."""
+    blank = sum(1 for _ in itertools.takewhile(lambda row: not any(map(str.strip, row)), rows))
+    header, *body = rows[blank:] or [[]]
+    return [cell.strip().lower() for cell in header], body, blank + 2
 
 
 def read_text(path: Path) -> str:
@@ -107,9 +133,13 @@ def read_text(path: Path) -> str:
         raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _read_csv(path: Path) -> list[list[str]]:
+def _read_cells(path: Path, separator: str) -> list[list[str]]:
+    if path.suffix.lower() in EXCEL:
+        return _read_excel(path)
+    text = io.StringIO(read_text(path), newline="")
     try:
-        return list(csv.reader(io.StringIO(read_text(path), newline=""), strict=True))
+        # Published tables, which have tabs, may have quotes within a title.
+        return list(csv.reader(text, delimiter=separator, strict=separator == ","))
     except csv.Error as error:
         raise DatasetError(f"{path}: is not a CSV table ({error}); save it as CSV UTF-8") from error
 

@@ -82,6 +82,8 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
     labels = sorted({label for track in kept for label in track.all_labels})
     if taken := RESERVED & set(labels):
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
+    if find_task(kept) == "multi-label" and (torn := [label for label in labels if auto_tagging.SEPARATOR in label]):
+        raise ValueError(f'label {torn[0]!r} has a "|", which separates labels: rename the label')
     targets = np.array([[label in track.all_labels for label in labels] for track in kept], np.float32)
     return Corpus(kept, features, labels, targets, pd.DataFrame(rows, columns=["path", "reason"]))
 

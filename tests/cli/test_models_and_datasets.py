@@ -138,6 +138,25 @@ def test_validate_a_manifest(run: Run, music: Path, tmp_path: Path) -> None:
     assert "corrupt.flac" in lines[7]
 
 
+def test_validate_a_manifest_of_many_labels(run: Run, music: Path, tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text(f"path,labels,group\n{music}/short.wav,slow|sad,Ann\n{music}/half chunk.ogg,,Bob\n")
+    result = run("validate", "manifest", table, "--headers-only")
+    assert (result.exit_code, result.stdout.splitlines()[1:]) == (
+        0,
+        ["  sad: 1 track, 1 group", "  slow: 1 track, 1 group", "1 track without a label", "2 groups in all"],
+    )
+    table.write_text(f"path,slow,sad\n{music}/short.wav,1,0\n{music}/half chunk.ogg,0,1\n")
+    result = run("validate", "manifest", table, "--headers-only", "--label-columns=slow,sad")
+    assert (result.exit_code, result.stdout.splitlines()[1:3]) == (0, ["  sad: 1 track", "  slow: 1 track"])
+    result = run("validate", "manifest", table, "--label-columns=slow,mad")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {table}: lacks mad ")
+    result = run("validate", "gtzan", tmp_path, "--label-columns=slow,sad")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--label-columns=slow,sad: the labels of gtzan are known" in result.stderr
+
+
 def test_validate_a_dataset(run: Run, tmp_path: Path) -> None:
     wave = np.zeros(400, np.float32)
     wave[399] = np.nan  # which only decoding shows

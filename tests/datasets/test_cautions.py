@@ -91,6 +91,25 @@ def test_many_copies_are_cut_to_some(tmp_path: Path) -> None:
     assert list_copies([found] * 13)[-1] == "and 3 more sets of tracks with the same audio"
 
 
+def test_spellings_of_many_labels_count_the_tracks_of_each() -> None:
+    tracks = [Track(Path("x"), "x", "", labels=labels) for labels in (("Rock", "sad"), ("rock", "Rock"), (), ("slow",))]
+    (sentence,) = list_spellings(tracks)
+    assert "2 labels differ in spelling alone: 'Rock' (2 tracks), 'rock' (1 track); write them alike" in sentence
+
+
+def test_copies_whose_sets_of_labels_differ_are_listed() -> None:
+    def copy(name: str, *labels: str, group: str = "Ann") -> Track:
+        return Track(Path(name), name, "", group, labels=labels)
+
+    assert list_copies([[copy("a", "x", "y"), copy("b", "y", "x")]]) == []  # the order does not matter
+    assert list_copies([[copy("a", "x", "y"), copy("b", "x"), copy("c")], [copy("d"), copy("e", group="Bob")]]) == [
+        "the same audio has different labels: 'a' ('x', 'y'), 'b' ('x'), 'c' (no label); keep one of these rows, with "
+        "the right labels",
+        "the same audio is in several groups, so a split may test what it has trained on: 'd' (group 'Ann'), 'e' "
+        "(group 'Bob'); keep one of these rows, or give them one group",
+    ]
+
+
 def test_a_table_may_begin_with_blank_lines(tmp_path: Path) -> None:
     touch(tmp_path, "a.wav", "b.wav")
     table = write_table(tmp_path / "m.csv", "", " , ", "path,label", "a.wav,x", "b.wav,y")

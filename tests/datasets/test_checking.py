@@ -149,6 +149,43 @@ def test_check_of_a_manifest_counts_labels_and_groups(tmp_path: Path) -> None:
     ]
 
 
+def test_check_of_a_manifest_counts_each_label_of_a_track(tmp_path: Path) -> None:
+    for number, name in enumerate("abcde", start=1):
+        write_audio(tmp_path / f"{name}.wav", seconds=number / 100)
+    rows = ["a.wav,slow|sad,Ann", "b.wav,slow,Bob", "c.wav,,Bob", "d.wav,,Cid", "e.wav,sad|slow,", "gone.wav,sad,Dan"]
+    table = write_table(tmp_path / "mine.csv", "path,labels,group", *rows)
+    found = datasets.check_dataset(None, table, decode=False)
+    assert found.format_lines()[:6] == [
+        f"{table}: 5 tracks, 5 of them have a readable header (nothing was decoded)",
+        "  sad: 2 tracks, 1 group",
+        "  slow: 3 tracks, 2 groups",
+        "2 tracks without a label",
+        "3 groups in all; 1 track without one",
+        "missing (1):",
+    ]
+    assert (found.found_total, found.track_count, found.readable_count, found.unlabelled_count) == (5, 5, 5, 2)
+    assert not found.is_complete
+    write_table(table, "path,sad,slow", "a.wav,1,1", "b.wav,0,1", "c.wav,1,0")
+    found = datasets.check_dataset(None, table, label_columns=("sad", "slow"))
+    assert found.format_lines()[:3] == [
+        f"{table}: 3 tracks, 3 of them decode to the end",
+        "  sad: 2 tracks",
+        "  slow: 2 tracks",
+    ]
+    assert "no track has a group" in found.format_lines()[3]
+    assert found.is_complete
+
+
+def test_copies_of_a_manifest_whose_labels_differ_are_noted(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write_audio(tmp_path / f"{name}.wav")
+    table = write_table(tmp_path / "mine.csv", "path,labels,group", "a.wav,x|y,Ann", "b.wav,y|x,Ann", "c.wav,,Ann")
+    (note,) = datasets.check_dataset(None, table).notes
+    assert note.startswith(
+        "the same audio has different labels: 'a.wav' ('x', 'y'), 'b.wav' ('y', 'x'), 'c.wav' (no label)"
+    )
+
+
 def test_check_of_tracks_already_listed(tmp_path: Path) -> None:
     folder = tmp_path / "genres"
     for name in ("pop/pop.00000.wav", "pop/pop.00001.wav", "pop/other.wav"):
