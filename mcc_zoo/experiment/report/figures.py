@@ -103,7 +103,7 @@ def draw_label_scores(run: Run, architecture: str) -> Figure:
         axes.set(xlim=(0, 100), xlabel=f"{scoring.NAMES[name]} in %")
         axes.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(labels)), [_shorten(str(label)) for label in labels.index])
-    panels[1].legend(loc="lower right", frameon=False)
+    panels[1].legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
     figure.suptitle(short_name(architecture))
     return figure
 
