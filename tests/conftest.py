@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from helpers.systems import MANY
 
 import mcc_zoo
 from mcc_zoo.features.chunking import samples_of
@@ -122,6 +123,8 @@ class Lazy(dict[str, Value]):
 class Trained:
     """Systems, trained a little, and their exports, by architecture; each is made when it is first asked for.
 
+    Those whose name ends with `MANY` give a track many labels.
+
     The first worker that needs one makes it, others wait and read it.
     """
 
@@ -147,17 +150,22 @@ class Trained:
         return self.models[name], version
 
 
-def built(architecture: str) -> keras.Model:
-    return mcc_zoo.build(architecture, TRAINED_LABELS, mean=0.5, std=0.8)
+def built(name: str) -> keras.Model:
+    architecture, many, _ = name.partition(MANY)
+    task = "multi-label" if many else "single-label"
+    return mcc_zoo.build(architecture, TRAINED_LABELS, task=task, mean=0.5, std=0.8)
 
 
-def trained_on_noise(architecture: str) -> keras.Model:
+def trained_on_noise(name: str) -> keras.Model:
     """Train a system for a few steps on noise, so that no weight is as it was made."""
     keras.utils.set_random_seed(7)
-    model = built(architecture)
-    model.compile("sgd", loss={"tags": "sparse_categorical_crossentropy"}, jit_compile=False)
+    model = built(name)
+    loss, targets = "sparse_categorical_crossentropy", np.array([0, 1, 2, 0])
+    if name.endswith(MANY):
+        loss, targets = "binary_crossentropy", np.array([[1, 0, 1], [0, 1, 0], [0, 0, 1], [1, 1, 0]])
+    model.compile("sgd", loss={"tags": loss}, jit_compile=False)
     audio = np.random.default_rng(0).normal(scale=0.2, size=(4, samples_of(2, FRONT_ENDS["44k"]))).astype(np.float32)
-    model.fit(audio, {"tags": np.array([0, 1, 2, 0])}, epochs=2, verbose=0)
+    model.fit(audio, {"tags": targets}, epochs=2, verbose=0)
     return model
 
 

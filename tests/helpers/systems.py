@@ -9,4 +9,9 @@ import pytest
 
 import mcc_zoo
 
+MANY = "-many"  # ends the name of an export of many labels a track
 MARKED_SYSTEMS = [pytest.param(name, marks=[] if name == "r0" else pytest.mark.slow) for name in mcc_zoo.ARCHITECTURES]
+EXPORTS = [  # of both tasks
+    *MARKED_SYSTEMS,
+    *(pytest.param(f"{name}{MANY}", marks=pytest.mark.slow) for name in mcc_zoo.ARCHITECTURES),
+]
