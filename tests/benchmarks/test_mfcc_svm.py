@@ -136,7 +136,7 @@ def test_a_run_of_other_folds_or_labels_is_refused(mfcc_svm, output, tmp_path):
 def test_mistakes_end_in_one_sentence(mfcc_svm, manifest, output, tmp_path):
     for flags, message in (
         (["--manifest=nowhere.csv"], "error: nowhere.csv: no such file"),
-        ([f"--manifest={manifest}", "--folds=99"], "error: --folds=99: there are 9 groups"),
+        ([f"--manifest={manifest}", "--folds=99"], "error: folds=99: there are 9 groups"),
         ([f"--manifest={manifest}", "--seeds=0"], "error: --seeds=0: at least one is needed"),
     ):
         with pytest.raises(SystemExit, match=message):

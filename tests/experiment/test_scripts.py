@@ -251,7 +251,7 @@ def test_a_label_with_fewer_groups_than_folds_is_said_before_decoding(tmp_path, 
     ("flags", "message"),
     [
         (["--manifest=nowhere.csv"], "nowhere.csv"),
-        (["--manifest=m.csv", "--architectures=r9"], "--architectures='r9' is not known: choose one of r0"),
+        (["--manifest=m.csv", "--architectures=r9"], "architectures='r9' is not known: choose one of r0"),
         (["--manifest=m.csv", "--export=r2"], "--export=r2 is not among --architectures=r3,mcclstm"),
         (["--manifest=m.csv", "folds=3"], "'folds=3' is not a flag"),
         (["--manifest=m.csv", "--split=grouped"], "--split=grouped: no track has a group: name the artists"),

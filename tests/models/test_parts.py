@@ -70,9 +70,9 @@ def test_a_model_of_another_name_trains_and_exports(architecture, tmp_path):
     built = mcc_zoo.build(architecture, LABELS, front_end="22k", mean=0.4, std=0.6)
     model = keras.Model(built.input, built.output, name="mine")
     before = [weight.copy() for weight in model.get_weights()]
-    inputs = {"chunks": np.random.default_rng(5).normal(size=(6, 2, 40, 80)), "chunk_count": np.full(6, 2, np.int32)}
+    inputs = {"chunks": np.random.default_rng(5).random((6, 2, 40, 80)), "chunk_count": np.full(6, 2, np.int32)}
     inputs["chunks"] = inputs["chunks"].astype(np.float32)
-    batches = tf.data.Dataset.from_tensor_slices((inputs, np.arange(6, dtype=np.int32) % 3)).batch(3)
+    batches = tf.data.Dataset.from_tensor_slices((inputs, np.eye(3, dtype=np.float32)[np.arange(6) % 3])).batch(3)
     fit(model, batches, None, RECIPES["tuned"], epochs=1)
     changed = [bool((new != old).any()) for new, old in zip(model.get_weights(), before, strict=True)]
     assert sum(changed) == len(model.trainable_weights) > 0
