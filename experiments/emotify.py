@@ -2,7 +2,8 @@
 
     python -m experiments.emotify --data_dir=EMOTIFY --labels=genre --split=grouped --architectures=all
 
---labels=emotion predicts the emotion that most listeners chose.
+--labels=emotion predicts the emotion that most listeners chose. --labels=moods predicts all that at least a quarter of
+them chose, 3.3 per excerpt on average.
 """
 
 from pathlib import Path
@@ -13,7 +14,7 @@ from experiments import common
 from mcc_zoo import datasets
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of the dataset.", required=True)
-LABELS = flags.DEFINE_enum("labels", "genre", ["genre", "emotion"], "What to predict.")
+LABELS = flags.DEFINE_enum("labels", "genre", ["genre", "emotion", "moods"], "What to predict.")
 
 flags.adopt_module_key_flags(common)
 

@@ -76,7 +76,7 @@ def test_emotify_as_tables(tmp_path: Path) -> None:
 
 def test_emotify_refusals(tmp_path: Path) -> None:
     touch(tmp_path, "pop/1.mp3", "pop/2.mp3")
-    with pytest.raises(DatasetError, match=r"labels='mood': choose 'genre' or 'emotion'"):
+    with pytest.raises(DatasetError, match=r"labels='mood': choose 'genre', 'emotion' or 'moods'"):
         datasets.read_emotify(tmp_path, "mood")  # type: ignore[arg-type]
     with pytest.raises(DatasetError, match=r"emotions need the listeners' table data\.csv beside the genres"):
         datasets.read_emotify(tmp_path, "emotion")
@@ -87,3 +87,69 @@ def test_emotify_refusals(tmp_path: Path) -> None:
     write_table(tmp_path / "data.csv", header, listener(1, "pop", "power"))
     with pytest.raises(DatasetError, match=r"no Emotify track with a label of emotion here"):
         datasets.read_emotify(tmp_path, "emotion")  # one track is too few for a label
+
+
+# Moods: many labels per track
+
+
+def test_emotify_moods_as_a_table(tmp_path: Path) -> None:
+    touch(tmp_path, "audio/pop_001.ogg", "audio/rock_002.ogg")
+    rows = ("audio/pop_001.ogg,power|tension,Ann", "audio/rock_002.ogg,,", "audio/gone.ogg,power,Bob")
+    write_table(tmp_path / "moods.csv", "path,labels,group", *rows)
+    votes = "audio/pop_001.ogg,Ann,1,1,1,1,1,1,1,1,1,1"
+    write_table(tmp_path / "tracks.csv", f"path,artist,raters,{','.join(VOTES)}", votes)  # is not asked
+    tracks = datasets.read_emotify(tmp_path, "moods")
+    assert [(track.name, track.labels, track.group) for track in tracks] == [
+        ("audio/pop_001.ogg", ("power", "tension"), "Ann"),
+        ("audio/rock_002.ogg", (), ""),
+    ]
+
+
+def test_emotify_moods_are_what_a_quarter_of_the_raters_chose(tmp_path: Path) -> None:
+    touch(tmp_path, "audio/pop_001.ogg", "audio/pop_002.ogg", "audio/pop_003.ogg", "audio/pop_004.ogg")
+    rows = (
+        "audio/pop_001.ogg,The Band!,pop,8,2,1,0,3,8,1,1,1,1",  # two of eight are a quarter
+        "audio/pop_002.ogg,the band,pop,9,2,3,0,0,0,0,0,0,9",  # two of nine are less, three are more
+        "audio/pop_003.ogg,,pop,4,0,0,0,0,0,0,0,0,0",
+        "audio/pop_004.ogg,Ann,pop,0,0,0,0,0,0,0,0,0,0",
+        "audio/gone.ogg,Ann,pop,1,1,1,1,1,1,1,1,1,1",
+    )
+    write_table(tmp_path / "tracks.csv", f"path,artist,genre,raters,{','.join(VOTES)}", *rows)
+    tracks = datasets.read_emotify(tmp_path, "moods")
+    assert {track.name[10:13]: track.labels for track in tracks} == {
+        "001": ("amazement", "nostalgia", "calmness"),
+        "002": ("solemnity", "sadness"),
+        "003": (),
+        "004": (),
+    }
+    assert [track.group for track in tracks] == ["the band", "the band", "", "ann"]
+    assert {track.label for track in tracks} == {""}
+
+
+def test_emotify_moods_as_released(tmp_path: Path) -> None:
+    emotify_release(tmp_path)
+    rows = ("classical/1.mp3,Ann", "classical/21.mp3,ann")
+    write_table(tmp_path / "tracks.csv", "path,artist", *rows)  # without votes: it names artists alone
+    tracks = datasets.read_emotify(tmp_path, "moods")
+    assert {track.name: track.labels for track in tracks} == {
+        "classical/1.mp3": ("calmness",),
+        "classical/9.mp3": ("calmness",),
+        "classical/20.mp3": ("calmness",),
+        "classical/21.mp3": ("calmness", "power"),
+        "classical/22.mp3": ("power",),
+        "classical/23.mp3": (),
+        "rock/81.mp3": ("power", "tension"),
+        "rock/100.mp3": ("power", "tension"),
+    }  # rock/21 has no listener
+    assert groups(tracks) == {frozenset({"classical/1.mp3", "classical/21.mp3"})}
+
+
+def test_emotify_moods_need_votes(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no Emotify track with a label of moods .* table moods\.csv with co"):
+        datasets.read_emotify(touch(tmp_path, "pop/song.mp3"), "moods")
+    with pytest.raises(DatasetError, match=r"moods need the listeners' table data\.csv beside the genres"):
+        datasets.read_emotify(touch(tmp_path, "pop/1.mp3"), "moods")
+    header = f"path,artist,raters,{','.join(VOTES)}"
+    write_table(tmp_path / "tracks.csv", header, "pop/1.mp3,Ann,many,1,1,1,1,1,1,1,1,1")
+    with pytest.raises(DatasetError, match=r"tracks\.csv: row 2: raters 'many' is not a number"):
+        datasets.read_emotify(tmp_path, "moods")
