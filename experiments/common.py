@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from absl import app, flags, logging
 from mcc_zoo.audio import decoders
 from mcc_zoo.datasets import Track, splits
 from mcc_zoo.datasets.cautions import list_spellings
+from mcc_zoo.datasets.fixed_splits import write_lists
 from mcc_zoo.experiment import cross_validation, run_folder
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.provenance import build_provenance
@@ -180,6 +181,17 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
     if FLAGS.export:
         print(f"exported to {export_system(corpus, settings, run_dir, predictions)}")
     return run_dir
+
+
+def split_by_lists(dataset: str, split: str, names: Mapping[str, Sequence[str]]) -> None:
+    """Write the lists of a split that the dataset brings along, and let --split name their folder.
+
+    Args:
+        dataset: Name of the dataset.
+        split: Name of the split, and of the folder in RESULTS_DIR/splits/DATASET.
+        names: The names of the tracks of each part, as for `mcc_zoo.datasets.fixed_splits.write_lists`.
+    """
+    FLAGS.split = str(write_lists(Path(FLAGS.results_dir) / "splits" / dataset / split, names))
 
 
 def keep_listed(tracks: Sequence[Track], lists: Path) -> list[Track]:

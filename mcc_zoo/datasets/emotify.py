@@ -88,9 +88,8 @@ def _read_release(folder: Path, files: Sequence[Path], labels: str) -> list[Trac
         return make_tracks(found, {key: key.split("/")[0] for key in found}, group_of)
     listeners = find_by_name(files, r"data\.csv")
     if listeners is None:
-        raise DatasetError(
-            f"folder {str(folder)!r}: {labels.removesuffix('s')}s need the listeners' table data.csv beside the genres"
-        )
+        what = "moods" if labels == "moods" else "emotions"
+        raise DatasetError(f"folder {str(folder)!r}: {what} need the listeners' table data.csv beside the genres")
     votes, raters = _read_votes(listeners)
     if labels == "emotion":
         return make_tracks(found, _choose_emotions(votes), group_of)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from helpers.command_rows import Run, read_csv
+from helpers.dataset_folders import jamendo_folder, magnatagatune_folder
 
 
 @pytest.fixture
@@ -171,11 +172,25 @@ def test_validate_a_dataset(run: Run, tmp_path: Path) -> None:
     assert "1 of them have a readable header (nothing was decoded)" in result.stdout.splitlines()[0]
 
 
+def test_validate_datasets_of_auto_tagging(run: Run, tmp_path: Path) -> None:
+    result = run("validate", "magnatagatune", magnatagatune_folder(tmp_path / "mtt", rare=50), "--headers-only")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("MagnaTagATune: 7 of 25863 tracks, 0 of them ")  # the files are empty
+    assert "  guitar: 4 tracks, 3 groups" in lines
+    assert "unreadable (7):" in lines
+    result = run("validate", "mtg_jamendo", jamendo_folder(tmp_path / "jamendo"), "--headers-only")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0].startswith("MTG-Jamendo: 5 of 55609 tracks, 0 of them ")
+    assert "  mood/theme---happy: 2 tracks, 2 groups" in result.stdout.splitlines()
+
+
 def test_validate_refusals(run: Run, tmp_path: Path) -> None:
     result = run("validate", "million", tmp_path)
     assert result.exit_code == 2
     assert result.stderr == (
-        "error: DATASET='million' is not known: choose one of gtzan, ballroom, soundtracks, emotify, manifest\n"
+        "error: DATASET='million' is not known: choose one of gtzan, ballroom, soundtracks, emotify, magnatagatune, "
+        "mtg_jamendo, manifest\n"
     )
     result = run("validate", "gtzan", tmp_path / "nowhere")
     assert (result.exit_code, result.stdout) == (2, "")

@@ -24,6 +24,7 @@ from helpers.dataset_folders import soundtracks_folder, write_table
 
 import mcc_zoo
 from experiments import common
+from mcc_zoo.datasets import splits
 from mcc_zoo.export.metadata import Majority
 from mcc_zoo.paper import REPORTED
 
@@ -100,6 +101,32 @@ def emotify(folder: Path) -> list[str]:
     return [f"--data_dir={folder}", "--labels=genre"]
 
 
+def magnatagatune(folder: Path) -> list[str]:
+    """Two clips of each tag in folders that train, validate and test, and an artist for each folder."""
+    annotations, artists = ["clip_id\thigh\tlow\tloud\tmp3_path"], ["clip_id\tartist"]
+    for i, shard in enumerate("00bbccddff"):
+        write_tone(folder / shard / f"clip-{i}-0-29.mp3", 2_000 if i % 2 else 200, 4.0, sample_rate=44_100, seed=i)
+        annotations.append(f"{i}\t{i % 2}\t{1 - i % 2}\t0\t{shard}/clip-{i}-0-29.mp3")
+        artists.append(f"{i}\tartist {shard}")
+    write_table(folder / "annotations_final.csv", *annotations)
+    write_table(folder / "clip_info_final.csv", *artists)
+    return [f"--data_dir={folder}", "--split=folders", "--tags=2"]
+
+
+def mtg_jamendo(folder: Path) -> list[str]:
+    """Two tracks of each tag in each part of a published split; one more track is in none of them."""
+    header = "TRACK_ID\tARTIST_ID\tALBUM_ID\tPATH\tDURATION\tTAGS"
+    for part, first in {"train": 10, "validation": 20, "test": 30}.items():
+        rows = []
+        for i in range(first, first + 4):
+            write_tone(folder / f"{i}/{i}.low.mp3", 2_000 if i % 2 else 200, 4.0, sample_rate=44_100, seed=i)
+            tags = "genre---high\tmood/theme---bright" if i % 2 else "genre---low"
+            rows.append(f"track_{i:07}\tartist_{i}\talbum_{i}\t{i}/{i}.mp3\t4.0\t{tags}")
+        write_table(folder / f"data/splits/split-1/autotagging-{part}.tsv", header, *rows)
+    write_tone(folder / "40/40.low.mp3", 200, 4.0, sample_rate=44_100)
+    return [f"--data_dir={folder}", "--split=split-1", "--tags=all"]
+
+
 def manifest(folder: Path) -> list[str]:
     rows = ["path,label,group"]
     for i in range(8):
@@ -131,6 +158,8 @@ SCRIPTS = {  # how its data are made, the name of its results, and how many trac
     "ballroom": (ballroom, "ballroom", 12, 3),
     "soundtracks": (soundtracks, "soundtracks", 6, 3),
     "emotify": (emotify, "emotify-genre", 12, 3),
+    "magnatagatune": (magnatagatune, "magnatagatune-top2", 4, 1),
+    "mtg_jamendo": (mtg_jamendo, "mtg_jamendo-all", 4, 1),
     "manifest": (manifest, "music", 8, 3),
     "demo": (demo, "demo", 24, 3),
     "structure": (structure, "structure", 18, 3),
@@ -279,6 +308,44 @@ def test_grouped_gtzan_needs_an_artist(tmp_path):
             script["load_tracks"]()
         index.write_text("blues.00000.wav ::: Ann ::: A Title\n")
         assert script["load_tracks"]()[1][0].group == "ann"
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "sizes", "split"),
+    [("magnatagatune", magnatagatune, [4, 2, 4], "folders"), ("mtg_jamendo", mtg_jamendo, [4, 4, 4], "split-1")],
+)
+def test_the_split_of_a_dataset_becomes_lists(name, make, sizes, split, tmp_path):
+    data = make(tmp_path / "data")
+    with flagsaver.flagsaver():  # takes the script's flags away again
+        script = runpy.run_module(f"experiments.{name}")
+        FLAGS([name, *data, f"--results_dir={tmp_path}"])
+        dataset, tracks = script["load_tracks"]()
+        assert (dataset, len(tracks)) == (SCRIPTS[name][1], sum(sizes))
+        assert FLAGS.split == f"{tmp_path}/splits/{dataset}/{split}"
+        (drawn,) = splits.draw_splits(tracks, FLAGS.split)
+        assert [len(drawn.train), len(drawn.validation), len(drawn.test)] == sizes
+        assert common.name_run(common.make_settings(dataset)) == f"tuned-{split}-44k"
+        assert splits.count_groups_on_both_sides(tracks, [drawn]) == 0
+        FLAGS.split = "auto"
+        if name == "magnatagatune":
+            assert script["load_tracks"]()[1] == tracks and FLAGS.split == "auto"
+        else:
+            with pytest.raises(ValueError, match=r"looked for the table autotagging\.tsv"):
+                script["load_tracks"]()
+            FLAGS.split = "split-5"
+            with pytest.raises(ValueError, match=r"split=5: MTG-Jamendo has the splits 0 to 4"):
+                script["load_tracks"]()
+
+
+def test_manifests_of_many_labels_are_read_by_the_flags(tmp_path):
+    write_table(tmp_path / "tags.csv", "path,slow,sad", "a.wav,1,0", "b.wav,0,1")
+    for file in ("a.wav", "b.wav"):
+        (tmp_path / file).touch()
+    with flagsaver.flagsaver():
+        script = runpy.run_module("experiments.manifest")
+        FLAGS(["manifest", f"--manifest={tmp_path}/tags.csv", "--label_columns=slow,sad"])
+        dataset, tracks = script["load_tracks"]()
+        assert (dataset, [track.labels for track in tracks]) == ("tags", [("slow",), ("sad",)])
 
 
 def test_help_teaches(run_script):

@@ -18,7 +18,7 @@ from conftest import TRAINED_LABELS
 
 import mcc_zoo
 from mcc_zoo.export import saved_model
-from mcc_zoo.export.metadata import ExportMetadata, Scores
+from mcc_zoo.export.metadata import ExportError, ExportMetadata, Scores
 from mcc_zoo.export.model_card import write_card
 from mcc_zoo.export.verify import hash_files
 from mcc_zoo.features.front_end import FrontEnd
