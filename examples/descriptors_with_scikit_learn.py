@@ -28,6 +28,8 @@ def main(
 ) -> None:
     """Print the accuracy of an SVM on the descriptors of labelled tracks, and that of the most frequent label."""
     tracks = mcc_zoo.datasets.read_manifest(manifest)
+    if any(track.labels is not None for track in tracks):
+        raise ValueError(f"{manifest}: this example takes one label a track; mcc-zoo finetune takes many")
     results = mcc_zoo.load(export).tag_files(track.path for track in tracks)
     pairs = list(zip(tracks, progress.track(results, "describing", len(tracks)), strict=True))
     for _, result in pairs:

@@ -40,9 +40,8 @@ def identify_run(corpus: Corpus, settings: Settings, splits: Sequence[Split]) ->
 
 def hash_tracks(corpus: Corpus) -> str:
     """Hash the tracks' names, labels, groups and contents, in an order of their own."""
-    return _hash(
-        sorted((t.name, t.label, t.group, f.path.name) for t, f in zip(corpus.tracks, corpus.features, strict=True))
-    )
+    pairs = zip(corpus.tracks, corpus.features, strict=True)
+    return _hash(sorted((t.name, "|".join(t.all_labels), t.group, f.path.name) for t, f in pairs))
 
 
 def hash_folds(corpus: Corpus, splits: Sequence[Split]) -> str:
