@@ -57,9 +57,9 @@ class Tags(keras.layers.Softmax):
         self.architecture = architecture
         self.task = task
 
-    def call(self, inputs: Any) -> Any:
-        """Compute the probabilities."""
-        return keras.ops.sigmoid(inputs) if self.task == "multi-label" else super().call(inputs)
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Compute the probabilities; saved models call it with a mask, as Keras's softmax has one."""
+        return keras.ops.sigmoid(inputs) if self.task == "multi-label" else super().call(inputs, mask)
 
     def get_config(self) -> dict[str, Any]:
         """Save them with the layer; the task only where it is not the one of models that were saved before it."""
