@@ -87,7 +87,8 @@ def list_names(package: str) -> str:
         if not target.docstring:
             raise ValueError(f"{target.path}: no docstring, and {package}.{name} is public")
         summary = target.docstring.value.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
-        rows.append(f"| [`{package}.{name}`][{target.path}] | {summary} |")
+        link = f"({name}.md)" if target.is_module else f"[{target.path}]"  # a folder has a page, and no heading there
+        rows.append(f"| [`{package}.{name}`]{link} | {summary} |")
     return "\n".join(rows)
 
 
