@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import types
@@ -136,6 +137,7 @@ class ExportMetadata:
         command: The command that made it.
         limits: Sentences for the model card.
         files: SHA-256 of the other files of the folder, by relative path.
+        sha256: That of all of these facts, which shows an edit of mcc_zoo.json; None in exports of before.
     """
 
     name: str
@@ -170,6 +172,7 @@ class ExportMetadata:
     command: str | None = None
     limits: tuple[str, ...] = ()
     files: dict[str, str]
+    sha256: str | None = None
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> ExportMetadata:
@@ -188,10 +191,10 @@ class ExportMetadata:
 
     @classmethod
     def from_json(cls, content: Any) -> ExportMetadata:
-        """Check and convert a parsed mcc_zoo.json; keys that are not known are passed over.
+        """Check and convert a parsed mcc_zoo.json.
 
         Raises:
-            ExportError: A key is missing, or has a value of the wrong type; the message names it.
+            ExportError: A key is missing or not known, or has a value of the wrong type; the message names it.
         """
         return _read_object(cls, content, "")
 
@@ -206,6 +209,11 @@ class ExportMetadata:
             del content["task"]
         return {name: value for name, value in content.items() if value is not None and value != ()}
 
+    def hash_facts(self) -> str:
+        """Compute the SHA-256 of all facts but the hash itself."""
+        content = {name: value for name, value in self.to_json().items() if name != "sha256"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
     def write(self, folder: str | os.PathLike[str]) -> None:
         """Write mcc_zoo.json into a folder."""
         text = json.dumps(self.to_json(), indent=1, ensure_ascii=False)
@@ -215,7 +223,7 @@ class ExportMetadata:
 PROVENANCE = tuple(  # what `export_model` cannot read off a model
     field.name
     for field in fields(ExportMetadata)
-    if (field.default is not MISSING or field.name == "training_chunks") and field.name != "task"
+    if (field.default is not MISSING or field.name == "training_chunks") and field.name not in ("task", "sha256")
 )
 _WANTED = {str: "a text", int: "a whole number", float: "a number", tuple: "a list", dict: "an object"}
 
@@ -242,8 +250,9 @@ def _read_object(cls: type, value: Any, key: str) -> Any:
             arguments[field.name] = _read_value(hints[field.name], value[field.name], path)
         elif field.default is MISSING:
             raise ExportError(f"the key {path!r} is missing")
-    if cls is FrontEnd and (unknown := sorted(set(value) - set(arguments))):  # one that would change the answers
-        raise ExportError(f"the key {f'{key}.{unknown[0]}'!r} is not known")
+    if unknown := sorted(set(value) - set(arguments)):
+        named = f"{key}.{unknown[0]}" if key else unknown[0]
+        raise ExportError(f"the key {named!r} is not known: a newer mcc_zoo wrote it, or somebody edited it")
     try:
         return cls(**arguments)
     except ValueError as error:

@@ -166,7 +166,8 @@ def _write_version(
     write_requests(folder / REQUESTS_FILE, name, requests)
     np.savez(folder / ANSWERS_FILE, **answers)
     (folder / CARD_FILE).write_text(write_card(metadata), encoding="utf-8")
-    replace(metadata, files=hash_files(folder)).write(folder)
+    metadata = replace(metadata, files=hash_files(folder))
+    replace(metadata, sha256=metadata.hash_facts()).write(folder)
 
 
 def _describe_model(

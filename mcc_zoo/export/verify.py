@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mcc_zoo.export.consistency import list_contradictions
 from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata
 from mcc_zoo.export.warm_up import ANSWERS_FILE, REQUESTS_FILE, ask, read_requests, require_serving
 
@@ -46,7 +47,7 @@ def find_differences(folder: Path, tolerance: float = ELSEWHERE) -> list[str]:
     except ExportError as error:
         return [str(error)]
     # A damaged graph can end the process that loads it, and a changed one can do anything: neither is loaded.
-    return _compare_files(folder, metadata.files) or _compare_answers(folder, tolerance)
+    return _compare_files(folder, metadata.files) or _compare_answers(folder, metadata, tolerance)
 
 
 def hash_files(folder: Path) -> dict[str, str]:
@@ -92,7 +93,7 @@ def _compare_files(folder: Path, written: dict[str, str]) -> list[str]:
     ]
 
 
-def _compare_answers(folder: Path, tolerance: float) -> list[str]:
+def _compare_answers(folder: Path, metadata: ExportMetadata, tolerance: float) -> list[str]:
     require_serving()
     try:
         with np.load(folder / ANSWERS_FILE) as stored:
@@ -112,6 +113,7 @@ def _compare_answers(folder: Path, tolerance: float) -> list[str]:
         and name.rpartition("/")[2] in model.output  # is_silent is a signature's alone
     }
     return [
+        *list_contradictions(metadata, model),
         *_compare("signature", by_signature, expected, tolerance),
         *_compare("load_model", by_keras, of_keras, tolerance),
     ]

@@ -19,6 +19,7 @@ from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.evaluation.pooling import pool_windows
+from mcc_zoo.export.consistency import list_contradictions
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
@@ -33,6 +34,7 @@ from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.text import counted, without_path
 
 Mode = Literal["windows", "whole"]
+LONGEST_REASON = 300  # characters of what Keras says
 
 
 @dataclass(frozen=True)
@@ -331,6 +333,13 @@ def load(name_or_folder: str | os.PathLike[str], decoder: DecoderName | Decoder 
     folder = latest(name_or_folder)
     metadata = ExportMetadata.read(folder)
     try:
-        return Tagger(folder, metadata, keras.models.load_model(folder, compile=False), found_decoder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ExportError(f"{folder} cannot be loaded ({error!r}): is the folder whole?") from error
+        model = keras.models.load_model(folder, compile=False)
+        contradictions = list_contradictions(metadata, model)
+    except Exception as error:  # Keras raises errors of any kind
+        reason = str(error).partition("\n")[0][:LONGEST_REASON]
+        raise ExportError(
+            f"{folder} cannot be loaded ({type(error).__name__}: {reason}): is the folder whole? mcc-zoo verify tells"
+        ) from error
+    if contradictions:
+        raise ExportError(f"{folder}: {'; '.join(contradictions)}: copy it again, or export it again")
+    return Tagger(folder, metadata, model, found_decoder)

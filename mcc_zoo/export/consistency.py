@@ -1,0 +1,54 @@
+"""Whether mcc_zoo.json says of an export what its model says of itself.
+
+The file is the one part of an export that no hash in it can cover. Labels, rate and sizes are in the model too; a hash
+of the rest shows any other edit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from mcc_zoo.export.metadata import ExportMetadata
+from mcc_zoo.models.classifier import Classifier
+
+
+def list_contradictions(metadata: ExportMetadata, model: keras.Model) -> list[str]:
+    """Compare mcc_zoo.json with its model and with the hash that it carries of itself.
+
+    Returns:
+        A sentence for each fact that differs; none where the file is as it was written.
+    """
+    classifier = Classifier(model)
+    facts: dict[str, Any] = {
+        "labels": tuple(classifier.labels),
+        "task": classifier.task,
+        "architecture": classifier.architecture,
+        "front_end": classifier.front_end,
+        "sample_rate": classifier.front_end.sample_rate,
+        "chunk_seconds": classifier.front_end.chunk_seconds,
+        "mean": classifier.mean,
+        "std": classifier.std,
+        "descriptor_size": model.output["descriptor"].shape[-1],
+        "fused_descriptor_size": classifier.fused_descriptor_size,
+    }
+    found = [
+        f"mcc_zoo.json: {name} is {_show(stated)}, and the model's is {_show(own)}"
+        for name, own in facts.items()
+        if not _equal(stated := getattr(metadata, name), own)
+    ]
+    if not found and metadata.sha256 is not None and metadata.sha256 != metadata.hash_facts():
+        found.append("mcc_zoo.json: not what was exported, for it does not have the hash that it states of itself")
+    return found
+
+
+def _equal(stated: Any, own: Any) -> bool:
+    if isinstance(own, float):
+        return math.isclose(stated, own, rel_tol=1e-6, abs_tol=1e-9)
+    return bool(stated == own)
+
+
+def _show(value: Any) -> str:
+    return repr(list(value)) if isinstance(value, tuple) else repr(value)

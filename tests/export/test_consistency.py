@@ -1,0 +1,75 @@
+"""An edited mcc_zoo.json: neither loaded nor called whole, whatever was edited."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import mcc_zoo
+from mcc_zoo.cli.main import app
+from mcc_zoo.export.metadata import METADATA_FILE
+from mcc_zoo.export.verify import find_differences
+
+EDITS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "labels in another order": lambda facts: {"labels": facts["labels"][::-1]},
+    "another label": lambda facts: {"labels": ["metal", *facts["labels"][1:]]},
+    "a label less": lambda facts: {"labels": facts["labels"][1:]},
+    "another rate": lambda facts: {"sample_rate": 22_050},
+    "another front end": lambda facts: {"front_end": facts["front_end"] | {"sample_rate": 22_050}},
+    "another level": lambda facts: {"front_end": facts["front_end"] | {"level": "chunk"}},
+    "another system": lambda facts: {"architecture": "r3"},
+    "another task": lambda facts: {"task": "multi-label"},
+    "another mean": lambda facts: {"mean": facts["mean"] + 0.01},
+    "other windows": lambda facts: {"training_chunks": 1},
+    "a better score": lambda facts: {"scores": {**SCORES, "accuracy": 99.9}},
+}
+SCORES = {"accuracy": 50.0, "std": 1.0, "balanced_accuracy": 50.0, "macro_f1": 50.0, "folds": 3, "split": "random"}
+
+
+@pytest.fixture
+def export(trained, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained.folders["r0"], tmp_path / "tagger" / "1"))
+
+
+def edit(folder: Path, change: dict[str, Any]) -> None:
+    path = folder / METADATA_FILE
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
+
+
+def test_a_whole_export_has_no_contradiction(export: Path) -> None:
+    assert find_differences(export) == []
+    edit(export, {})  # written anew, in another layout
+    assert find_differences(export) == []
+    assert mcc_zoo.load(export).architecture == "r0"
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_an_edit_is_refused(export: Path, what: str) -> None:
+    facts = json.loads((export / METADATA_FILE).read_text(encoding="utf-8"))
+    edit(export, EDITS[what](facts))
+    with pytest.raises(mcc_zoo.ExportError, match=r"mcc_zoo\.json: .*: copy it again, or export it again"):
+        mcc_zoo.load(export)
+    (found, *_) = find_differences(export)
+    assert found.startswith("mcc_zoo.json: ")
+    done = CliRunner().invoke(app, ["verify", str(export)])
+    assert (done.exit_code, done.stdout.startswith("mcc_zoo.json: ")) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["model.weights.h5", "config.json"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "missing", "text"])
+def test_a_half_copied_model_is_a_sentence(export: Path, tmp_path: Path, name: str, damage: str) -> None:
+    path = export / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"{}"}[damage])
+    with pytest.raises(mcc_zoo.ExportError, match=r"tagger/1 cannot be loaded \(.*\): is the folder whole\?"):
+        mcc_zoo.load(export)
+    done = CliRunner().invoke(app, ["tag", str(export), str(tmp_path / "no.wav")])
+    assert done.exit_code == 2 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
