@@ -23,7 +23,11 @@ with quiet():  # TensorFlow, which the stubs import too, writes lines of its own
     import tensorflow as tf
     from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_service_pb2_grpc
 
-OF_THE_FILE = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+OF_THE_FILE = (  # FAILED_PRECONDITION: clips of other lengths were in its batch
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.FAILED_PRECONDITION,
+)
 RETRY_POLICY = {
     "maxAttempts": 1 + RETRIES,
     "initialBackoff": "0.2s",

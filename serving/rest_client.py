@@ -55,7 +55,7 @@ def ask(server: rest.RestServer, options: Options, file: str, value: Any) -> Ans
     except rest.ServerUnreachable as error:
         raise ServerUnusable(str(error)) from error
     except rest.RestError as error:
-        of_the_file = error.status == rest.BAD_REQUEST
+        of_the_file = error.status in (rest.BAD_REQUEST, rest.TOO_LATE)  # a server that is late for one may do others
         raise options.as_error(f"HTTP {error.status}", str(error), of_the_file) from None
 
 

@@ -18,8 +18,8 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     import numpy as np
 
-OK, BAD_REQUEST = 200, 400
-BUSY = (502, 503, 504)  # statuses of a server that starts or whose queue is full
+OK, BAD_REQUEST, TOO_LATE = 200, 400, 504
+BUSY = (502, 503)  # statuses of a server that starts or whose queue is full
 CONNECT_SECONDS = 10.0
 
 

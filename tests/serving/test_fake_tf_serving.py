@@ -100,7 +100,8 @@ def test_a_new_version_goes_live_and_a_withdrawn_one_goes(models, tmp_path):
     """The hot swap and rollback of serving/README.md, as the fake server plays them."""
     shutil.copytree(models / "my_moods/1", tmp_path / "my_moods/1")
     with FakeTFServing(text_format.Parse((SERVING / "models.config").read_text(), ModelServerConfig())) as fake_server:
-        fake_server.models.config.model_config_list.config[1].base_path = str(tmp_path / "my_moods")
+        moods = fake_server.models.config.model_config_list.config[1]
+        moods.name, moods.base_path = "my_moods", str(tmp_path / "my_moods")
 
         def live() -> list[str]:
             rows = requests.get(f"{fake_server.rest}/v1/models/my_moods", timeout=9).json()["model_version_status"]

@@ -13,6 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from helpers.served_models import ROOT, SERVING, unused_port
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+import mcc_zoo
 from mcc_zoo.export import saved_model
 
 pytest_plugins = ["helpers.serving_fixtures"]
@@ -59,6 +60,9 @@ def service():
 def test_models_config_has_two_models_and_labels_of_versions_that_are_served():
     config = text_format.Parse((SERVING / "models.config").read_text(), ModelServerConfig())
     tagger, moods = config.model_config_list.config
+    for model in (tagger, moods):  # what is shipped, in the version that is shipped
+        newest = mcc_zoo.latest(ROOT / "exported_models" / model.name)
+        assert [*model.model_version_policy.specific.versions] in ([], [int(newest.name)])
     assert set(tagger.version_labels) == {"stable", "canary"}
     assert set(tagger.version_labels.values()) <= set(tagger.model_version_policy.specific.versions)
     assert moods.model_version_policy.latest.num_versions == 1
@@ -86,6 +90,7 @@ def test_compose_file_starts_the_public_image_with_files_that_are_there(service)
     flags = dict(flag.removeprefix("--").split("=") for flag in service["command"])
     assert {"model_config_file", "monitoring_config_file", "model_config_file_poll_wait_seconds"} <= flags.keys()
     assert "enable_batching" not in flags
+    assert flags["max_num_load_retries"] == "0" and int(flags["num_load_threads"]) > 1  # or a broken version holds all
     uncommented = yaml.safe_load((SERVING / "compose.yaml").read_text().replace("# - --", "- --"))
     batching = dict(flag.removeprefix("--").split("=") for flag in uncommented["services"]["serving"]["command"])
     assert batching.keys() - flags.keys() == {
@@ -100,10 +105,10 @@ def test_compose_file_starts_the_public_image_with_files_that_are_there(service)
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the health check of the image is written for its bash")
 def test_health_check_passes_only_if_the_model_is_served(service, fake_server):
     kind, *command = service["healthcheck"]["test"]
-    assert kind == "CMD" and "my_tagger" in command[-1]
+    assert kind == "CMD" and "mcclstm_emotify_genre" in command[-1]
 
     def status(port: str, model: str = "my_tagger") -> int:
-        script = command[-1].replace("8501", port).replace("my_tagger", model)
+        script = command[-1].replace("8501", port).replace("mcclstm_emotify_genre", model)
         return subprocess.run([*command[:-1], script], stderr=subprocess.DEVNULL, timeout=20).returncode
 
     port = fake_server.rest.rpartition(":")[2]
