@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-import numpy as np
 import pandas as pd
 
 KEYS = ["architecture", "seed", "fold"]
@@ -54,9 +53,12 @@ def score_labels(predictions: pd.DataFrame) -> pd.DataFrame:
         One row per label, sorted, with the columns tracks (how many have it), precision, recall and f1, as shares of
         1; NaN where the denominator is 0.
     """
-    counts = count_confusions(predictions)
-    right = pd.Series(np.diag(counts), counts.index)
-    true, predicted = counts.sum(axis=1), counts.sum(axis=0)
+    labels = list_labels(predictions)
+    is_right = predictions["truth"] == predictions["prediction"]
+    true, predicted, right = (
+        column.value_counts().reindex(labels, fill_value=0)
+        for column in (predictions["truth"], predictions["prediction"], predictions.loc[is_right, "truth"])
+    )
     return pd.DataFrame(
         {
             "tracks": true,
@@ -67,9 +69,29 @@ def score_labels(predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def list_labels(predictions: pd.DataFrame) -> list[str]:
+    """List the labels that occur or are predicted, sorted."""
+    return sorted(set(predictions["truth"]) | set(predictions["prediction"]))
+
+
+def find_confused_pairs(predictions: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Find the pairs of truth and prediction that differ most often.
+
+    Args:
+        predictions: The rows of predictions.csv.
+        most: How many at most.
+
+    Returns:
+        One row per pair, the most frequent first, with the columns truth, prediction and tracks.
+    """
+    wrong = predictions[predictions["truth"] != predictions["prediction"]]
+    counts = wrong.groupby(["truth", "prediction"], sort=True).size().sort_values(ascending=False, kind="stable")
+    return counts.head(most).rename("tracks").reset_index()
+
+
 def count_confusions(predictions: pd.DataFrame) -> pd.DataFrame:
     """Count tracks by truth (rows) and prediction (columns), over the sorted labels that occur in either."""
-    labels = sorted(set(predictions["truth"]) | set(predictions["prediction"]))
+    labels = list_labels(predictions)
     counts = pd.crosstab(predictions["truth"], predictions["prediction"])
     return counts.reindex(index=labels, columns=labels, fill_value=0)
 

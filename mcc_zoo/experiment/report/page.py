@@ -22,6 +22,8 @@ from mcc_zoo.experiment.report.run import Run
 from mcc_zoo.paper import REPORTED, SYSTEMS, short_name
 from mcc_zoo.text import counted
 
+LABELS_OF_A_MATRIX = 40  # with more nobody reads it, and drawing it takes minutes and gigabytes
+CONFUSED_PAIRS = 30
 LISTENS_TO = {"P": "pitch and timbre", "T": "tempo and rhythm", "B": "bass and kick"}  # Sec. 2.2
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -53,7 +55,8 @@ def render(run: Run) -> str:
             is_single=run.task == "single-label",
             score=scoring.NAMES[run.main_score],
             of_folds=show_scores(run),
-            confusions=show_confusions(run) if run.task == "single-label" else [],
+            confusions=show_confusions(run),
+            confused=tabulate_confusions(run),
             label_scores=show_label_scores(run) if run.task == "multi-label" else [],
             pairs=show_pairs(run) if run.task == "multi-label" else [],
             curves=show_learning_curves(run),
@@ -110,11 +113,25 @@ def show_scores(run: Run) -> PageFigure:
 
 
 def show_confusions(run: Run) -> list[PageFigure]:
-    """Show the confusion matrix of every system."""
+    """Show the confusion matrix of every system; none where it would have too many labels to be read."""
+    if run.task == "multi-label" or len(run.labels) > LABELS_OF_A_MATRIX:
+        return []
     return [
         add_figure(run, f"confusion-{name}", figures.draw_confusions(run, name), f"Confusion matrix of {title}")
         for name, title in run.systems.items()
     ]
+
+
+def tabulate_confusions(run: Run) -> list[SystemPart]:
+    """Tabulate for every system the pairs of labels that it confuses most, in place of a matrix of many labels."""
+    if run.task == "multi-label" or len(run.labels) <= LABELS_OF_A_MATRIX:
+        return []
+    tables = {}
+    for name in run.systems:
+        pairs = metrics.find_confused_pairs(run.select_predictions(name), CONFUSED_PAIRS)
+        rows = [[row["truth"], row["prediction"], str(row["tracks"])] for row in pairs.to_dict("records")]
+        tables[name] = Table(["true label", "predicted label", "tracks"], rows, kind="words")
+    return part_by_system(run, tables)
 
 
 def show_label_scores(run: Run) -> list[PageFigure]:

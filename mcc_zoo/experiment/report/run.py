@@ -82,7 +82,7 @@ class Run:
         """The labels that occur or are predicted, sorted; those of the columns where tracks have many."""
         if self.task == "multi-label":
             return auto_tagging.list_labels(self.predictions)
-        return list(metrics.count_confusions(self.predictions).index)
+        return metrics.list_labels(self.predictions)
 
     def select_predictions(self, architecture: str) -> pd.DataFrame:
         """Select the predictions of one system, over all its folds and seeds."""
