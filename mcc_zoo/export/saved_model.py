@@ -25,6 +25,7 @@ from mcc_zoo.export.metadata import ExportError, ExportMetadata, check_provenanc
 from mcc_zoo.export.model_card import write_card
 from mcc_zoo.export.signatures import LONGEST_SECONDS, MAX_SECONDS, Functions, describe_signatures, make_signatures
 from mcc_zoo.export.verify import full_precision, hash_files, verify_export
+from mcc_zoo.export.versions import choose_next_version
 from mcc_zoo.export.warm_up import (
     ANSWERS_FILE,
     REQUESTS_FILE,
@@ -41,7 +42,6 @@ from mcc_zoo.version import library_versions
 LABELS_FILE = "assets/labels.txt"
 CARD_FILE = "MODEL_CARD.md"
 BATCHING_FILE = "batching_params.pbtxt"
-WITHDRAWN = ".withdrawn-"  # before the number of a version that a server shall not load any more
 TRAINING_CHUNKS = 16  # where the provenance does not say: an excerpt of 30 s
 BATCHING = """\
 max_batch_size { value: 16 }
@@ -214,14 +214,9 @@ def _without_cudnn(model: keras.Model) -> Iterator[None]:
 
 
 def _publish(temporary: Path, parent: Path) -> Path:
-    """Rename to the next number; where another exporter takes it first, to the one after.
-
-    A number that was withdrawn stays its version's, so that logs and clients never mean two models by one number.
-    """
+    """Rename to the next number; where another exporter takes it first, to the one after."""
     while True:
-        names = [path.name.removeprefix(WITHDRAWN) for path in parent.iterdir()]
-        taken = [int(name) for name in names if name.isdecimal()]
-        target = parent / str(max(taken, default=0) + 1)
+        target = parent / str(choose_next_version([path.name for path in parent.iterdir()]))
         try:
             temporary.rename(target)
         except OSError:

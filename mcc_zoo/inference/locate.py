@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from mcc_zoo.export.metadata import METADATA_FILE, ExportError
+from mcc_zoo.export.versions import read_version
 
 VARIABLE = "MCC_ZOO_MODELS"
 EXPORTS = Path("exported_models")  # where exports go, if nobody says otherwise
@@ -77,13 +78,13 @@ def _is_version(folder: Path) -> bool:
 def _list_versions(folder: Path) -> list[Path]:
     """List the numbered versions of a model; none of what cannot be read."""
     try:
-        return [path for path in folder.iterdir() if path.name.isdecimal() and _is_version(path)]
+        return [path for path in folder.iterdir() if read_version(path.name) is not None and _is_version(path)]
     except (OSError, ValueError):
         return []
 
 
 def _number(version: Path) -> int:
-    return int(version.name)
+    return read_version(version.name) or 0
 
 
 def _suggest(missing: Path) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import mcc_zoo
 from mcc_zoo.export.metadata import METADATA_FILE, ExportError
+from mcc_zoo.export.versions import choose_next_version
 from mcc_zoo.inference import locate
 
 REPOSITORY = Path(__file__).parents[2]
@@ -104,3 +105,19 @@ def test_what_is_no_export_is_answered_with_the_nearest(elsewhere: Path) -> None
 def test_odd_names_get_a_sentence(elsewhere: Path, asked: str) -> None:
     with pytest.raises(ExportError, match="is no export"):
         mcc_zoo.latest(asked)
+
+
+@pytest.mark.parametrize("name", ["007", "0", "1e3", "-1", "8.0", "٣", "99999999999999999999"])
+def test_what_is_written_like_a_number_is_no_version(elsewhere: Path, name: str) -> None:
+    """Neither loaded nor converted or verified, and its number is not given again."""
+    make_versions(elsewhere / "tagger", "1", name)
+    assert mcc_zoo.latest(elsewhere / "tagger").name == "1"
+    names = [path.name for path in (elsewhere / "tagger").iterdir()]
+    assert choose_next_version(names) == (8 if name == "007" else 2)
+
+
+def test_a_link_to_a_version_is_that_version(elsewhere: Path) -> None:
+    make_versions(elsewhere / "store", "build-17")
+    (elsewhere / "tagger").mkdir()
+    (elsewhere / "tagger" / "2").symlink_to(elsewhere / "store" / "build-17")
+    assert mcc_zoo.latest(elsewhere / "tagger") == elsewhere / "tagger" / "2"
