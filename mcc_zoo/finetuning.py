@@ -70,8 +70,7 @@ def finetune(
 
     Args:
         folder: The export: a version's folder, or that of all versions, of which the newest is taken.
-        manifest: CSV file with the columns `path,label[,group][,fold]`, or `labels` in place of `label`, as for
-            `mcc_zoo.datasets.read_manifest`.
+        manifest: CSV file of tracks with a label each or many, as for `mcc_zoo.datasets.read_manifest`.
         exports_dir: Folder of the new export.
         name: Of the new export; by default the old name and the manifest's, joined by "_".
         unfreeze: Train all weights after the last layer, at a tenth of the recipe's learning rate.
