@@ -16,7 +16,8 @@ import pytest
 import tensorflow as tf
 from conftest import Trained
 from helpers.c_library import ask, operations_of_the_library
-from helpers.systems import EXPORTS as EXPORTS_OF_BOTH_TASKS
+from helpers.systems import EXPORTS as ALL_EXPORTS
+from helpers.systems import SOME_EXPORTS
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.tools import saved_model_cli
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
@@ -75,7 +76,7 @@ def expected(trained: Trained) -> Callable[[str, tuple[int, int, int]], Answers]
     return ask_model
 
 
-@pytest.mark.parametrize("architecture", EXPORTS_OF_BOTH_TASKS)
+@pytest.mark.parametrize("architecture", SOME_EXPORTS)
 def test_weights_are_trained(trained, architecture):
     """An export of weights as they were made would hide zeros that stay zeros, biases say."""
     biases = [weight.numpy() for weight in trained.models[architecture].trainable_weights if "bias" in weight.path]
@@ -83,7 +84,7 @@ def test_weights_are_trained(trained, architecture):
     assert all(np.ptp(bias) > 0 if bias.size > 1 else bias.any() for bias in biases)  # attention's is one number
 
 
-@pytest.mark.parametrize("architecture", EXPORTS_OF_BOTH_TASKS)
+@pytest.mark.parametrize("architecture", ALL_EXPORTS)
 def test_tensorflows_own_loaders(trained, expected, architecture):
     folder = str(trained.folders[architecture])
     signatures = tf.saved_model.load(folder).signatures
@@ -120,7 +121,7 @@ def c_answers(trained) -> Callable[[str], dict[tuple[Any, ...], Any]]:
     return ask_library
 
 
-@pytest.mark.parametrize("architecture", EXPORTS_OF_BOTH_TASKS)
+@pytest.mark.parametrize("architecture", ALL_EXPORTS)
 def test_the_c_library(c_answers, expected, architecture):
     for signature, outputs in OUTPUTS.items():
         for case in CASES:
@@ -130,7 +131,7 @@ def test_the_c_library(c_answers, expected, architecture):
             assert_same(found, expected(architecture, case))
 
 
-@pytest.mark.parametrize("architecture", EXPORTS_OF_BOTH_TASKS)
+@pytest.mark.parametrize("architecture", SOME_EXPORTS)
 def test_openvino(trained, expected, architecture):
     """OpenVINO translates the default signature into a graph of its own."""
     core = openvino.Core()
@@ -147,7 +148,7 @@ def test_openvino(trained, expected, architecture):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", EXPORTS_OF_BOTH_TASKS)
+@pytest.mark.parametrize("architecture", SOME_EXPORTS)
 def test_saved_model_cli(trained, expected, architecture, tmp_path):
     """What `saved_model_cli run` does, without a start of TensorFlow for each."""
     for case, audio in AUDIO.items():
@@ -171,7 +172,7 @@ def test_saved_model_cli_as_a_command(trained, expected, tmp_path):
     assert_same(found, expected("mcclstm", (3, 2, 1)))
 
 
-@pytest.mark.parametrize("name", [*EXPORTS_OF_BOTH_TASKS, *SHIPPED])
+@pytest.mark.parametrize("name", [*SOME_EXPORTS, *SHIPPED])
 def test_graph_holds_only_what_a_stock_server_has(trained, core_operations, name):
     folder = SHIPPED.get(name) or trained.folders[name]
     saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
@@ -192,7 +193,7 @@ def core_operations() -> set[str]:
     return operations_of_the_library()
 
 
-@pytest.mark.parametrize("architecture", EXPORTS_OF_BOTH_TASKS)
+@pytest.mark.parametrize("architecture", SOME_EXPORTS)
 def test_warm_up_requests_parse_and_run(trained, c_answers, architecture):
     requests = prediction_logs(trained.folders[architecture] / REQUESTS_FILE)
     assert [(log.model_spec.name, log.model_spec.signature_name) for log in requests] == [
