@@ -237,7 +237,7 @@ def test_what_a_network_makes_of_chunks_streams_as_the_chunks_do(tracks, feature
     starts = set()
     for inputs, labels in make_training_batches(made, np.arange(6), batch_tracks=4, max_chunks=3, seed=0).repeat(6):
         for vectors, count, label in zip(inputs["chunks"].numpy(), inputs["chunk_count"], labels.numpy(), strict=True):
-            whole, vectors = expected[label], vectors[: int(count)]
+            whole, vectors = expected[int(label)], vectors[: int(count)]
             room = range(len(whole) - len(vectors) + 1)
             (place,) = [i for i in room if np.allclose(whole[i : i + len(vectors)], vectors, rtol=1e-4, atol=1e-9)]
             starts.add((int(label), place))
