@@ -42,11 +42,13 @@ class Loudness(tf.Module):
 
 
 def configure(models: Path, **labels: int) -> ModelServerConfig:
-    """serving/models.config with its folders below `models`, and my_moods in versions 1 and 2 with these labels."""
+    """serving/models.config with models of the tests: my_tagger, and my_moods in versions 1 and 2 with these labels."""
     config = text_format.Parse((SERVING / "models.config").read_text(), ModelServerConfig())
-    for model in config.model_config_list.config:
-        model.base_path = model.base_path.replace("/models", str(models), 1)
-    moods = config.model_config_list.config[1]
+    tagger, moods = config.model_config_list.config
+    for model, name in ((tagger, "my_tagger"), (moods, "my_moods")):
+        model.name, model.base_path = name, f"{models}/{name}"
+    tagger.model_version_policy.specific.versions[:] = [1]
+    tagger.version_labels.update(dict.fromkeys(tagger.version_labels, 1))
     moods.model_version_policy.specific.versions.extend([1, 2])
     moods.version_labels.update(labels)
     return config
