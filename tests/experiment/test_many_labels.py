@@ -164,6 +164,7 @@ def manifest(tmp_path: Path) -> Callable[[], Path]:
     return write
 
 
+@pytest.mark.slow
 def test_new_labels_are_learnt_by_one_regression_each(
     export: Path, manifest: Callable[[], Path], tmp_path: Path
 ) -> None:
