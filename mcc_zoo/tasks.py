@@ -5,4 +5,5 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Task = Literal["single-label", "multi-label"]
+SEPARATOR = "|"  # between the labels of a track, wherever they stand in one cell
 TASKS: tuple[Task, ...] = get_args(Task)

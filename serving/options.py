@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_SECONDS = 600.0
-ABOUT_THE_MODEL = re.compile(r"[Ss]ervable|[Ss]ignature|Malformed request")  # messages for which no file is to blame
+ABOUT_THE_MODEL = re.compile(
+    r"[Ss]ervable|[Ss]ignature|Malformed request|[Nn]ot initialized|uninitialized"
+)  # messages for which no file is to blame
 
 
 class RequestRefused(Exception):

@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from mcc_zoo.cli.common import Row, escape_unprintable, fail, say, written_whole
+from mcc_zoo.tasks import SEPARATOR
 from mcc_zoo.text import without_path
 
 if TYPE_CHECKING:
     from mcc_zoo.inference.result import Result
     from mcc_zoo.inference.tagger import Tagger
 
-SEPARATOR = "|"  # between labels in one cell
 PROBABILITY = "probability_"  # before each label, so that a label "path" does not become a second column "path"
 
 Writer = Callable[[list[Row], IO[bytes]], object]

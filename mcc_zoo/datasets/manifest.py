@@ -9,6 +9,7 @@ from pathlib import Path, PureWindowsPath
 
 from mcc_zoo.datasets.base import DatasetError, Track
 from mcc_zoo.datasets.tables import Row, read_columns, read_rows
+from mcc_zoo.tasks import SEPARATOR
 
 RESERVED = {"", "path", "group", "fold"}  # no columns of a label
 FLAGS = {"0": False, "0.0": False, "1": True, "1.0": True}  # pandas writes 1.0 where a column once had an empty cell
@@ -146,7 +147,7 @@ def _read_labels(row: Row, named: Mapping[str, str]) -> tuple[str, ...]:
     """Read a row's labels from its columns of 0 and 1, or from its one cell of names."""
     if named:
         return tuple(label for column, label in named.items() if _read_flag(row, column))
-    names = (_check_line(row, name.strip()) for name in row.get_text("labels").split("|"))
+    names = (_check_line(row, name.strip()) for name in row.get_text("labels").split(SEPARATOR))
     return tuple(dict.fromkeys(name for name in names if name))
 
 

@@ -142,7 +142,7 @@ def tag_track(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tag
     audio = meter.listen(_refuse_long(blocks, tagger.front_end))
     for window in split_into_windows(audio, tagger.front_end, tagger.metadata.training_chunks):
         answers.append([model.predict(signature, window[np.newaxis]) for signature in ("serving_default", "taggram")])
-    if not meter.has_sound:
+    if not any(meter.find_sound(len(answers), tagger.metadata.training_chunks)):
         raise AudioError(None, f"silent, {NO_SOUND}")
     try:
         pooled = pool_windows(

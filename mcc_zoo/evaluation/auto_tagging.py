@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mcc_zoo.evaluation.metrics import KEYS
 from mcc_zoo.extras import require
+from mcc_zoo.tasks import SEPARATOR
 
-SEPARATOR = "|"  # between the labels of a track
-KEYS = ["architecture", "seed", "fold"]
 FIXED = ("seed", "fold", "architecture", "path", "group", "truth", "prediction", "chunks")  # the others are labels
 RANKINGS = ["roc_auc", "average_precision"]
 SCORES = ("roc_auc", "average_precision", "roc_auc_of_tracks", "average_precision_of_tracks", "f1")

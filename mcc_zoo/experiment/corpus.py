@@ -15,7 +15,7 @@ from mcc_zoo.datasets.cautions import group_copies, list_copies
 from mcc_zoo.evaluation import auto_tagging
 from mcc_zoo.features.cache import FeatureCache, Features, Progress
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.tasks import Task
+from mcc_zoo.tasks import SEPARATOR, Task
 from mcc_zoo.text import without_path
 
 ROW = ["seed", "fold", "architecture", "path", "group"]
@@ -82,7 +82,7 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
     labels = sorted({label for track in kept for label in track.all_labels})
     if taken := RESERVED & set(labels):
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
-    if find_task(kept) == "multi-label" and (torn := [label for label in labels if auto_tagging.SEPARATOR in label]):
+    if find_task(kept) == "multi-label" and (torn := [label for label in labels if SEPARATOR in label]):
         raise ValueError(f'label {torn[0]!r} has a "|", which separates labels: rename the label')
     targets = np.array([[label in track.all_labels for label in labels] for track in kept], np.float32)
     return Corpus(kept, features, labels, targets, pd.DataFrame(rows, columns=["path", "reason"]))

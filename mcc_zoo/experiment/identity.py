@@ -11,6 +11,7 @@ from typing import Any
 from mcc_zoo.datasets.splits import Split
 from mcc_zoo.experiment.corpus import Corpus
 from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.tasks import SEPARATOR
 
 CAN_BE_ADDED = ("architectures", "seeds")  # to a run that exists
 
@@ -41,7 +42,7 @@ def identify_run(corpus: Corpus, settings: Settings, splits: Sequence[Split]) ->
 def hash_tracks(corpus: Corpus) -> str:
     """Hash the tracks' names, labels, groups and contents, in an order of their own."""
     pairs = zip(corpus.tracks, corpus.features, strict=True)
-    return _hash(sorted((t.name, "|".join(t.all_labels), t.group, f.path.name) for t, f in pairs))
+    return _hash(sorted((t.name, SEPARATOR.join(t.all_labels), t.group, f.path.name) for t, f in pairs))
 
 
 def hash_folds(corpus: Corpus, splits: Sequence[Split]) -> str:

@@ -6,15 +6,12 @@ tags. Scaling energies undoes any gain of the audio; the scaled values lie where
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from mcc_zoo.features.chunking import Shape
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.log_mel import TENSORFLOW, Operations, compress
+from mcc_zoo.features.log_mel import TENSORFLOW, FrontEndLayer, Operations, compress
 
 MEAN_ENERGY = 1e-3  # of 400 excerpts of released music the median is 9e-4
 LEAST_ENERGY = 1e-20  # far below any sound: silence stays silence, and nothing is divided by 0
@@ -37,27 +34,15 @@ def equalise(
     chunk_count = tf.cast(chunk_count, tf.int32)
     means = tf.reduce_mean(energy, (2, 3), keepdims=True)  # (batch, chunks, 1, 1)
     if front_end.level == "window":
-        shape = (-1, 1, 1, 1)
-        real = tf.reshape(tf.range(tf.shape(energy)[1]), (1, *shape[:1], 1, 1)) < tf.reshape(chunk_count, shape)
-        total = tf.reduce_sum(tf.where(real, means, 0.0), 1, keepdims=True)
-        means = total / tf.cast(tf.reshape(chunk_count, shape), tf.float32)
+        count = tf.reshape(chunk_count, (-1, 1, 1, 1))
+        is_real = tf.reshape(tf.range(tf.shape(energy)[1]), (1, -1, 1, 1)) < count
+        means = tf.reduce_sum(tf.where(is_real, means, 0.0), 1, keepdims=True) / tf.cast(count, tf.float32)
     return compress(energy * (MEAN_ENERGY / tf.maximum(means, LEAST_ENERGY)), front_end, operations)
 
 
 @keras.saving.register_keras_serializable(package="mcc_zoo")
-class Level(keras.layers.Layer):
-    """`equalise` as a layer: [mel energies (batch, chunks, n_mels, chunk_frames), chunk_count (batch,)] to log-mel.
-
-    Args:
-        front_end: Its parameters, or the dict of them that a saved model holds.
-        **kwargs: As for any Keras layer.
-    """
-
-    def __init__(self, front_end: FrontEnd | dict[str, Any], **kwargs: Any) -> None:
-        """Keep the parameters."""
-        kwargs["dtype"] = "float32"
-        super().__init__(**kwargs)
-        self.front_end = front_end if isinstance(front_end, FrontEnd) else FrontEnd(**front_end)
+class Level(FrontEndLayer):
+    """`equalise` as a layer: [mel energies (batch, chunks, n_mels, chunk_frames), chunk_count (batch,)] to log-mel."""
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         """Scale and compress."""
@@ -67,7 +52,3 @@ class Level(keras.layers.Layer):
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         """Keep the shape of the chunks."""
         return input_shape[0]
-
-    def get_config(self) -> dict[str, Any]:
-        """Save the parameters with the layer."""
-        return {**super().get_config(), "front_end": asdict(self.front_end)}

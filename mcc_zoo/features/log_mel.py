@@ -161,9 +161,8 @@ def check_audio(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
         return tf.identity(audio)
 
 
-@keras.saving.register_keras_serializable(package="mcc_zoo", name="LogMelChunks")  # its name in published exports
-class MelChunks(keras.layers.Layer):
-    """`compute_mel` as a layer: audio (batch, samples) to mel chunks (batch, chunks, n_mels, chunk_frames).
+class FrontEndLayer(keras.layers.Layer):
+    """A layer that is saved with the front end's parameters.
 
     Always in float32: the power spectrum overflows float16 under mixed precision.
 
@@ -178,6 +177,15 @@ class MelChunks(keras.layers.Layer):
         super().__init__(**kwargs)
         self.front_end = front_end if isinstance(front_end, FrontEnd) else FrontEnd(**front_end)
 
+    def get_config(self) -> dict[str, Any]:
+        """Save the parameters with the layer."""
+        return {**super().get_config(), "front_end": asdict(self.front_end)}
+
+
+@keras.saving.register_keras_serializable(package="mcc_zoo", name="LogMelChunks")  # its name in published exports
+class MelChunks(FrontEndLayer):
+    """`compute_mel` as a layer: audio (batch, samples) to mel chunks (batch, chunks, n_mels, chunk_frames)."""
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Check, pad, transform and cut."""
         audio = pad_to_one_chunk(check_audio(inputs, self.front_end), self.front_end)
@@ -186,7 +194,3 @@ class MelChunks(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """One row a track, an unknown number of chunks."""
         return (input_shape[0], None, self.front_end.n_mels, self.front_end.chunk_frames)
-
-    def get_config(self) -> dict[str, Any]:
-        """Save the parameters with the layer."""
-        return {**super().get_config(), "front_end": asdict(self.front_end)}

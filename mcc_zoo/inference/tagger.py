@@ -201,11 +201,11 @@ class Tagger:
         if self.front_end.level != "none":
             frames = join_windows(frames, self._count_window_chunks(mode), self.front_end)
         found = [descriptors for window in frames for descriptors in self._describe_window(window)]
-        if not meter.has_sound:
-            return Described(name, status="silent", reason=str(AudioError(name or None, f"silent, {NO_SOUND}")))
         descriptors, length = np.concatenate(found), self._count_window_chunks(mode)
-        windows = -(-len(descriptors) // (length or len(descriptors)))
-        return Described(name, descriptors, meter.find_sound(windows, length))
+        has_sound = meter.find_sound(-(-len(descriptors) // (length or len(descriptors))), length)
+        if not any(has_sound):
+            return Described(name, status="silent", reason=str(AudioError(name or None, f"silent, {NO_SOUND}")))
+        return Described(name, descriptors, has_sound)
 
     def _describe_window(self, frames: np.ndarray) -> list[np.ndarray]:
         chunks = self._standardise(frames)

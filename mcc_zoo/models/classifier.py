@@ -182,7 +182,7 @@ class Classifier:
 
     def to_probabilities(self, logits: Any) -> Any:
         """Compute probabilities of logits (..., labels), as the model does."""
-        return keras.ops.sigmoid(logits) if self.task == "multi-label" else keras.ops.softmax(logits)
+        return self._tags(logits)
 
     def with_labels(self, labels: Sequence[str], task: Task = "single-label") -> keras.Model:
         """Copy the model for other labels: all of its weights but those of the last layer, which are new.

@@ -103,6 +103,18 @@ def test_a_silent_window_does_not_count(tagger: Tagger) -> None:
     assert not result.taggram[length:].any()
 
 
+def test_a_track_of_which_no_window_has_sound_is_silent(tagger: Tagger) -> None:
+    """Three loud moments in each of two windows, where four make sound: tags of zeros would be no answer."""
+    length = tagger.metadata.training_chunks * tagger.front_end.chunk_hop
+    samples = np.zeros(2 * length)
+    for start in (0, 40, 100):
+        for window in (0, length):
+            samples[window + start * 1_024 : window + (start + 1) * 1_024] = tone(1_024)
+    result = tagger.tag_waveform(samples, RATE)
+    assert (result.status, result.tags, result.windows) == ("silent", {}, 0)
+    assert tagger.tag_waveform(samples, RATE, sequence="whole").status == "ok"  # six in its one window
+
+
 @pytest.mark.parametrize("sequence", ["windows", "whole"])
 def test_what_has_no_sound_is_not_tagged(tagger: Tagger, tmp_path: Path, sequence: Mode) -> None:
     """Silence, an offset, and two channels that cancel out; a quiet tone is music."""

@@ -7,12 +7,19 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
+import grpc
+import numpy as np
 import pytest
+import soundfile
 from helpers.served_models import CLIENTS, ROOT, unused_port, write_wav
 
-from mcc_zoo.export.rest import extract_reason
+from mcc_zoo.export.rest import RestServer, extract_reason
 from serving import grpc_client, rest_client
+from serving.options import Options, RequestRefused, ServerUnusable
 
 pytest_plugins = ["helpers.serving_fixtures"]
 
@@ -107,6 +114,69 @@ def test_a_server_that_is_busy_is_asked_again(ask, fake_server, tmp_path):
     status, rows, _ = ask("my_moods", write_wav(tmp_path / "a.wav"), "--wav")
     assert (status, rows[0]["status"]) == (0, "ok")
     assert fake_server.models.busy == 0
+
+
+def test_a_file_without_sound_is_silent_and_not_tagged(ask, tmp_path):
+    """Its tags would be zeros, of which the first is the largest."""
+    files = [tmp_path / "zeros.wav", tmp_path / "tone.wav"]
+    soundfile.write(files[0], np.zeros(100_000), 44_100)
+    soundfile.write(files[1], np.sin(np.arange(100_000) / 5), 44_100)
+    for options in ([], ["--wav"]):
+        status, rows, said = ask("my_tagger", *files, *options)
+        assert status == 1 and "1 of 2 files" in said
+        assert [row["status"] for row in rows] == ["silent", "ok"]
+        assert (rows[0]["tag"], rows[0]["tags"]) == ("", {})
+        assert rows[0]["reason"] == f"{files[0]}: silent, the model found no sound in it"
+
+
+def test_an_answer_that_is_too_late_for_one_file_is_asked_for_once():
+    """A stand-in answers 504; the file is refused, and the next one is tried."""
+    asked = []
+
+    class Late(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked.append(self.path)
+            self.send_response(504)
+            self.end_headers()
+            self.wfile.write(b'{"error": "Timed out waiting for the batch"}')
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Late) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        options = Options("my_tagger", [], address, wav=True)
+        with pytest.raises(RequestRefused, match="Timed out waiting for the batch"):
+            rest_client.ask(RestServer(address, 10.0, retries=3), options, "a.wav", b"RIFF")
+        server.shutdown()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("details", "error"),
+    [
+        ("Tensors with name 'audio:0' from different tasks have different shapes", RequestRefused),
+        ('Serving signature key "tag_wav" not found.', ServerUnusable),
+        ("Table not initialized.", ServerUnusable),
+    ],
+)
+def test_a_failed_precondition_is_one_files_or_the_models(details, error):
+    """A stub that fails as TF Serving does: clips of other lengths in a batch, or a model that cannot answer."""
+
+    class Failed(grpc.RpcError):
+        def code(self):
+            return grpc.StatusCode.FAILED_PRECONDITION
+
+        def details(self):
+            return details
+
+    def predict(*_, **__):
+        raise Failed
+
+    options = Options("my_tagger", [], "localhost:8500", wav=True)
+    with pytest.raises(error):
+        grpc_client.ask(SimpleNamespace(Predict=predict), options, "a.wav", b"RIFF")
 
 
 def test_a_server_that_stays_busy_is_said(ask, fake_server, tmp_path):

@@ -19,6 +19,7 @@ from mcc_zoo.experiment.fold_details import TrackTaggram
 from mcc_zoo.experiment.report.run import Run
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.paper import short_name
+from mcc_zoo.tasks import SEPARATOR
 
 WIDTH = 7.0  # inches of a usual figure
 WIDEST = 40.0  # inches, room for some 90 labels; without a bound a matrix could take gigabytes
@@ -257,7 +258,7 @@ def encode_png(figure: Figure) -> bytes:
 
 def _list_shortly(cell: str) -> str:
     """List the labels of a cell, as many as a line above a figure holds."""
-    names = ", ".join(cell.split(auto_tagging.SEPARATOR)) or "none"
+    names = ", ".join(cell.split(SEPARATOR)) or "none"
     return names if len(names) <= LONGEST_TITLE else names[: LONGEST_TITLE - 1] + "…"
 
 
