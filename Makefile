@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN = .venv/bin
 PARALLEL = --numprocesses=auto --maxprocesses=4 --dist=loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# As in programs: see mcc_zoo/tensorflow_start.py.
+export TF_ENABLE_ONEDNN_OPTS ?= 1
 
 # Each file of benchmarks/requirements has an environment. PYTHON_name is its Python; FIRST_name is installed first,
 # without its dependencies.

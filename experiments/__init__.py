@@ -1,5 +1,5 @@
 """Experiment scripts, one per dataset: `python -m experiments.NAME --help`."""
 
-from mcc_zoo.quiet_tensorflow import import_tensorflow
+from mcc_zoo.tensorflow_start import import_tensorflow
 
 import_tensorflow()

@@ -15,7 +15,7 @@ import grpc
 import typer
 
 from mcc_zoo.export.rest import extract_reason
-from mcc_zoo.quiet_tensorflow import quiet
+from mcc_zoo.tensorflow_start import quiet
 from serving.client import RETRIES, Answer, Ask, build_app, run_app
 from serving.options import Options
 

@@ -308,6 +308,7 @@ def test_exports_that_are_not_whole_are_refused(exported, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_wrote(odd, tmp_path):
     output = tmp_path / "odd.ONNX"
     output.write_text("an older file")

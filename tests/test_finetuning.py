@@ -66,6 +66,7 @@ def small(tmp_path_factory):
     return mcc_zoo.export_model(model, tmp_path_factory.mktemp("small"), "small", provenance, max_seconds=30)
 
 
+@pytest.mark.slow
 def test_frozen_everything_but_the_softmax_stays(frozen, exported):
     before, after = weights(exported), weights(frozen)
     assert list(before) == list(after) == ["chunk_network", "lstm", "steps"]
@@ -78,6 +79,7 @@ def test_frozen_everything_but_the_softmax_stays(frozen, exported):
     assert new["labels"] == LABELS and old["labels"] != LABELS
 
 
+@pytest.mark.slow
 def test_the_new_labels_are_learnt(fine_tuned, frozen, exported, tones):
     tracks = [track for track in mcc_zoo.datasets.read_manifest(tones) if track.name != "damaged.wav"]
     results = list(fine_tuned.tag_files(track.path for track in tracks))
@@ -87,6 +89,7 @@ def test_the_new_labels_are_learnt(fine_tuned, frozen, exported, tones):
     np.testing.assert_allclose(results[1].descriptor, before.descriptor, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_card_says_what_it_comes_from_and_how_well_it_does(frozen, exported):
     facts = json.loads((frozen / "mcc_zoo.json").read_text(encoding="utf-8"))
     sha256 = hashlib.sha256((exported / "mcc_zoo.json").read_bytes()).hexdigest()
@@ -162,7 +165,7 @@ def test_a_person_is_told_where_the_export_is(exported, tmp_path, monkeypatch):
     assert result.stderr.startswith("accuracy 76.7 %, cross-validated on 15 tracks; always saying high would give 40.0")
 
 
-@pytest.mark.parametrize("labels", [2, 3])
+@pytest.mark.parametrize("labels", [pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize(
     ("architecture", "rows"), [pytest.param("r4", "descriptor", marks=pytest.mark.slow), ("r0", "chunk_descriptors")]
 )
@@ -239,14 +242,16 @@ def rewritten(tones: Path, keep: list[int], folder: Path) -> Path:
         ([0, 3, 6, 1, 4, 7], {"split": "nowhere.csv"}, "split=nowhere.csv: no such file"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_any_decoding(small, tones, tmp_path, monkeypatch, rows, options, message):
+def test_what_cannot_be_done_is_said_before_any_decoding(
+    exported, tones, tmp_path, monkeypatch, rows, options, message
+):
     monkeypatch.setattr(cache.FeatureCache, "prepare", lambda *_: pytest.fail("a track was decoded"))
     with pytest.raises(ValueError, match=message):
-        mcc_zoo.finetune(small, rewritten(tones, rows, tmp_path), tmp_path / "exports", **options)
+        mcc_zoo.finetune(exported, rewritten(tones, rows, tmp_path), tmp_path / "exports", **options)
     assert not (tmp_path / "exports").exists()
 
 
-def test_a_label_that_no_readable_track_has_is_refused(small, tones, tmp_path):
+def test_a_label_that_no_readable_track_has_is_refused(exported, tones, tmp_path):
     folder = tmp_path / "music"
     folder.mkdir()
     table = pd.read_csv(tones, keep_default_na=False).iloc[[0, 3, 6, 1, 4, 7]]
@@ -256,7 +261,7 @@ def test_a_label_that_no_readable_track_has_is_refused(small, tones, tmp_path):
         table.loc[100 + i] = [str(folder / f"{i}.wav"), "silence", ""]
     table.to_csv(folder / "some.csv", index=False)
     with pytest.raises(ValueError, match=r"some.csv: no track labelled 'silence' could be read \(.*0\.wav.*\): repl"):
-        mcc_zoo.finetune(small, folder / "some.csv", tmp_path / "exports", folds=3, quiet=True)
+        mcc_zoo.finetune(exported, folder / "some.csv", tmp_path / "exports", folds=3, quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -267,8 +272,8 @@ def test_a_label_that_no_readable_track_has_is_refused(small, tones, tmp_path):
         (["{small}", "{tones}", "--epochs=4"], "error: epochs=4: give 1 or more, with unfreeze"),
     ],
 )
-def test_command_says_what_cannot_be_done(arguments, message, small, tones):
-    filled = [part.format(small=small, tones=tones) for part in arguments]
+def test_command_says_what_cannot_be_done(arguments, message, exported, tones):
+    filled = [part.format(small=exported, tones=tones) for part in arguments]
     result = CliRunner().invoke(app, ["finetune", *filled])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(message)

@@ -145,7 +145,7 @@ def test_inference_reaches_no_training() -> None:
     "room",
     [
         "atomic", "audio", "cli.main", "datasets", "evaluation", "export.metadata", "export.model_card",
-        "features.chunking", "features.front_end", "inference.locate", "paper", "progress", "quiet_tensorflow",
+        "features.chunking", "features.front_end", "inference.locate", "paper", "progress", "tensorflow_start",
         "recipes", "text", "version",
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from mcc_zoo.audio import decoders, folders
 from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.quiet_tensorflow import import_tensorflow, quiet
+from mcc_zoo.tensorflow_start import import_tensorflow, quiet
 
 if TYPE_CHECKING:
     from mcc_zoo.cli.options import Mode

@@ -14,7 +14,7 @@ from mcc_zoo.cli.output import stream_csv
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.export.model_card import describe_score, format_score
 from mcc_zoo.inference.locate import find_exports
-from mcc_zoo.quiet_tensorflow import import_tensorflow, quiet
+from mcc_zoo.tensorflow_start import import_tensorflow, quiet
 
 app = typer.Typer()
 

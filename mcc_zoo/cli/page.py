@@ -12,7 +12,7 @@ from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.cli.common import INTERRUPTED, fail, list_inputs, load_tagger, say, tag_inputs
 from mcc_zoo.cli.options import DecoderOption, ExportArgument
 from mcc_zoo.extras import require
-from mcc_zoo.quiet_tensorflow import quiet
+from mcc_zoo.tensorflow_start import quiet
 
 app = typer.Typer()
 

@@ -12,7 +12,7 @@ from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder, 
 from mcc_zoo.cli.options import DecoderOption, ExportArgument
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.export.model_card import format_score
-from mcc_zoo.quiet_tensorflow import import_tensorflow
+from mcc_zoo.tensorflow_start import import_tensorflow
 
 app = typer.Typer()
 ManifestArgument = Annotated[

@@ -18,7 +18,7 @@ import mcc_zoo
 from mcc_zoo.cli.main import app
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.tagger import Tagger
-from mcc_zoo.quiet_tensorflow import quiet
+from mcc_zoo.tensorflow_start import import_tensorflow, quiet
 
 COMMANDS = ("tag", "describe", "taggram", "models", "show", "verify", "demo-page", "convert", "validate", "finetune")
 
@@ -168,3 +168,14 @@ def test_quiet_drops_words_unless_the_work_fails(
             raise ZeroDivisionError
     os.write(2, b"later\n")
     assert capfd.readouterr().err == f"{heard}later\n"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_programs_switch_onednn_on_and_leave_a_users_setting(
+    monkeypatch: pytest.MonkeyPatch, before: str | None, after: str
+) -> None:
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", before or "")
+    if before is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    import_tensorflow()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == after

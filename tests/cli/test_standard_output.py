@@ -45,7 +45,14 @@ def manifest(music: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("shell", "fault"), [(">/dev/full", "full"), ("| (exec 0<&-; sleep 1)", "unread"), (">&-", "closed")]
 )
-@pytest.mark.parametrize("command", [["--help"], ["show"], ["validate", "manifest"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--help"],
+        pytest.param(["show"], marks=pytest.mark.slow),
+        pytest.param(["validate", "manifest"], marks=pytest.mark.slow),
+    ],
+)
 def test_what_cannot_be_printed_is_a_sentence(
     command: list[str], shell: str, fault: str, exported: Path, manifest: Path
 ) -> None:

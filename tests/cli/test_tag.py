@@ -308,6 +308,7 @@ def read_terminal(descriptor: int) -> bytes:
         return b""
 
 
+@pytest.mark.slow
 def test_a_file_that_another_decoder_reads(
     run: Run, exported: Path, tagger: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.recipes import RECIPES
 
+pytestmark = pytest.mark.slow  # every day tests/models/test_tasks.py trains a system for many labels
+
 FRONT_END = FRONT_ENDS["22k"]
 RECIPE = dataclasses.replace(RECIPES["tuned"], max_epochs=6, learning_rate=4e-3, batch_tracks=4, warm_start=False)
 SETTINGS = Settings("tones", architectures=("r0",), folds=3, split="grouped", recipe=RECIPE, front_end=FRONT_END)
@@ -164,7 +166,6 @@ def manifest(tmp_path: Path) -> Callable[[], Path]:
     return write
 
 
-@pytest.mark.slow
 def test_new_labels_are_learnt_by_one_regression_each(
     export: Path, manifest: Callable[[], Path], tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ EDITS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "other windows": lambda facts: {"training_chunks": 1},
     "a better score": lambda facts: {"scores": {**SCORES, "accuracy": 99.9}},
 }
-EVERY_DAY = ("labels in another order", "other windows")  # what the model knows, and what the hash alone shows
+EVERY_DAY = ("labels in another order",)  # the others, all alike, wait for make test-all
 SCORES = {"accuracy": 50.0, "std": 1.0, "balanced_accuracy": 50.0, "macro_f1": 50.0, "folds": 3, "split": "random"}
 
 
@@ -43,6 +43,7 @@ def edit(folder: Path, change: dict[str, Any]) -> None:
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_whole_export_has_no_contradiction(export: Path) -> None:
     assert find_differences(export) == []
     edit(export, {})  # written anew, in another layout

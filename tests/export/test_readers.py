@@ -84,6 +84,7 @@ def test_weights_are_trained(trained, architecture):
     assert all(np.ptp(bias) > 0 if bias.size > 1 else bias.any() for bias in biases)  # attention's is one number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ALL_EXPORTS)
 def test_tensorflows_own_loaders(trained, expected, architecture):
     folder = str(trained.folders[architecture])
@@ -121,6 +122,7 @@ def c_answers(trained) -> Callable[[str], dict[tuple[Any, ...], Any]]:
     return ask_library
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ALL_EXPORTS)
 def test_the_c_library(c_answers, expected, architecture):
     for signature, outputs in OUTPUTS.items():

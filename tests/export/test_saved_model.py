@@ -33,14 +33,14 @@ CONTENTS = {
 
 
 def test_folder_is_that_of_the_contract(trained):
-    folder = trained.folders["mcclstm"]
-    assert folder.name == "1" and folder.parent.name == "mcclstm"
+    folder = trained.folders["r0"]
+    assert folder.name == "1" and folder.parent.name == "r0"
     assert all((folder / name).exists() for name in CONTENTS)
     assert (folder / "assets/labels.txt").read_text(encoding="utf-8") == "blues\nhip hop\nschlager ü\n"
     facts = json.loads((folder / "mcc_zoo.json").read_text(encoding="utf-8"))
     assert facts["labels"] == TRAINED_LABELS
     assert facts["sample_rate"] == 44_100
-    assert (facts["fused_descriptor_size"], facts["descriptor_size"]) == (400, 200)
+    assert (facts["fused_descriptor_size"], facts["descriptor_size"]) == (672, 672)
     assert (facts["mean"], facts["std"]) == pytest.approx((0.5, 0.8))
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"mcc_zoo.json"}
     assert set(facts["files"]) == files
@@ -50,7 +50,7 @@ def test_folder_is_that_of_the_contract(trained):
 
 
 def test_card_says_what_a_user_has_to_know(trained):
-    card = (trained.folders["mcclstm"] / "MODEL_CARD.md").read_text(encoding="utf-8")
+    card = (trained.folders["r0"] / "MODEL_CARD.md").read_text(encoding="utf-8")
     for words in ("44100 Hz", "blues, hip hop, schlager ü", "CC0", "noise, 4 tracks, 2 epochs", "Not measured"):
         assert words in card
 
@@ -63,7 +63,7 @@ def test_card_says_what_a_user_has_to_know(trained):
     ],
 )
 def test_card_gives_the_score_and_the_limits(trained, folds, std, words):
-    metadata = ExportMetadata.read(trained.folders["mcclstm"])
+    metadata = ExportMetadata.read(trained.folders["r0"])
     scores = Scores(accuracy=71.24, std=std, balanced_accuracy=70, macro_f1=69, folds=folds, split="grouped")
     card = write_card(replace(metadata, scores=scores, limits=("the split is leaky.",)))
     assert f"Cross-validated accuracy {words}, balanced accuracy 70.0 %" in card
@@ -71,8 +71,8 @@ def test_card_gives_the_score_and_the_limits(trained, folds, std, words):
 
 
 def test_card_says_how_long_channels_were_trained_before(trained):
-    metadata = ExportMetadata.read(trained.folders["mcclstm"])
-    card = write_card(replace(metadata, epochs=1, channels_epochs=14))
+    metadata = ExportMetadata.read(trained.folders["r0"])
+    card = write_card(replace(metadata, architecture="mcclstm", epochs=1, channels_epochs=14))
     assert "14 epochs of R3 for its channels, then 1 epoch, recipe" in card
 
 
@@ -199,8 +199,8 @@ def test_impossible_limits_are_refused(trained, tmp_path, seconds):
 
 
 def test_the_contract_of_the_signatures_is_written_down(trained):
-    facts = json.loads((trained.folders["mcclstm"] / "mcc_zoo.json").read_text(encoding="utf-8"))
-    audio, tags, descriptor = "float32 (batch, samples)", "float32 (batch, 3)", "float32 (batch, 200)"
+    facts = json.loads((trained.folders["r0"] / "mcc_zoo.json").read_text(encoding="utf-8"))
+    audio, tags, descriptor = "float32 (batch, samples)", "float32 (batch, 3)", "float32 (batch, 672)"
     is_silent = "bool (batch,)"
     of_a_track = {"tags": tags, "descriptor": descriptor, "is_silent": is_silent}
     assert facts["signatures"] == {
@@ -209,7 +209,7 @@ def test_the_contract_of_the_signatures_is_written_down(trained):
             "inputs": {"audio": audio},
             "outputs": {
                 "taggram": "float32 (batch, chunks, 3)",
-                "chunk_descriptors": "float32 (batch, chunks, 400)",
+                "chunk_descriptors": "float32 (batch, chunks, 672)",
                 "is_silent": is_silent,
             },
         },
@@ -223,7 +223,7 @@ def test_the_contract_of_the_signatures_is_written_down(trained):
         },
     }
     assert facts["max_seconds"] == 40
-    card = (trained.folders["mcclstm"] / "MODEL_CARD.md").read_text(encoding="utf-8")
+    card = (trained.folders["r0"] / "MODEL_CARD.md").read_text(encoding="utf-8")
     outputs = ", ".join(f"`{name}` {kind}" for name, kind in of_a_track.items())
     assert f"| tag_padded | `audio` {audio}, `length` int32 (batch,) | {outputs} |" in card
     assert "Chance is 33.3 %, one of 3 labels." in card

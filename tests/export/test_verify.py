@@ -37,7 +37,7 @@ def sign_again(folder: Path) -> None:
     replace(signed, sha256=signed.hash_facts()).write(folder)
 
 
-@pytest.mark.parametrize("architecture", ["r0", "mcclstm"])
+@pytest.mark.parametrize("architecture", ["r0", pytest.param("mcclstm", marks=pytest.mark.slow)])
 def test_an_export_is_what_was_exported(trained, architecture):
     assert find_differences(trained.folders[architecture], TOLERANCE) == []
 
@@ -127,6 +127,7 @@ def test_a_damaged_part_is_a_difference_and_no_crash(copy, name):
     assert found.startswith("cannot be asked (")
 
 
+@pytest.mark.slow
 def test_stored_answers_are_the_keras_models(trained):
     """And one question is of two chunks, so that an LSTM's recurrent weights count."""
     folder = trained.folders["mcclstm"]

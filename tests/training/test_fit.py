@@ -60,14 +60,18 @@ def everything(corpus: Corpus, settings: Settings = SETTINGS) -> Subset:
     return Subset(corpus, np.arange(len(corpus.tracks)), settings)
 
 
-@pytest.mark.parametrize("architecture", ["r3", pytest.param("mcclstm", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "architecture", ["r2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("r3", "mcclstm"))]
+)
 def test_trained_models_tell_low_from_high(corpus, fitted, architecture):
     rows = everything(corpus).predict(fitted(architecture))
     assert [row["prediction"] for row in rows] == [track.label for track in corpus.tracks]
     assert [row["chunks"] for row in rows] == [feature.chunks for feature in corpus.features]
 
 
-@pytest.mark.parametrize("architecture", ["r3", pytest.param("mcclstm", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "architecture", ["r2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("r3", "mcclstm"))]
+)
 def test_predictions_from_the_cache_are_the_models_own(corpus, fitted, architecture):
     rows = everything(corpus).predict(fitted(architecture))
     for track, row in zip(corpus.tracks, rows, strict=True):
@@ -81,7 +85,7 @@ def test_taggram_changes_at_the_splice(fitted):
     splice = 3 * FRONT_END.chunk_hop + FRONT_END.window_length
     noise = np.random.default_rng(0).normal(scale=0.02, size=len(time))
     track = np.where(np.arange(len(time)) < splice, low, high) + noise
-    taggram = fitted("r3")(track[np.newaxis].astype(np.float32))["taggram"][0].numpy()
+    taggram = fitted("r2")(track[np.newaxis].astype(np.float32))["taggram"][0].numpy()
     is_high = taggram[:, 0]  # labels are sorted: high, low
     assert (is_high[:3] < 0.3).all()
     assert (is_high[3:] > 0.7).all()

@@ -1,7 +1,7 @@
-"""Import TensorFlow without the lines that it writes to standard error.
+"""Start TensorFlow as programs need it: without the lines that it writes to standard error, and with oneDNN.
 
-Programs use it (`mcc-zoo`, `python -m experiments.NAME`). The library does not: standard error belongs to the program
-that imports it.
+Programs use it (`mcc-zoo`, `python -m experiments.NAME`). The library does not: standard error and the environment
+belong to the program that imports it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,13 @@ def quiet() -> Iterator[None]:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and let it look for GPUs, in silence; Ctrl-C meanwhile ends the process without a traceback."""
+    """Import TensorFlow and let it look for GPUs, in silence; Ctrl-C meanwhile ends the process without a traceback.
+
+    oneDNN is switched on, unless TF_ENABLE_ONEDNN_OPTS says otherwise. TensorFlow leaves it off on processors without
+    AVX512_VNNI, where training with it takes a third of the time (BUILD_NOTES.md, "Training"). Processes that this one
+    starts inherit the setting.
+    """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     before = signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     try:
         with quiet():
