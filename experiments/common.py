@@ -22,11 +22,12 @@ from mcc_zoo.experiment.provenance import build_provenance
 from mcc_zoo.experiment.refit import train
 from mcc_zoo.experiment.report import write_report
 from mcc_zoo.experiment.settings import Settings
-from mcc_zoo.export.metadata import ExportError
+from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.export.saved_model import check_arguments, export_model
 from mcc_zoo.export.signatures import MAX_SECONDS
 from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.features.front_end import FRONT_ENDS, Level
+from mcc_zoo.inference.locate import latest
 from mcc_zoo.paper import ARCHITECTURES
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES, WARM_STARTS, Recipe
@@ -62,6 +63,18 @@ flags.DEFINE_enum(
     "with --recipe=paper, else window is.",
 )
 flags.DEFINE_enum("compression", "log10_1p", ["log10_1p", "log"], "log10(1 + 10000 x) or ln(x + 1e-6) of mel energy.")
+flags.DEFINE_string(
+    "start_from",
+    None,
+    "An export, by name or folder, whose weights every system starts from: channels, fusion and LSTM, where it has the "
+    "same. Its front end is taken instead of --front_end, --level and --compression.",
+)
+flags.DEFINE_enum(
+    "frozen",
+    "descriptor",
+    ["nothing", "channels", "descriptor"],
+    "What --start_from leaves as it is: nothing; the channels; or the descriptor, which is channels and fusion.",
+)
 flags.DEFINE_integer("max_epochs", None, "Most epochs per fold, instead of the recipe's.", lower_bound=1)
 flags.DEFINE_enum(
     "device", "auto", ["auto", "cpu", "gpu", "tpu"], "Where to train; auto uses GPUs if there are any, else the CPU."
@@ -101,6 +114,13 @@ def make_settings(dataset: str) -> Settings:
     recipe = RECIPES[FLAGS.recipe]
     if FLAGS.max_epochs:
         recipe = dataclasses.replace(recipe, max_epochs=FLAGS.max_epochs)
+    front_end = dataclasses.replace(
+        FRONT_ENDS[FLAGS.front_end], compression=FLAGS.compression, level=choose_level(recipe)
+    )
+    start_from = None
+    if FLAGS.start_from:
+        start_from = str(latest(FLAGS.start_from))
+        front_end = ExportMetadata.read(Path(start_from)).front_end
     architectures = ARCHITECTURES if FLAGS.architectures == ["all"] else tuple(FLAGS.architectures)
     return Settings(
         dataset=dataset,
@@ -110,11 +130,11 @@ def make_settings(dataset: str) -> Settings:
         seed=FLAGS.seed,
         split=FLAGS.split,
         recipe=recipe,
-        front_end=dataclasses.replace(
-            FRONT_ENDS[FLAGS.front_end], compression=FLAGS.compression, level=choose_level(recipe)
-        ),
+        front_end=front_end,
         precision=choose_precision(FLAGS.precision, FLAGS.device),
         shuffle_labels=FLAGS.shuffle_labels,
+        start_from=start_from,
+        frozen=FLAGS.frozen,
     )
 
 
@@ -132,6 +152,9 @@ def name_run(settings: Settings) -> str:
         parts.append(settings.front_end.compression)
     if FLAGS.level:
         parts.append(f"level-{FLAGS.level}")
+    if settings.start_from:
+        version = Path(settings.start_from)
+        parts.append(f"from-{version.parent.name}-{version.name}-{settings.frozen}-frozen")
     if FLAGS.max_epochs:
         parts.append(f"{FLAGS.max_epochs}epochs")
     if FLAGS.decoder != "auto":
@@ -141,8 +164,13 @@ def name_run(settings: Settings) -> str:
     return "-".join(parts)
 
 
-def run(dataset: str, tracks: Sequence[Track]) -> Path:
+def run(dataset: str, tracks: Sequence[Track], teach: Callable[[Corpus], Corpus] = lambda corpus: corpus) -> Path:
     """Cross-validate as the flags say, write and print the table, and export if --export is given.
+
+    Args:
+        dataset: Its name.
+        tracks: Its tracks.
+        teach: Adds a teacher's probabilities to the corpus.
 
     Returns:
         The folder of the run.
@@ -169,7 +197,7 @@ def run(dataset: str, tracks: Sequence[Track]) -> Path:
         tracks = keep_listed(tracks, Path(settings.split))
     run_dir = Path(FLAGS.results_dir) / dataset / (FLAGS.run or name_run(settings))
     cache = FeatureCache(FLAGS.cache_dir or Path(FLAGS.results_dir) / "cache", settings.front_end, FLAGS.decoder)
-    corpus = prepare(tracks, cache, FLAGS.quiet)
+    corpus = teach(prepare(tracks, cache, FLAGS.quiet))
     groups = len({track.group for track in corpus.tracks if track.group})
     print(f"{dataset}: {len(corpus.tracks)} tracks, {len(corpus.labels)} labels, {groups} groups; results in {run_dir}")
     predictions = cross_validation.cross_validate(

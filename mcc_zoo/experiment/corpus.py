@@ -32,6 +32,8 @@ class Corpus:
         labels: Class names, sorted.
         targets: (tracks, labels) float32, 1 for each label that a track has, else 0.
         refused: Path and reason of each track that could not be read.
+        taught: (tracks, labels) float32 probabilities of a teacher, which training takes as its targets; None where
+            it takes `targets`.
     """
 
     tracks: list[Track]
@@ -39,6 +41,7 @@ class Corpus:
     labels: list[str]
     targets: np.ndarray
     refused: pd.DataFrame
+    taught: np.ndarray | None = None
 
     @property
     def task(self) -> Task:

@@ -20,6 +20,7 @@ from mcc_zoo.datasets.splits import Split
 from mcc_zoo.evaluation import scoring
 from mcc_zoo.experiment import fold_details, run_folder
 from mcc_zoo.experiment.corpus import ROW, Corpus
+from mcc_zoo.experiment.pretrained import adapt_recipe, freeze, read_start, unfreeze
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.models.classifier import Classifier
@@ -139,14 +140,15 @@ class FoldRun:
     @property
     def lender(self) -> FoldRun | None:
         """The run whose channels a warm start takes: the system without an LSTM on the same fold; None without one."""
-        if not self.settings.recipe.warm_start or self.architecture not in WARM_STARTS:
+        recipe = adapt_recipe(self.settings)
+        if not recipe.warm_start or self.architecture not in WARM_STARTS:
             return None
         return replace(self, architecture=WARM_STARTS[self.architecture])
 
     @property
     def lends_channels(self) -> bool:
         """Whether other systems take their channels from this one."""
-        return self.settings.recipe.warm_start and self.architecture in WARM_STARTS.values()
+        return adapt_recipe(self.settings).warm_start and self.architecture in WARM_STARTS.values()
 
     def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> FoldResult:
         """Train, test, and write the results into `folder`, whole or not at all."""
@@ -202,7 +204,8 @@ class FoldRun:
         keras.backend.clear_session()
         keras.utils.set_random_seed(TRAINING_ORDER_SEED * (self.seed + 1) + self.fold)
         model = self.training.build_model(self.architecture, self.strategy, start)
-        own = self.settings.recipe
+        freeze(model, self.settings)
+        own = adapt_recipe(self.settings)
         with open_training_features(model, self.corpus.features, own, start, temporary) as (features, recipe):
             behind = replace(
                 self,
@@ -218,6 +221,7 @@ class FoldRun:
                 warm=start is not None,
                 callbacks=callbacks,
             )
+        unfreeze(model)
         return Classifier(model).in_float32(), fitted
 
     def test(self, model: keras.Model, folder: Path, thresholds: np.ndarray | None = None) -> dict[str, float]:
@@ -235,14 +239,14 @@ class FoldRun:
         return {score: float(scoring.score_folds(table)[score].iloc[0])}
 
     def find_warm_start(self) -> WarmStart | None:
-        """Return the trained channels that the system starts from, training them first if no fold result has them.
+        """Return the trained weights that the system starts from, training them first if no fold result has them.
 
         None without a warm start, and where these channels hardly beat the label prior on the validation tracks: on
         music whose labels depend on the order of chunks alone, channels that were trained without an LSTM have
         forgotten the chunks.
         """
         if self.lender is None:
-            return None
+            return read_start(self.settings)
         folder = self.lender.folder
         if (folder / CHANNELS).exists():
             result = json.loads((folder / "fold.json").read_text())
@@ -256,7 +260,8 @@ class FoldRun:
     @property
     def prior_cross_entropy(self) -> float:
         """Cross-entropy of the validation tracks if each label gets its share of the training tracks."""
-        shares, targets = self.training.targets.mean(axis=0, dtype=float), self.validation.targets
+        shares = self.training.training_targets.mean(axis=0, dtype=float)
+        targets = self.validation.training_targets
         if self.corpus.task == "single-label":
             return float(-np.log((shares * targets).sum(axis=1)).mean())
         shares = np.clip(shares, 1e-7, 1 - 1e-7)  # as Keras does

@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from mcc_zoo.datasets.splits import Split
 from mcc_zoo.experiment.corpus import Corpus
 from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.export.metadata import METADATA_FILE
+from mcc_zoo.inference.locate import latest
 from mcc_zoo.tasks import SEPARATOR
 
 CAN_BE_ADDED = ("architectures", "seeds")  # to a run that exists
@@ -31,6 +34,10 @@ def identify_run(corpus: Corpus, settings: Settings, splits: Sequence[Split]) ->
         JSON values for config.json.
     """
     fixed = {name: value for name, value in asdict(settings).items() if name not in CAN_BE_ADDED}
+    if settings.start_from is None:  # as before there were such runs
+        del fixed["start_from"], fixed["frozen"]
+    else:
+        fixed["start_from_sha256"] = hash_file(latest(settings.start_from) / METADATA_FILE)
     return {
         **fixed,
         "tracks": len(corpus.tracks),
@@ -56,6 +63,11 @@ def hash_folds(corpus: Corpus, splits: Sequence[Split]) -> str:
             for split in splits
         ]
     )
+
+
+def hash_file(path: Path) -> str:
+    """Hash the content of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _hash(value: Any) -> str:

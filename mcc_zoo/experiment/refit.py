@@ -9,6 +9,7 @@ import numpy as np
 
 from mcc_zoo.experiment.corpus import Corpus
 from mcc_zoo.experiment.epoch_reports import describe_training, report_epochs
+from mcc_zoo.experiment.pretrained import adapt_recipe, freeze, read_start, unfreeze
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.models.classifier import Classifier
@@ -48,17 +49,20 @@ def train(
         FloatingPointError: The loss became infinite or NaN.
         ValueError: The device is unknown or not there.
     """
-    start = None
-    if settings.recipe.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
+    start = read_start(settings)
+    own = adapt_recipe(settings)
+    if own.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
         channels_epochs = channels_epochs or epochs
         lender = train(corpus, settings, WARM_STARTS[architecture], channels_epochs, device=device, quiet=quiet)
         start = WarmStart.from_network(Classifier(lender).chunk_network, channels_epochs)
     keras.utils.set_random_seed(settings.seed)
     strategy, everything = make_strategy(device), np.arange(len(corpus.tracks))
     model = Subset(corpus, everything, settings).build_model(architecture, strategy, start)
-    name = f"{architecture} on all tracks" + (f", from {WARM_STARTS[architecture]}'s channels" if start else "")
+    freeze(model, settings)
+    origin = settings.start_from or f"{WARM_STARTS.get(architecture)}'s channels"
+    name = f"{architecture} on all tracks" + (f", from {origin}" if start else "")
     with (
-        open_training_features(model, corpus.features, settings.recipe, start, None) as (features, recipe),
+        open_training_features(model, corpus.features, own, start, None) as (features, recipe),
         progress_bar(quiet) as bar,
     ):
         task = bar.add_task(name, total=epochs)
@@ -77,4 +81,5 @@ def train(
                 )
             ],
         )
+    unfreeze(model)
     return Classifier(model).in_float32()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
 from mcc_zoo.paper import ARCHITECTURES, SYSTEMS
 from mcc_zoo.recipes import RECIPES, Recipe
 from mcc_zoo.text import choose
+
+Frozen = Literal["nothing", "channels", "descriptor"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Settings:
         front_end: Parameters of the log-mel front end.
         precision: Keras dtype policy of the training; the trained model predicts, and is exported, in float32.
         shuffle_labels: Permute the labels among the tracks: a control, whose accuracy has to be at chance.
+        start_from: Folder of the version of an export whose weights every system starts from, as far as it has layers
+            of the same names and shapes; None starts from the recipe's initial weights.
+        frozen: What stays as it was in the export: its `channels`; the `descriptor`, which is channels and fusion; or
+            `nothing`.
         on_validation: Predict the validation tracks of each fold instead of its test tracks, to compare recipes.
     """
 
@@ -38,6 +45,8 @@ class Settings:
     front_end: FrontEnd = field(default_factory=lambda: FRONT_ENDS["44k"])
     precision: str = "float32"
     shuffle_labels: bool = False
+    start_from: str | None = None
+    frozen: Frozen = "descriptor"
     on_validation: bool = False
 
     def __post_init__(self) -> None:

@@ -50,12 +50,17 @@ class Subset:
         """(tracks, labels) float32, 1 for each label that a track has, else 0."""
         return self.corpus.targets[self.indices]
 
+    @property
+    def training_targets(self) -> np.ndarray:
+        """(tracks, labels) float32, what training takes as targets."""
+        return self.targets if self.corpus.taught is None else self.corpus.taught[self.indices]
+
     def make_training_batches(self, seed: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
         """Batch the tracks for training; the seed fixes their order, a TPU strategy gets static shapes."""
         recipe = self.settings.recipe
         return batches.make_training_batches(
             self.features,
-            self.targets,
+            self.training_targets,
             batch_tracks=recipe.batch_tracks,
             max_chunks=recipe.max_chunks,
             seed=seed,
@@ -64,24 +69,25 @@ class Subset:
         )
 
     def make_evaluation_batches(self) -> tf.data.Dataset:
-        """Batch the tracks for validation or test."""
+        """Batch the tracks for validation or test, with the targets of the training."""
         recipe = self.settings.recipe
         return batches.make_evaluation_batches(
-            self.features, self.targets, batch_tracks=recipe.batch_tracks, max_chunks=recipe.max_chunks
+            self.features, self.training_targets, batch_tracks=recipe.batch_tracks, max_chunks=recipe.max_chunks
         )
 
     def build_model(
         self, architecture: str, strategy: tf.distribute.Strategy, start: WarmStart | None = None
     ) -> keras.Model:
-        """Build a system with the mean and std of these tracks, under the settings' dtype policy.
+        """Build a system with the mean and std of these tracks or of its start, under the settings' dtype policy.
 
         Args:
             architecture: One of `mcc_zoo.ARCHITECTURES`.
             strategy: Where it will be trained.
-            start: Weights for its chunk network; None keeps the initial ones.
+            start: Weights for its layers; None keeps the initial ones.
         """
         front_end, recipe = self.settings.front_end, self.settings.recipe
-        mean, std = mean_and_std(self.features, front_end, recipe.max_chunks)
+        own = start.mean_and_std if start else None
+        mean, std = own or mean_and_std(self.features, front_end, recipe.max_chunks)
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.settings.precision)
         try:
@@ -99,6 +105,7 @@ class Subset:
             keras.config.set_dtype_policy(before)
         if start:
             start.copy_to(Classifier(model).chunk_network)
+            start.copy_to(Classifier(model).sequence_network)
         return model
 
     def predict_taggrams(self, model: keras.Model) -> list[list[np.ndarray]]:

@@ -1,4 +1,7 @@
-"""Warm start: a system with an LSTM begins with the trained channels of the same system without one."""
+"""Warm start: a system begins with weights that were trained before.
+
+They are those of the same system without an LSTM, trained on the same tracks, or those of an export.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import keras
 import numpy as np
 
 from mcc_zoo.features.cache import Features, read_chunks
+from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training import objective
 
@@ -43,24 +47,34 @@ def cache_channel_features(
 
 @dataclass(frozen=True)
 class WarmStart:
-    """The weights of a trained chunk network.
+    """The weights of a model that was trained before.
 
     Attributes:
-        weights: For each layer of the chunk network, by name.
-        best_epoch: The epoch, from 1, after which they were taken.
+        weights: For each layer of its chunk network, and of an export's sequence network, by name.
+        best_epoch: The epoch, from 1, after which they were taken; 0 for an export.
+        mean_and_std: What an export standardises log-mel with; None where training tracks give their own.
     """
 
     weights: dict[str, list[np.ndarray]]
     best_epoch: int
+    mean_and_std: tuple[float, float] | None = None
 
     @classmethod
     def from_network(cls, chunk_network: keras.Model, best_epoch: int) -> WarmStart:
         """Copy the weights of a trained chunk network."""
         return cls({layer.name: layer.get_weights() for layer in chunk_network.layers}, best_epoch)
 
-    def copy_to(self, chunk_network: keras.Model) -> None:
+    @classmethod
+    def from_model(cls, model: keras.Model) -> WarmStart:
+        """Copy the weights of an export's model: all but those of its last layer."""
+        classifier = Classifier(model)
+        layers = [*classifier.chunk_network.layers, *classifier.sequence_network.layers]
+        weights = {layer.name: layer.get_weights() for layer in layers if layer is not classifier.output_layer}
+        return cls(weights, 0, (classifier.mean, classifier.std))
+
+    def copy_to(self, network: keras.Model) -> None:
         """Set the weights of all layers with the same name and the same shapes."""
-        for layer in chunk_network.layers:
+        for layer in network.layers:
             own = self.weights.get(layer.name, [])
             if [weight.shape for weight in own] == [weight.shape for weight in layer.weights]:
                 layer.set_weights(own)

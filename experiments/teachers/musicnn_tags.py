@@ -1,0 +1,127 @@
+"""Tags and features of musicnn for every chunk of clips: what a student learns from.
+
+    .venv-bench/musicnn/bin/python experiments/teachers/musicnn_tags.py --clips FREE_MUSIC/clips.csv
+
+It writes `musicnn.parquet` beside the table: a row for each chunk, with the clip's path as the table has it, the number
+of the chunk, the 50 tags' logits and the 200 values of the penultimate layer. Each is what musicnn says of the three
+seconds around the middle of the chunk. Clips that are in the file already are left as they are, so the same command
+again goes on where it stopped.
+
+musicnn (Pons and Serra, 2019; ISC licence) was trained on the Million Song Dataset with the 50 most frequent tags of
+Last.fm. It needs an environment of its own: `make .venv-bench/musicnn/installed`. Nothing of mcc_zoo is imported here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # it is off on processors without AVX512_VNNI
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import librosa
+import musicnn
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+import tensorflow as tf
+from musicnn import configuration, models
+
+MODEL = "MSD_musicnn"
+FRAMES = 188  # three seconds, as musicnn was trained
+CHUNK_SECONDS = 81_920 / 44_100  # from one chunk to the next in mcc_zoo's front end of 44.1 kHz
+SPAN_SECONDS = 82_944 / 44_100  # the length of one chunk
+PART_CLIPS = 200  # clips between two writes
+SCHEMA = pyarrow.schema(
+    [
+        ("path", pyarrow.string()),
+        ("chunk", pyarrow.int32()),
+        ("logits", pyarrow.list_(pyarrow.float32(), 50)),
+        ("penultimate", pyarrow.list_(pyarrow.float32(), 200)),
+    ]
+)
+
+
+def compute_log_mel(path: Path) -> tuple[np.ndarray, int]:
+    """Compute musicnn's own log-mel of a file, (frames, 96), and how many chunks of mcc_zoo the file has."""
+    samples, rate = librosa.load(path, sr=configuration.SR)
+    mel = librosa.feature.melspectrogram(
+        y=samples, sr=rate, hop_length=configuration.FFT_HOP, n_fft=configuration.FFT_SIZE, n_mels=configuration.N_MELS
+    )
+    seconds = len(samples) / rate
+    chunks = max(1, int((seconds - SPAN_SECONDS) / CHUNK_SECONDS + 1 + 1e-6))
+    return np.log10(10_000 * mel.T + 1).astype(np.float32), chunks
+
+
+def cut_windows(log_mel: np.ndarray, chunks: int) -> np.ndarray:
+    """Cut the three seconds around the middle of each chunk: (chunks, FRAMES, 96); at the ends the nearest."""
+    if len(log_mel) < FRAMES:
+        log_mel = np.pad(log_mel, ((0, FRAMES - len(log_mel)), (0, 0)))
+    middles = (np.arange(chunks) * CHUNK_SECONDS + SPAN_SECONDS / 2) * configuration.SR / configuration.FFT_HOP
+    starts = np.clip(np.rint(middles - FRAMES / 2).astype(int), 0, len(log_mel) - FRAMES)
+    return np.stack([log_mel[start : start + FRAMES] for start in starts])
+
+
+def load_teacher() -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Load musicnn as a function from windows to logits and penultimate values."""
+    tf.compat.v1.disable_eager_execution()
+    with tf.name_scope("model"):
+        windows = tf.compat.v1.placeholder(tf.float32, [None, FRAMES, configuration.N_MELS])
+        is_training = tf.compat.v1.placeholder(tf.bool)
+        logits, *_, penultimate = models.define_model(windows, is_training, MODEL, len(configuration.MSD_LABELS))
+    session = tf.compat.v1.Session()
+    session.run(tf.compat.v1.global_variables_initializer())
+    tf.compat.v1.train.Saver().restore(session, f"{Path(musicnn.__file__).parent}/{MODEL}/")
+    return lambda batch: session.run([logits, penultimate], {windows: batch, is_training: False})
+
+
+def read_done(folder: Path) -> set[str]:
+    """Read the paths of the clips that are done."""
+    parts = sorted(folder.glob("part-*.parquet"))
+    return {path for part in parts for path in pyarrow.parquet.read_table(part, columns=["path"])["path"].to_pylist()}
+
+
+def main() -> None:
+    """Ask the teacher about every clip."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=Path, required=True, help="CSV with a column path, relative to the file")
+    parser.add_argument("--output", type=Path, help="Parquet file; musicnn.parquet beside the table by default")
+    arguments = parser.parse_args()
+    output = arguments.output or arguments.clips.with_name("musicnn.parquet")
+    folder = output.with_suffix(".parts")
+    folder.mkdir(parents=True, exist_ok=True)
+    done = read_done(folder)
+    paths = [path for path in pd.read_csv(arguments.clips)["path"] if path not in done]
+    teacher = load_teacher()
+    started = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        for start in range(0, len(paths), PART_CLIPS):
+            part, rows = paths[start : start + PART_CLIPS], []
+            for path, (log_mel, chunks) in zip(
+                part, pool.map(compute_log_mel, [arguments.clips.parent / path for path in part]), strict=True
+            ):
+                logits, penultimate = teacher(cut_windows(log_mel, chunks))
+                rows += [
+                    {"path": path, "chunk": i, "logits": of_tags, "penultimate": of_features}
+                    for i, (of_tags, of_features) in enumerate(zip(logits, penultimate, strict=True))
+                ]
+            table = pyarrow.Table.from_pylist(rows, SCHEMA)
+            unfinished = folder / f".{len(done) + start:06}"
+            pyarrow.parquet.write_table(table, unfinished)
+            unfinished.rename(folder / f"part-{len(done) + start:06}.parquet")
+            finished = start + len(part)
+            left = (time.monotonic() - started) / finished * (len(paths) - finished)
+            print(f"{finished} of {len(paths)} clips, {left / 60:.0f} min left", file=sys.stderr)
+    parts = [pyarrow.parquet.read_table(part) for part in sorted(folder.glob("part-*.parquet"))]
+    pyarrow.parquet.write_table(pyarrow.concat_tables(parts), output)
+    print(f"{output}: {sum(map(len, parts))} chunks of {len(done) + len(paths)} clips")
+
+
+if __name__ == "__main__":
+    main()

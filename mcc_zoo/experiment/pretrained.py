@@ -1,0 +1,38 @@
+"""Training that starts from an export."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+
+from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.inference.locate import latest
+from mcc_zoo.models.classifier import Classifier
+from mcc_zoo.recipes import Recipe
+from mcc_zoo.training.warm_start import WarmStart
+
+
+def read_start(settings: Settings) -> WarmStart | None:
+    """Read the weights that the settings start from; None where they start from nothing."""
+    if settings.start_from is None:
+        return None
+    return WarmStart.from_model(keras.models.load_model(latest(settings.start_from), compile=False))
+
+
+def adapt_recipe(settings: Settings) -> Recipe:
+    """Adapt the recipe to what is frozen; it is as it was where the settings start from nothing."""
+    if settings.start_from is None:
+        return settings.recipe
+    return replace(settings.recipe, warm_start=False, warm_frozen=settings.frozen != "nothing")
+
+
+def freeze(model: keras.Model, settings: Settings) -> None:
+    """Freeze what the settings say, beside the channels, which a training of their features leaves alone."""
+    if settings.start_from is not None and settings.frozen == "descriptor":
+        Classifier(model).chunk_network.trainable = False
+
+
+def unfreeze(model: keras.Model) -> None:
+    """Let everything be trained again, by who loads the export."""
+    Classifier(model).chunk_network.trainable = True
