@@ -147,7 +147,8 @@ def name_run(settings: Settings) -> str:
     """Name a run by the settings that distinguish it."""
     drawn = settings.split in splits.SPLIT_NAMES
     split = settings.split if drawn else Path(settings.split).resolve().stem
-    parts = [settings.recipe.name, split, FLAGS.front_end, *([f"{settings.folds}folds"] if drawn else [])]
+    front_end = [] if settings.start_from else [FLAGS.front_end]
+    parts = [settings.recipe.name, split, *front_end, *([f"{settings.folds}folds"] if drawn else [])]
     if settings.front_end.compression != "log10_1p":
         parts.append(settings.front_end.compression)
     if FLAGS.level:

@@ -63,11 +63,11 @@ def fetch(name: str, folder: Path) -> Package | None:
     for tool in ("apt-get", "apt-cache", "dpkg-deb"):
         if not shutil.which(tool):
             raise ValueError(f"{tool} is not there: this needs Debian or a system that descends from it")
-    if not subprocess.run(["apt-cache", "show", name], capture_output=True).stdout:
-        return None
     home = folder / name
-    home.mkdir(parents=True, exist_ok=True)
     if not (files := sorted(home.glob("*.deb"))):
+        if not subprocess.run(["apt-cache", "show", name], capture_output=True).stdout:
+            return None
+        home.mkdir(parents=True, exist_ok=True)
         got = subprocess.run(["apt-get", "download", "-qq", name], cwd=home, capture_output=True, text=True)
         if got.returncode or not (files := sorted(home.glob("*.deb"))):
             raise ValueError(f"apt-get download {name}: {got.stderr.strip() or 'nothing came'}")

@@ -34,8 +34,6 @@ from mcc_zoo.audio import AUDIO_SUFFIXES, AudioError, IsolatedDecoder
 from mcc_zoo.progress import progress_bar
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder for packages and clips; 20 GB.", required=True)
-QUIET = flags.DEFINE_bool("quiet", False, "No progress bars.")
-
 PACKAGES = (
     "0ad-data", "amoebax-data", "ardentryst", "asc-music", "berusky2-data", "boswars-data", "btanks-data",
     "caveexpress-data", "colobot-common-sounds", "cube2-data", "davegnukem-data", "drascula-music", "endless-sky-data",
@@ -51,6 +49,9 @@ PACKAGES = (
     "warmux-data", "warzone2100-music", "wesnoth-1.16-music", "widelands-data", "wizznic-data", "xmoto-data",
     "zaz-data",
 )  # fmt: skip
+NAMES = flags.DEFINE_list("packages", list(PACKAGES), "Packages to take music from.")
+QUIET = flags.DEFINE_bool("quiet", False, "No progress bars.")
+
 MUSIC = ("music", "song", "soundtrack", "bgm", "track", "tune", "theme", "playlist")  # in the path of what is music
 OTHER = ("speech", "voice", "dialog", "narrat", "sfx", "effect", "ambien", "/amb", "noise")  # and of what is not
 LEAST_SECONDS, CLIP_SECONDS = 20.0, 30.0
@@ -179,7 +180,7 @@ def main(_: Sequence[str]) -> None:
     data_dir = Path(DATA_DIR.value)
     with progress_bar(QUIET.value) as bar:
         packages = []
-        for name in bar.track(PACKAGES, description="packages"):
+        for name in bar.track(NAMES.value, description="packages"):
             if package := fetch(name, data_dir / "packages"):
                 packages.append(package)
             else:

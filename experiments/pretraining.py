@@ -64,28 +64,33 @@ def divide(clips: pd.DataFrame, seed: int) -> dict[str, list[str]]:
     return {name: clips.loc[clips["group"].isin(part), "path"].tolist() for name, part in parts.items()}
 
 
+def list_tracks(clips: pd.DataFrame, teacher: pd.DataFrame, data_dir: Path) -> list[Track]:
+    """List the clips; the tags that the teacher finds strongest are their labels."""
+    strongest = np.argsort(-teacher.loc[clips["path"]].to_numpy(), axis=1)[:, :STRONGEST]
+    labels = np.array(TEACHER_TAGS)[strongest].tolist()
+    return [
+        Track(data_dir / path, path, "", group, labels=tuple(sorted(tags)))
+        for path, group, tags in zip(clips["path"].tolist(), clips["group"].tolist(), labels, strict=True)
+    ]
+
+
+def teach(corpus: Corpus, teacher: pd.DataFrame) -> Corpus:
+    """Let all of the teacher's tags be labels, and its probabilities the targets of the training."""
+    tags = sorted(TEACHER_TAGS)
+    right = np.array([[tag in track.all_labels for tag in tags] for track in corpus.tracks], np.float32)
+    taught = teacher.loc[[track.name for track in corpus.tracks], tags].to_numpy(np.float32)
+    return replace(corpus, labels=tags, targets=right, taught=taught)
+
+
 def pretrain() -> Path:
     """Read clips and teacher, and train the student."""
     data_dir, seed = Path(DATA_DIR.value), flags.FLAGS.seed
     teacher = read_teacher(data_dir / "musicnn.parquet")
     clips = pd.read_csv(data_dir / "clips.csv")
     clips = choose_recordings(clips[clips["path"].isin(teacher.index)], HOURS.value, seed)
-    strongest = np.array(TEACHER_TAGS)[np.argsort(-teacher.loc[clips["path"]].to_numpy(), axis=1)[:, :STRONGEST]]
-    tracks = [
-        Track(data_dir / path, path, "", group, labels=tuple(sorted(tags)))
-        for path, group, tags in zip(clips["path"].tolist(), clips["group"].tolist(), strongest.tolist(), strict=True)
-    ]
-
-    def teach(corpus: Corpus) -> Corpus:
-        """Let all of the teacher's tags be labels, and its probabilities the targets."""
-        names, tags = [track.name for track in corpus.tracks], sorted(TEACHER_TAGS)
-        right = np.array([[tag in track.all_labels for tag in tags] for track in corpus.tracks], np.float32)
-        taught = teacher.loc[names, tags].to_numpy(np.float32)
-        return replace(corpus, labels=tags, targets=right, taught=taught)
-
     dataset = "free-music" if HOURS.value is None else f"free-music-{HOURS.value:g}h"
     common.split_by_lists(dataset, "recordings", divide(clips, seed))
-    return common.run(dataset, tracks, teach)
+    return common.run(dataset, list_tracks(clips, teacher, data_dir), lambda corpus: teach(corpus, teacher))
 
 
 if __name__ == "__main__":

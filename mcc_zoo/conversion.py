@@ -29,7 +29,7 @@ from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure
 from mcc_zoo.extras import MissingExtraError, require
 from mcc_zoo.features.chunking import chunks_in, samples_of
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.level import equalise
+from mcc_zoo.features.level import bring_to_one_level
 from mcc_zoo.features.log_mel import Operations, mel_frames, split_into_chunks
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.inference.tagger import Tagger, load
@@ -182,7 +182,7 @@ def compute_chunks(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     if front_end.level == "none":
         return mel_chunks
     mel_chunks.set_shape((1, chunks, front_end.n_mels, front_end.chunk_frames))
-    return equalise(mel_chunks, tf.constant([chunks]), front_end, real)
+    return bring_to_one_level(mel_chunks, tf.constant([chunks]), front_end, real)
 
 
 def compute_power_spectrum(frames: tf.Tensor) -> tf.Tensor:

@@ -14,6 +14,7 @@ class Recipe:
     """How a system is trained; never what it is trained on.
 
     Attributes:
+        name: Of the recipe.
         initializer: `normal` draws convolution and LSTM kernels from N(0, 1) (Sec. 3); `glorot` is Keras's
             default: Glorot uniform, orthogonal for recurrent kernels.
         pooling: What the track's tags read of an LSTM: its `last` valid step, or the `mean` over all valid steps.
@@ -27,8 +28,8 @@ class Recipe:
         max_chunks: Longest training sequence, in chunks. Of a longer track each epoch reads another excerpt, and
             evaluation averages windows of this length.
         steps_loss: Which steps of an LSTM the loss reads: the `last` valid one, or `every` one.
-        chunk_loss: Weight of a further loss of systems with an LSTM: a softmax on each chunk's fused descriptor, which
-            is there in training only.
+        chunk_loss: Weight of a further loss of systems with an LSTM: an output layer on each chunk's fused descriptor,
+            which is there in training only.
         warm_start: Whether a system with an LSTM starts from what the chunk network of the same system without one
             (`WARM_STARTS`) learnt on the same training tracks, if that tells validation tracks apart.
         warm_rate: Factor of the learning rate of such a second training.

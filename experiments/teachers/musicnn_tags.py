@@ -25,24 +25,24 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # it is off on processors w
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import librosa
-import musicnn
 import numpy as np
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
-import tensorflow as tf
-from musicnn import configuration, models
+import soundfile
 
 MODEL = "MSD_musicnn"
+SAMPLE_RATE, HOP, FFT_SIZE, MEL_BANDS, TAGS = 16_000, 256, 512, 96, 50  # of musicnn, Hz and samples
 FRAMES = 188  # three seconds, as musicnn was trained
-CHUNK_SECONDS = 81_920 / 44_100  # from one chunk to the next in mcc_zoo's front end of 44.1 kHz
-SPAN_SECONDS = 82_944 / 44_100  # the length of one chunk
+ZOO_RATE = 44_100  # Hz of mcc_zoo's front end, whose chunks have 80 frames of 2,048 samples, 1,024 apart
+CHUNK_SECONDS = 80 * 1_024 / ZOO_RATE  # from one chunk to the next
+SPAN_SECONDS = (79 * 1_024 + 2_048) / ZOO_RATE  # the length of one chunk
 PART_CLIPS = 200  # clips between two writes
 SCHEMA = pyarrow.schema(
     [
         ("path", pyarrow.string()),
         ("chunk", pyarrow.int32()),
-        ("logits", pyarrow.list_(pyarrow.float32(), 50)),
+        ("logits", pyarrow.list_(pyarrow.float32(), TAGS)),
         ("penultimate", pyarrow.list_(pyarrow.float32(), 200)),
     ]
 )
@@ -50,12 +50,11 @@ SCHEMA = pyarrow.schema(
 
 def compute_log_mel(path: Path) -> tuple[np.ndarray, int]:
     """Compute musicnn's own log-mel of a file, (frames, 96), and how many chunks of mcc_zoo the file has."""
-    samples, rate = librosa.load(path, sr=configuration.SR)
-    mel = librosa.feature.melspectrogram(
-        y=samples, sr=rate, hop_length=configuration.FFT_HOP, n_fft=configuration.FFT_SIZE, n_mels=configuration.N_MELS
-    )
-    seconds = len(samples) / rate
-    chunks = max(1, int((seconds - SPAN_SECONDS) / CHUNK_SECONDS + 1 + 1e-6))
+    samples, rate = librosa.load(path, sr=SAMPLE_RATE)
+    mel = librosa.feature.melspectrogram(y=samples, sr=rate, hop_length=HOP, n_fft=FFT_SIZE, n_mels=MEL_BANDS)
+    info = soundfile.info(path)
+    frames = 1 + (round(info.frames * ZOO_RATE / info.samplerate) - 2_048) // 1_024
+    chunks = max(1, frames // 80)
     return np.log10(10_000 * mel.T + 1).astype(np.float32), chunks
 
 
@@ -63,18 +62,22 @@ def cut_windows(log_mel: np.ndarray, chunks: int) -> np.ndarray:
     """Cut the three seconds around the middle of each chunk: (chunks, FRAMES, 96); at the ends the nearest."""
     if len(log_mel) < FRAMES:
         log_mel = np.pad(log_mel, ((0, FRAMES - len(log_mel)), (0, 0)))
-    middles = (np.arange(chunks) * CHUNK_SECONDS + SPAN_SECONDS / 2) * configuration.SR / configuration.FFT_HOP
+    middles = (np.arange(chunks) * CHUNK_SECONDS + SPAN_SECONDS / 2) * SAMPLE_RATE / HOP
     starts = np.clip(np.rint(middles - FRAMES / 2).astype(int), 0, len(log_mel) - FRAMES)
     return np.stack([log_mel[start : start + FRAMES] for start in starts])
 
 
 def load_teacher() -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Load musicnn as a function from windows to logits and penultimate values."""
+    import musicnn  # with TensorFlow in the environment of the teacher alone
+    import tensorflow as tf
+    from musicnn import models
+
     tf.compat.v1.disable_eager_execution()
     with tf.name_scope("model"):
-        windows = tf.compat.v1.placeholder(tf.float32, [None, FRAMES, configuration.N_MELS])
+        windows = tf.compat.v1.placeholder(tf.float32, [None, FRAMES, MEL_BANDS])
         is_training = tf.compat.v1.placeholder(tf.bool)
-        logits, *_, penultimate = models.define_model(windows, is_training, MODEL, len(configuration.MSD_LABELS))
+        logits, *_, penultimate = models.define_model(windows, is_training, MODEL, TAGS)
     session = tf.compat.v1.Session()
     session.run(tf.compat.v1.global_variables_initializer())
     tf.compat.v1.train.Saver().restore(session, f"{Path(musicnn.__file__).parent}/{MODEL}/")

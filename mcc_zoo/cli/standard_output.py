@@ -65,7 +65,7 @@ def checked_output() -> Iterator[None]:
 
 
 def _fill_closed_streams() -> None:
-    """Give standard streams that are closed something to be.
+    """Open something in place of standard streams that are closed.
 
     A file that is opened later would take their number, and get what libraries print. Reading and messages go nowhere,
     as if to /dev/null; writing to standard output fails.

@@ -75,8 +75,8 @@ def finetune(
 ) -> None:
     """Train a model on labels of your own, and export it.
 
-    By default only a new softmax is trained, on the model's descriptors: this takes little longer than decoding, and
-    works with about ten tracks per label. --unfreeze then trains all weights.
+    By default only a new output layer is trained, on the model's descriptors: this takes little longer than decoding,
+    and works with about ten tracks per label. --unfreeze then trains all weights.
 
     The score is cross-validated on your tracks; the exported model is trained on all of them. Files that cannot be
     read are set aside. The folder of the new model is printed.

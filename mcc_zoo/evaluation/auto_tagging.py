@@ -111,8 +111,8 @@ def score_labels(predictions: pd.DataFrame, labels: list[str] | None = None) -> 
 
     Returns:
         One row per label, in their order, with the columns tracks (how many have it), roc_auc, average_precision,
-        precision, recall and f1, as shares of 1. Where no track has the label or every one, they are NaN; precision is
-        also where it was never given.
+        precision, recall and f1, as shares of 1. Where no track has the label or every one, they are NaN. Precision
+        is NaN too where the label was never given.
     """
     labels = labels or list_labels(predictions)
     truth, given = (read_targets(predictions[name], labels) for name in ("truth", "prediction"))

@@ -29,7 +29,7 @@ from mcc_zoo.training.devices import make_strategy
 from mcc_zoo.training.fit import MONITOR, Fit, fit
 from mcc_zoo.training.warm_start import WarmStart, open_training_features
 
-CHANNELS = "chunk_network.npz"  # weights for warm starts
+CHUNK_NETWORK_FILE = "chunk_network.npz"  # its weights, for warm starts
 LEARNT = 0.98  # of the label prior's cross-entropy: only channels below it lend their weights
 TRAINING_ORDER_SEED = 1_000  # every fold of a seed gets a seed of its own from here on
 
@@ -79,7 +79,8 @@ class FoldResult:
         content = asdict(self)
         if self.thresholds is None:
             del content["thresholds"]
-        return {**content, **content.pop("scores")}
+        scores = content.pop("scores")
+        return {**content, **scores}
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,9 @@ class FoldRun:
         start = self.find_warm_start()
         model, fitted = self.train(start, temporary, [*callbacks, logs])
         if self.lends_channels:
-            WarmStart.from_network(Classifier(model).chunk_network, fitted.best_epoch).save(temporary / CHANNELS)
+            WarmStart.from_network(Classifier(model).chunk_network, fitted.best_epoch).save(
+                temporary / CHUNK_NETWORK_FILE
+            )
         thresholds = self.validation.choose_thresholds(model) if self.corpus.task == "multi-label" else None
         scores = self.test(model, temporary, thresholds)
         fitted.history.to_csv(temporary / "history.csv", index=False)
@@ -239,18 +242,22 @@ class FoldRun:
         return {score: float(scoring.score_folds(table)[score].iloc[0])}
 
     def find_warm_start(self) -> WarmStart | None:
-        """Return the trained weights that the system starts from, training them first if no fold result has them.
+        """Return the trained weights that the system starts from; None where it starts from nothing.
 
-        None without a warm start, and where these channels hardly beat the label prior on the validation tracks: on
-        music whose labels depend on the order of chunks alone, channels that were trained without an LSTM have
-        forgotten the chunks.
+        They are those of the export that the settings name. Else, for a system with an LSTM, they are those of the same
+        system without one on the same fold, which is trained first if no fold result has it. These are left out where
+        they hardly beat the label prior on the validation tracks: on music whose labels depend on the order of chunks
+        alone, a system without an LSTM has learnt to forget the chunks.
         """
         if self.lender is None:
             return read_start(self.settings)
         folder = self.lender.folder
-        if (folder / CHANNELS).exists():
+        if (folder / CHUNK_NETWORK_FILE).exists():
             result = json.loads((folder / "fold.json").read_text())
-            start, loss = WarmStart.load(folder / CHANNELS, result["best_epoch"]), result["validation_cross_entropy"]
+            start, loss = (
+                WarmStart.load(folder / CHUNK_NETWORK_FILE, result["best_epoch"]),
+                result["validation_cross_entropy"],
+            )
         else:
             model, fitted = self.lender.train(None, self.folder.parent)
             start = WarmStart.from_network(Classifier(model).chunk_network, fitted.best_epoch)

@@ -44,7 +44,7 @@ class TrackTaggram:
 
     @property
     def is_right(self) -> bool:
-        """Whether the track's own label was predicted, or its labels best of all."""
+        """Whether the track's label was predicted; with many labels, whether this track's fit best of all."""
         return self.truth == self.prediction if self.is_best is None else self.is_best
 
     @property

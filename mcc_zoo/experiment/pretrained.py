@@ -28,11 +28,11 @@ def adapt_recipe(settings: Settings) -> Recipe:
 
 
 def freeze(model: keras.Model, settings: Settings) -> None:
-    """Freeze what the settings say, beside the channels, which a training of their features leaves alone."""
+    """Freeze the chunk network if the settings freeze the descriptor. Frozen channels are not trained anyway."""
     if settings.start_from is not None and settings.frozen == "descriptor":
         Classifier(model).chunk_network.trainable = False
 
 
 def unfreeze(model: keras.Model) -> None:
-    """Let everything be trained again, by who loads the export."""
+    """Let everything be trained again, for whoever loads the export."""
     Classifier(model).chunk_network.trainable = True

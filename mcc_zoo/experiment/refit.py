@@ -49,20 +49,17 @@ def train(
         FloatingPointError: The loss became infinite or NaN.
         ValueError: The device is unknown or not there.
     """
-    start = read_start(settings)
-    own = adapt_recipe(settings)
-    if own.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
-        channels_epochs = channels_epochs or epochs
-        lender = train(corpus, settings, WARM_STARTS[architecture], channels_epochs, device=device, quiet=quiet)
-        start = WarmStart.from_network(Classifier(lender).chunk_network, channels_epochs)
+    start, recipe = read_start(settings), adapt_recipe(settings)
+    name = f"{architecture} on all tracks" + (f", from {settings.start_from}" if start else "")
+    if recipe.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
+        start = _borrow_channels(corpus, settings, WARM_STARTS[architecture], channels_epochs or epochs, device, quiet)
+        name += f", from {WARM_STARTS[architecture]}'s channels"
     keras.utils.set_random_seed(settings.seed)
     strategy, everything = make_strategy(device), np.arange(len(corpus.tracks))
     model = Subset(corpus, everything, settings).build_model(architecture, strategy, start)
     freeze(model, settings)
-    origin = settings.start_from or f"{WARM_STARTS.get(architecture)}'s channels"
-    name = f"{architecture} on all tracks" + (f", from {origin}" if start else "")
     with (
-        open_training_features(model, corpus.features, own, start, None) as (features, recipe),
+        open_training_features(model, corpus.features, recipe, start, None) as (features, recipe),
         progress_bar(quiet) as bar,
     ):
         task = bar.add_task(name, total=epochs)
@@ -83,3 +80,11 @@ def train(
         )
     unfreeze(model)
     return Classifier(model).in_float32()
+
+
+def _borrow_channels(
+    corpus: Corpus, settings: Settings, lender: str, epochs: int, device: str, quiet: bool
+) -> WarmStart:
+    """Train the system that lends its channels, and take its weights."""
+    model = train(corpus, settings, lender, epochs, device=device, quiet=quiet)
+    return WarmStart.from_network(Classifier(model).chunk_network, epochs)

@@ -55,5 +55,9 @@ class Settings:
             raise ValueError(f"architectures is empty: name some of {', '.join(ARCHITECTURES)}, or all")
         for architecture in self.architectures:
             choose(architecture, SYSTEMS, "architectures")
+            if self.start_from and not SYSTEMS[architecture].channels:
+                raise ValueError(
+                    f"start_from={self.start_from}: {architecture} has no channels that could start from it"
+                )
         if self.seeds < 1:
             raise ValueError(f"seeds={self.seeds}: at least one is needed")

@@ -126,7 +126,7 @@ class ExportMetadata:
         licence: Licence of the training music.
         tracks: Number of training tracks.
         set_aside: Number of tracks that could not be read.
-        epochs: Epochs of training; 0 where only a softmax was fitted.
+        epochs: Epochs of training; 0 where only an output layer was fitted.
         channels_epochs: Epochs of the system without an LSTM whose channels this one started from; 0 for none.
         scores: Cross-validated scores, where tracks have one label each.
         tagging_scores: Those where they have many.
@@ -137,7 +137,7 @@ class ExportMetadata:
         command: The command that made it.
         limits: Sentences for the model card.
         files: SHA-256 of the other files of the folder, by relative path.
-        sha256: That of all of these facts, which shows an edit of mcc_zoo.json; None in exports of before.
+        sha256: Hash of all other facts, which shows an edit of mcc_zoo.json; None in exports of earlier versions.
     """
 
     name: str

@@ -119,7 +119,7 @@ def _full_disk_explained(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _float32_policy() -> Iterator[None]:
-    """Set Keras's policy for new layers to float32: a loaded model takes it for the models in it, which cast by it."""
+    """Set Keras's policy for new layers to float32: the parts of a loaded model take the policy of the moment."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:

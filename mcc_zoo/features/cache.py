@@ -24,7 +24,7 @@ from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.level import equalise
+from mcc_zoo.features.level import bring_to_one_level
 from mcc_zoo.features.sound import NO_SOUND, SoundMeter
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, mel_blocks
 
@@ -216,5 +216,5 @@ def mean_and_std(features: Sequence[Features], front_end: FrontEnd, window_chunk
 
 def _sum_at_one_level(energy: np.ndarray, front_end: FrontEnd) -> tuple[float, float]:
     """Sum the log-mel values of a window, and their squares."""
-    log_mel = equalise(tf.constant(energy[np.newaxis]), tf.constant([len(energy)]), front_end).numpy()
+    log_mel = bring_to_one_level(tf.constant(energy[np.newaxis]), tf.constant([len(energy)]), front_end).numpy()
     return log_mel.sum(dtype=np.float64), np.square(log_mel, dtype=np.float64).sum()

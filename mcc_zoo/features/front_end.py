@@ -17,13 +17,13 @@ class FrontEnd:
 
     Attributes:
         sample_rate: Hz.
-        window_length: Samples in one STFT frame.
+        window_length: Samples in the window of one STFT frame; no window of chunks.
         hop_length: Samples between the starts of two frames.
         n_mels: Mel bands, M in the paper.
         chunk_frames: STFT frames in one chunk, N in the paper.
         compression: `log10_1p` is log10(1 + 10000 x), `log` is ln(x + 1e-6), x being mel energy.
-        level: What is heard at one level, whatever its volume: a `window`, which is all chunks that the model reads as
-            one track; each `chunk`; or `none`: loud and soft music differ, as in the paper.
+        level: What is brought to one loudness before the logarithm: a `window`, which is all chunks that the model
+            reads as one track, or each `chunk`. With `none` loud and soft music differ, as in the paper.
     """
 
     sample_rate: int = paper.SAMPLE_RATE

@@ -17,7 +17,7 @@ MEAN_ENERGY = 1e-3  # of 400 excerpts of released music the median is 9e-4
 LEAST_ENERGY = 1e-20  # far below any sound: silence stays silence, and nothing is divided by 0
 
 
-def equalise(
+def bring_to_one_level(
     energy: tf.Tensor, chunk_count: tf.Tensor, front_end: FrontEnd, operations: Operations = TENSORFLOW
 ) -> tf.Tensor:
     """Scale mel energies to one mean and compress them.
@@ -42,12 +42,15 @@ def equalise(
 
 @keras.saving.register_keras_serializable(package="mcc_zoo")
 class Level(FrontEndLayer):
-    """`equalise` as a layer: [mel energies (batch, chunks, n_mels, chunk_frames), chunk_count (batch,)] to log-mel."""
+    """`bring_to_one_level` as a layer.
+
+    It takes mel energies (batch, chunks, n_mels, chunk_frames) and chunk_count (batch,), and gives log-mel.
+    """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
         """Scale and compress."""
         energy, chunk_count = inputs
-        return equalise(energy, chunk_count, self.front_end)
+        return bring_to_one_level(energy, chunk_count, self.front_end)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         """Keep the shape of the chunks."""

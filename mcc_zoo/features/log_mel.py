@@ -93,7 +93,7 @@ def compute_mel(frames: tf.Tensor, front_end: FrontEnd, operations: Operations =
         operations: Replacements for what a runtime lacks.
 
     Returns:
-        Log-mel; mel energies where the front end has a level, which is that of many frames.
+        Log-mel; or mel energies where the front end has a level, because a level is that of many frames together.
     """
     power = operations.power_spectrum(frames * make_window(front_end.window_length))  # (..., window_length / 2 + 1)
     energy = tf.tensordot(power, make_mel_matrix(front_end), 1)  # (..., n_mels)

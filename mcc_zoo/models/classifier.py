@@ -53,7 +53,7 @@ class Classifier:
 
     @property
     def mel_chunks(self) -> MelChunks:
-        """The layer that computes what each frame alone tells."""
+        """The layer that computes the mel energies or log-mel of each frame."""
         (layer,) = (layer for layer in self.front_end_network.layers if isinstance(layer, MelChunks))
         return layer
 

@@ -50,7 +50,7 @@ class Standardise(keras.layers.Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """Leave mean and std to the weights."""
+        """Leave mean and std to the weights: Keras would otherwise write the arguments down by itself."""
         return super().get_config()
 
 

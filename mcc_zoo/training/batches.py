@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from mcc_zoo.features.cache import Features
 
-UNTUNED = tf.data.Options()  # at the end of a tuned stream tf.data waits for its tuning thread, up to as long again
+UNTUNED = tf.data.Options()  # tuning takes time: at its end each stream waits for the tuning thread
 UNTUNED.autotune.enabled = False
 BUCKETS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # longest sequence of each batch shape, in chunks
 

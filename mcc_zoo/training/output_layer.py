@@ -73,7 +73,7 @@ def fit_output_layer(inputs: LayerInputs, inverse_penalty: float, task: Task = "
 def _regress_label(
     values: np.ndarray, target: np.ndarray, weights: np.ndarray, inverse_penalty: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit the sigmoid of one label; where all tracks have it, or none, that is what it says of any track."""
+    """Fit the sigmoid of one label. If all tracks have the label, or none, it says so of any track."""
     if target.min() < target.max():
         return _regress(values, target > 0, weights, inverse_penalty)
     have, lack = weights[target > 0].sum(), weights[target <= 0].sum()

@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold, cross_val_score
 
 from mcc_zoo.datasets import synthetic
-from mcc_zoo.datasets.synthetic import DANCES, DemoCorpusError, Note, Piece, PlannedTrack, demo
+from mcc_zoo.datasets.synthetic import DANCES, CorpusError, Note, Piece, PlannedTrack, demo
 from mcc_zoo.datasets.synthetic.bands import BASS_TIMBRES
 from mcc_zoo.datasets.synthetic.dances import VOICES
 from mcc_zoo.features.front_end import FrontEnd
@@ -121,7 +121,7 @@ def test_finished_corpus_is_kept(corpus: Path) -> None:
 @pytest.mark.parametrize("other", [{"seed": 4}, {"seed": 3, "tracks_per_dance": 2}])
 def test_other_settings_are_refused(corpus: Path, other: dict[str, Any]) -> None:
     before = snapshot(corpus)
-    with pytest.raises(DemoCorpusError, match=r"not this demo corpus.*'seed': 3.* there, .* asked for") as refusal:
+    with pytest.raises(CorpusError, match=r"not this corpus.*'seed': 3.* there, .* asked for") as refusal:
         synthetic.make_demo(corpus, **{"tracks_per_dance": 1, **other})
     assert isinstance(refusal.value, ValueError)
     assert str(corpus.resolve()) in str(refusal.value)
@@ -182,15 +182,15 @@ def test_foreign_folders_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         folder = tmp_path / f"foreign-{len(content)}"
         folder.mkdir()
         (folder / name).write_text(content)
-        with pytest.raises(DemoCorpusError, match=rf"{folder.name} is not this demo corpus"):
+        with pytest.raises(CorpusError, match=rf"{folder.name} is not this corpus"):
             synthetic.make_demo(folder, tracks_per_dance=1)
         assert [(path.name, path.read_text()) for path in folder.iterdir()] == [(name, content)]
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(DemoCorpusError, match="file is not this demo corpus .*: name a new or empty folder"):
+    with pytest.raises(CorpusError, match="file is not this corpus .*: name a new or empty folder"):
         synthetic.make_demo(tmp_path / "file", tracks_per_dance=1)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(DemoCorpusError, match="is the working folder or a mount point"):
+    with pytest.raises(CorpusError, match="is the working folder or a mount point"):
         synthetic.make_demo(Path("."), tracks_per_dance=1)
 
 
@@ -200,13 +200,13 @@ def test_corpus_with_a_file_lost_is_refused(tmp_path: Path) -> None:
 
     make()
     (tmp_path / "corpus/audio/x/3.wav").unlink()
-    with pytest.raises(DemoCorpusError, match=r"lacks 1 files of its demo corpus, such as audio/x/3\.wav: remove"):
+    with pytest.raises(CorpusError, match=r"lacks 1 files of its corpus, such as audio/x/3\.wav: remove"):
         make()
 
 
 def test_format_unknown_to_libsndfile_is_refused(tmp_path: Path) -> None:
     track = replace(FIVE_TRACKS[0], path="audio/x/0.m4a")
-    with pytest.raises(DemoCorpusError, match="m4a: this libsndfile .* cannot write the format"):
+    with pytest.raises(CorpusError, match="m4a: this libsndfile .* cannot write the format"):
         synthetic.write_corpus(tmp_path / "corpus", [track], lambda _: np.zeros(20_000), {})
 
 
@@ -253,7 +253,7 @@ def test_bands_allow_grouped_folds() -> None:
     ],
 )
 def test_bad_settings_are_refused(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(DemoCorpusError, match=message):
+    with pytest.raises(CorpusError, match=message):
         synthetic.make_demo(tmp_path / "corpus", **arguments)
     assert list(tmp_path.iterdir()) == []
 
@@ -355,18 +355,18 @@ def test_synthesise(channels: int, shape: tuple[int, ...]) -> None:
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     usual: dict[str, Any] = {"seconds": 1.0, "sample_rate": 22_050, "rng": np.random.default_rng(0), "band": PLAIN_BAND}
-    with pytest.raises(DemoCorpusError, match=message):
+    with pytest.raises(CorpusError, match=message):
         synthetic.synthesise(DANCES[0], **{**usual, **arguments})
 
 
 def test_impossible_notes_are_refused() -> None:
-    with pytest.raises(DemoCorpusError, match="voice='flute': choose one of kick, snare, hat, bell, bass, chords"):
+    with pytest.raises(CorpusError, match="voice='flute': choose one of kick, snare, hat, bell, bass, chords"):
         Note("flute", 0.0, 1.0)
-    with pytest.raises(DemoCorpusError, match=r"pitches=\(\) for the bass: bass and chords need some"):
+    with pytest.raises(CorpusError, match=r"pitches=\(\) for the bass: bass and chords need some"):
         Note("bass", 0.0, 1.0, 1.0)
-    with pytest.raises(DemoCorpusError, match=r"pitches=\(60,\) for the kick: .* drums take none"):
+    with pytest.raises(CorpusError, match=r"pitches=\(60,\) for the kick: .* drums take none"):
         Note("kick", 0.0, 1.0, 1.0, (60,))
-    with pytest.raises(DemoCorpusError, match="tempo=0: give 10 to 1000 beats per minute"):
+    with pytest.raises(CorpusError, match="tempo=0: give 10 to 1000 beats per minute"):
         Piece(tempo=0)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mcc_zoo.audio import reading
-from mcc_zoo.datasets.synthetic import ORDERS, DemoCorpusError, make_structure
+from mcc_zoo.datasets.synthetic import ORDERS, CorpusError, make_structure
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.log_mel import MelChunks
 
@@ -45,5 +45,5 @@ def test_songs_differ(corpus):
 
 @pytest.mark.parametrize("arguments", [{"songs": 0}, {"songs": 2.5}, {"seed": -1}])
 def test_impossible_settings_are_refused(tmp_path, arguments):
-    with pytest.raises(DemoCorpusError, match=f"{next(iter(arguments))}=.*: give a whole number of"):
+    with pytest.raises(CorpusError, match=f"{next(iter(arguments))}=.*: give a whole number of"):
         make_structure(tmp_path / "corpus", **arguments)

@@ -14,7 +14,7 @@ from mcc_zoo.datasets import Track, splits
 from mcc_zoo.evaluation import metrics, pooling
 from mcc_zoo.experiment import cross_validation, fold_details, run_folder
 from mcc_zoo.experiment.corpus import Corpus, pick, prepare
-from mcc_zoo.experiment.fold import CHANNELS, FoldRun
+from mcc_zoo.experiment.fold import CHUNK_NETWORK_FILE, FoldRun
 from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.features.cache import FeatureCache, mean_and_std
@@ -80,6 +80,10 @@ def test_columns_are_those_of_the_contract(run):
     pd.testing.assert_frame_equal(written, predictions)
     splits = pd.read_csv(run_dir / "folds.csv")
     assert splits[["architecture", "seed", "fold"]].values.tolist() == [["r2", 0, fold] for fold in range(3)]
+    assert splits.columns.tolist() == [
+        "seed", "fold", "architecture", "train", "validation", "test", "mean", "std", "epochs", "best_epoch",
+        "channels_best_epoch", "validation_accuracy", "validation_cross_entropy", "seconds", "accuracy",
+    ]  # fmt: skip
     scores = metrics.score_folds(written).set_index(["architecture", "seed", "fold"])
     np.testing.assert_allclose(splits["accuracy"], scores.loc[splits.set_index(scores.index.names).index, "accuracy"])
     assert (splits["train"] + splits["validation"] + splits["test"] == 18).all()
@@ -234,7 +238,7 @@ def test_a_warm_start_begins_with_the_channels_of_the_same_fold(corpus, tmp_path
     settings = dataclasses.replace(SETTINGS, architectures=("r2", "r4"), recipe=recipe, split=str(tmp_path))
     both = cross_validation.cross_validate(corpus, settings, tmp_path / "both", device="cpu", quiet=True)
     table = pd.read_csv(tmp_path / "both" / "folds.csv")
-    with np.load(run_folder.fold_dir(tmp_path / "both", 0, 0, "r2") / CHANNELS) as kept:
+    with np.load(run_folder.fold_dir(tmp_path / "both", 0, 0, "r2") / CHUNK_NETWORK_FILE) as kept:
         weights = dict(kept)
     assert {name: weight.shape for name, weight in weights.items()} == {
         "T.0": (1, 60, 1, 32), "T.1": (32,), "P.0": (32, 1, 1, 32), "P.1": (32,),

@@ -8,14 +8,12 @@ import runpy
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from absl import app
 from absl.flags import FLAGS
 from absl.testing import flagsaver
 from conftest import write_tone
@@ -28,33 +26,10 @@ from mcc_zoo.datasets import splits
 from mcc_zoo.export.metadata import Majority
 from mcc_zoo.paper import REPORTED
 
+pytest_plugins = ["helpers.run_scripts"]
+
 ROOT = Path(mcc_zoo.__file__).parents[1]
 QUICK = ["--architectures=r0", "--folds=3", "--max_epochs=1", "--front_end=22k", "--quiet"]
-
-
-@dataclass(frozen=True)
-class Run:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def run_script(monkeypatch, capsys, tmp_path):
-    """Run a script in this process as `python -m` does, in the folder tmp_path."""
-
-    def run(name: str, *flags: str) -> Run:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [name, *flags])
-        capsys.readouterr()
-        app.define_help_flags()  # once, before the flags are saved: absl does not define them again
-        with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:  # takes the script's own flags away again
-            runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
-        printed, code = capsys.readouterr(), ended.value.code
-        message = f"{code}\n" if isinstance(code, str) else ""  # Python prints it and exits with 1
-        return Run(1 if message else code or 0, printed.out, printed.err + message)
-
-    return run
 
 
 def run_process(name: str, *flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.level import Level, equalise
+from mcc_zoo.features.level import Level, bring_to_one_level
 from mcc_zoo.features.streaming import join_windows
 
 FRONT_END = FrontEnd(n_mels=5, chunk_frames=7, level="window")
@@ -30,7 +30,7 @@ def energy(rng) -> np.ndarray:
 @pytest.mark.parametrize("level", ["window", "chunk"])
 def test_it_is_numpys(energy, level, compression):
     front_end = dataclasses.replace(FRONT_END, level=level, compression=compression)
-    found = equalise(energy, COUNTS, front_end).numpy()
+    found = bring_to_one_level(energy, COUNTS, front_end).numpy()
     for track, count in enumerate(COUNTS):
         own = energy[track, :count].astype(np.float64)
         scaled = 1e-3 * own / own.mean((0, 1, 2) if level == "window" else (1, 2), keepdims=True)
@@ -43,17 +43,19 @@ def test_it_is_numpys(energy, level, compression):
 def test_gain_changes_nothing(energy, level, gain_db):
     front_end = dataclasses.replace(FRONT_END, level=level)
     louder = energy * np.float32(10 ** (gain_db / 10))
-    np.testing.assert_allclose(equalise(louder, COUNTS, front_end), equalise(energy, COUNTS, front_end), atol=1e-5)
+    np.testing.assert_allclose(
+        bring_to_one_level(louder, COUNTS, front_end), bring_to_one_level(energy, COUNTS, front_end), atol=1e-5
+    )
 
 
 def test_how_loud_a_chunk_is_in_its_window_stays(energy):
-    window = equalise(energy, COUNTS, FRONT_END).numpy()[0].mean((1, 2))
-    chunk = equalise(energy, COUNTS, dataclasses.replace(FRONT_END, level="chunk")).numpy()[0].mean((1, 2))
+    window = bring_to_one_level(energy, COUNTS, FRONT_END).numpy()[0].mean((1, 2))
+    chunk = bring_to_one_level(energy, COUNTS, dataclasses.replace(FRONT_END, level="chunk")).numpy()[0].mean((1, 2))
     assert np.ptp(window) > 3 * np.ptp(chunk)
 
 
 def test_silence_is_finite():
-    assert np.all(equalise(np.zeros((1, 2, 5, 7), np.float32), np.array([2]), FRONT_END).numpy() == 0)
+    assert np.all(bring_to_one_level(np.zeros((1, 2, 5, 7), np.float32), np.array([2]), FRONT_END).numpy() == 0)
 
 
 def test_the_layer_is_saved_with_its_front_end():

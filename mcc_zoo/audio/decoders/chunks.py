@@ -60,7 +60,7 @@ class Layout:
         declared: Bytes of audio that the header declares.
         present: Bytes of audio that are there.
         is_known: Whether `declared` is a length.
-        patch: Lengths that are right, by their position, in place of those that decoders would take for one.
+        patch: Lengths to write over those in the header, by position, where a decoder would believe wrong ones.
         start: Where the file begins, behind the tags before it.
         fault: What is wrong with the header; "" where nothing is.
     """
@@ -177,7 +177,7 @@ def _follow(reader: Reader, style: Style, position: int) -> tuple[list[_Chunk], 
 
 
 def _read_whole(reader: Reader, style: Style, start: int, audio: _Chunk) -> int:
-    """Read the length of a WAV file's audio by that of the whole file; 0 where this one is none either."""
+    """Compute the length of a WAV file's audio from the length of the whole file; 0 if the header lacks that too."""
     if style.format != "WAV":
         return 0
     (whole,) = struct.unpack(style.size, reader.read(start + 4, 4))

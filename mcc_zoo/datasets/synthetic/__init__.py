@@ -10,7 +10,7 @@ and `render` plays them with a band's instruments. `write_corpus` writes the tra
 """
 
 from mcc_zoo.datasets.synthetic.bands import Band, Timbre, draw_band
-from mcc_zoo.datasets.synthetic.composition import DemoCorpusError, Note, Piece, compose, draw_piece
+from mcc_zoo.datasets.synthetic.composition import CorpusError, Note, Piece, compose, draw_piece
 from mcc_zoo.datasets.synthetic.dances import DANCES, Dance
 from mcc_zoo.datasets.synthetic.demo import make_demo, plan_demo
 from mcc_zoo.datasets.synthetic.files import PlannedTrack, write_corpus
@@ -22,7 +22,7 @@ __all__ = [
     "ORDERS",
     "Band",
     "Dance",
-    "DemoCorpusError",
+    "CorpusError",
     "Note",
     "Piece",
     "PlannedTrack",

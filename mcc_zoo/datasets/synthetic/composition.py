@@ -24,7 +24,7 @@ DEGREES = {"1": 0, "5": 7, "6": 9, "8": 12}  # semitones above the chord's root;
 BASS_LOWEST, CHORD_LOWEST = 33, 55  # MIDI note numbers: A1 (55 Hz) and G3 (196 Hz)
 
 
-class DemoCorpusError(ValueError):
+class CorpusError(ValueError):
     """A corpus cannot be made as asked; the message gives the reason and the remedy."""
 
 
@@ -49,7 +49,7 @@ class Piece:
     def __post_init__(self) -> None:
         """Check the tempo."""
         if not 10 <= self.tempo <= 1_000:
-            raise DemoCorpusError(f"tempo={self.tempo!r}: give 10 to 1000 beats per minute")
+            raise CorpusError(f"tempo={self.tempo!r}: give 10 to 1000 beats per minute")
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Note:
     def __post_init__(self) -> None:
         """Check that the voice exists, and has pitches if it needs them."""
         if self.voice not in VOICES:
-            raise DemoCorpusError(f"voice={self.voice!r}: choose one of {', '.join(VOICES)}")
+            raise CorpusError(f"voice={self.voice!r}: choose one of {', '.join(VOICES)}")
         if bool(self.pitches) == (self.voice in DRUMS):
-            raise DemoCorpusError(
+            raise CorpusError(
                 f"pitches={self.pitches!r} for the {self.voice}: bass and chords need some, drums take none"
             )
 
@@ -112,7 +112,7 @@ def compose(dance: Dance, seconds: float, piece: Piece, rng: np.random.Generator
         Notes of all voices, voice by voice, including those of the last second before the start, which still sound.
 
     Raises:
-        DemoCorpusError: `seconds` is not a finite length above 0.
+        CorpusError: `seconds` is not a finite length above 0.
     """
     check_seconds(seconds)
     step = 60.0 / piece.tempo / dance.steps_per_beat  # seconds
@@ -131,9 +131,9 @@ def compose(dance: Dance, seconds: float, piece: Piece, rng: np.random.Generator
 
 
 def check_seconds(seconds: float) -> None:
-    """Raise `DemoCorpusError` unless `seconds` is a finite length above 0."""
+    """Raise `CorpusError` unless `seconds` is a finite length above 0."""
     if not (math.isfinite(seconds) and seconds > 0):
-        raise DemoCorpusError(f"seconds={seconds!r}: a track has a finite length above 0")
+        raise CorpusError(f"seconds={seconds!r}: a track has a finite length above 0")
 
 
 def _play_drums(pattern: str, voice: str, grid: list[tuple[int, float]], rng: np.random.Generator) -> Iterator[Note]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mcc_zoo.datasets.synthetic.bands import draw_band
-from mcc_zoo.datasets.synthetic.composition import DemoCorpusError
+from mcc_zoo.datasets.synthetic.composition import CorpusError
 from mcc_zoo.datasets.synthetic.dances import DANCES
 from mcc_zoo.datasets.synthetic.files import PlannedTrack, Progress, Settings, write_corpus
 from mcc_zoo.datasets.synthetic.sounds import synthesise
@@ -35,7 +35,7 @@ def make_demo(folder: Path, *, tracks_per_dance: int = 20, seed: int = 0, progre
         The path of the manifest.
 
     Raises:
-        DemoCorpusError: An argument is out of range, or something else is in the folder.
+        CorpusError: An argument is out of range, or something else is in the folder.
         OSError: A file cannot be written.
     """
     tracks = plan_demo(tracks_per_dance, seed)
@@ -67,14 +67,14 @@ def plan_demo(tracks_per_dance: int = 20, seed: int = 0) -> list[PlannedTrack]:
         The tracks, dance by dance.
 
     Raises:
-        DemoCorpusError: An argument is out of range.
+        CorpusError: An argument is out of range.
 
     >>> len(plan_demo(tracks_per_dance=2)), len({track.group for track in plan_demo(tracks_per_dance=2)})
     (16, 4)
     """
     for name, value, least in (("tracks_per_dance", tracks_per_dance, 1), ("seed", seed, 0)):
         if type(value) is not int or value < least:
-            raise DemoCorpusError(f"{name}={value!r}: give a whole number of {least} or more")
+            raise CorpusError(f"{name}={value!r}: give a whole number of {least} or more")
     rng = np.random.default_rng([seed, 0])
     # For each take: whether a dance is played by the first or the second of the take's two bands.
     halves = [rng.permutation(len(DANCES)).argsort() // (len(DANCES) // 2) for _ in range(tracks_per_dance)]

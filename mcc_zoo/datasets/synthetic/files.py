@@ -13,7 +13,7 @@ import pandas as pd
 import soundfile
 
 from mcc_zoo.atomic import publish_folder
-from mcc_zoo.datasets.synthetic.composition import DemoCorpusError
+from mcc_zoo.datasets.synthetic.composition import CorpusError
 
 SETTINGS_FILE = "corpus.json"
 MANIFEST_FILE = "manifest.csv"
@@ -67,7 +67,7 @@ def write_corpus(
         The path of the manifest.
 
     Raises:
-        DemoCorpusError: Something else is in the folder, or libsndfile cannot write a format.
+        CorpusError: Something else is in the folder, or libsndfile cannot write a format.
         OSError: A file cannot be written.
     """
     report = progress or (lambda done, total: None)
@@ -98,28 +98,28 @@ def _is_finished(folder: Path, tracks: Sequence[PlannedTrack], settings: Setting
         return False
     if folder.is_dir() and not any(folder.iterdir()):
         if folder == Path.cwd() or folder.is_mount():  # neither can be renamed onto
-            raise DemoCorpusError(f"{folder} is the working folder or a mount point: name a new folder in it")
+            raise CorpusError(f"{folder} is the working folder or a mount point: name a new folder in it")
         return False
     try:
         found = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = None
     if found != settings:
-        raise DemoCorpusError(
-            f"{folder} is not this demo corpus ({SETTINGS_FILE}: {found} there, {settings} asked for): "
+        raise CorpusError(
+            f"{folder} is not this corpus ({SETTINGS_FILE}: {found} there, {settings} asked for): "
             "name a new or empty folder; nothing in this one was touched"
         )
     missing = [name for name in (MANIFEST_FILE, *(track.path for track in tracks)) if not (folder / name).is_file()]
     if missing:
-        raise DemoCorpusError(
-            f"{folder} lacks {len(missing)} files of its demo corpus, such as {missing[0]}: remove it and make it again"
+        raise CorpusError(
+            f"{folder} lacks {len(missing)} files of its corpus, such as {missing[0]}: remove it and make it again"
         )
     return True
 
 
 def _write_audio(path: Path, samples: np.ndarray, sample_rate: int) -> None:
     if not soundfile.check_format(path.suffix[1:].upper()):
-        raise DemoCorpusError(
+        raise CorpusError(
             f"{path.name}: this libsndfile ({soundfile.__libsndfile_version__}) cannot write the format; "
             "libsndfile 1.1 or newer can, and comes with the soundfile wheels"
         )

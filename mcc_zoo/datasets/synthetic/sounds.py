@@ -10,7 +10,7 @@ import numpy as np
 from scipy import signal
 
 from mcc_zoo.datasets.synthetic.bands import Band, Timbre
-from mcc_zoo.datasets.synthetic.composition import DemoCorpusError, Note, check_seconds, compose, draw_piece
+from mcc_zoo.datasets.synthetic.composition import CorpusError, Note, check_seconds, compose, draw_piece
 from mcc_zoo.datasets.synthetic.dances import DRUMS, VOICES, Dance
 
 TABLE = 4_096  # samples in one period of a wavetable
@@ -145,13 +145,13 @@ def render(
         Float32, (samples,) or (samples, 2), full scale ±1, with a peak of 0.25 to 0.71.
 
     Raises:
-        DemoCorpusError: An argument is out of range.
+        CorpusError: An argument is out of range.
     """
     check_seconds(seconds)
     if sample_rate < 16_000:
-        raise DemoCorpusError(f"sample_rate={sample_rate!r}: these instruments need 16000 Hz or more")
+        raise CorpusError(f"sample_rate={sample_rate!r}: these instruments need 16000 Hz or more")
     if channels not in (1, 2):
-        raise DemoCorpusError(f"channels={channels!r}: choose 1 for mono or 2 for stereo")
+        raise CorpusError(f"channels={channels!r}: choose 1 for mono or 2 for stereo")
     buses = _play_voices(notes, max(1, round(seconds * sample_rate)), sample_rate, band, rng)
     gains = 10 ** ((np.array(band.levels) + rng.normal(0.0, 2.0, len(VOICES))) / 20)
     pans = np.array(band.pans) if channels == 2 else np.zeros(len(VOICES))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mcc_zoo.datasets.synthetic.bands import draw_band
-from mcc_zoo.datasets.synthetic.composition import DemoCorpusError
+from mcc_zoo.datasets.synthetic.composition import CorpusError
 from mcc_zoo.datasets.synthetic.dances import DANCES
 from mcc_zoo.datasets.synthetic.files import PlannedTrack, Progress, Settings, write_corpus
 from mcc_zoo.datasets.synthetic.sounds import synthesise
@@ -39,12 +39,12 @@ def make_structure(folder: Path, *, songs: int = 40, seed: int = 0, progress: Pr
         The path of the manifest.
 
     Raises:
-        DemoCorpusError: An argument is out of range, or something else is in the folder.
+        CorpusError: An argument is out of range, or something else is in the folder.
         OSError: A file cannot be written.
     """
     for name, value, least in (("songs", songs, 1), ("seed", seed, 0)):
         if type(value) is not int or value < least:
-            raise DemoCorpusError(f"{name}={value!r}: give a whole number of {least} or more")
+            raise CorpusError(f"{name}={value!r}: give a whole number of {least} or more")
     rate, length = SAMPLE_RATE, SECTION_CHUNKS * CHUNK_FRAMES * HOP_LENGTH
     tracks = [
         PlannedTrack(f"audio/{order}/song-{song:03d}.flac", order, f"song-{song:03d}", 4 * length / rate, rate, 1)

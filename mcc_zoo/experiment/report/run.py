@@ -79,7 +79,7 @@ class Run:
 
     @property
     def labels(self) -> list[str]:
-        """The labels that occur or are predicted, sorted; those of the columns where tracks have many."""
+        """The labels that occur or are predicted, sorted; with many labels a track, those that have a column."""
         if self.task == "multi-label":
             return auto_tagging.list_labels(self.predictions)
         return metrics.list_labels(self.predictions)

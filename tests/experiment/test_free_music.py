@@ -1,0 +1,158 @@
+"""The corpus of free music: packages unpacked, recordings chosen, cut and listed with their licences."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from absl.testing import flagsaver
+
+from experiments import debian_packages
+from experiments.debian_packages import Licence, Licences, Package
+from experiments.teachers import musicnn_tags
+from mcc_zoo.features.chunking import chunks_in
+from mcc_zoo.features.front_end import FRONT_ENDS
+
+pytest_plugins = ["helpers.run_scripts"]
+
+with flagsaver.flagsaver():  # other scripts have flags of the same names
+    from experiments import free_music
+
+COPYRIGHT = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+Upstream-Name: game
+
+Files: *
+Copyright: 2010 A Coder
+License: GPL-2+
+
+Files: data/music/*
+Copyright: 2011 A Composer
+           2012 Another
+License: CC-BY-SA-3.0
+"""
+
+
+def music(seconds: float, seed: int) -> np.ndarray:
+    """Noise that swells at random, so that no two seeds have the same loudness."""
+    random = np.random.default_rng(seed)
+    swell = np.repeat(random.uniform(0.05, 0.3, int(2 * seconds) + 1), 11_025)[: int(seconds * 22_050)]
+    return swell * random.uniform(-1, 1, len(swell))
+
+
+def build_package(folder: Path, name: str) -> None:
+    """A Debian package as apt-get leaves it: with music, a copy of it in an archive, an effect, a voice and a text."""
+    root = folder / "build"
+    data = root / "usr/share/games/game/data"
+    for path, samples in {
+        "music/theme.ogg": music(70, 1),
+        "music/short.ogg": music(5, 2),
+        "music/voices/hello.ogg": music(25, 3),
+        "sounds/shot.ogg": music(25, 4),
+    }.items():
+        (data / path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(data / path, samples, 22_050)
+    (data / "music/broken.ogg").write_bytes(b"OggS and no more")
+    soundfile.write(folder / "copy.flac", 0.5 * music(70, 1), 22_050)
+    soundfile.write(folder / "other.flac", music(20.5, 5), 22_050)
+    with zipfile.ZipFile(data / "more.pk3", "w") as archive:
+        archive.write(folder / "copy.flac", "tracks/copy.flac")
+        archive.write(folder / "other.flac", "tracks/other.flac")
+    (root / f"usr/share/doc/{name}").mkdir(parents=True)
+    (root / f"usr/share/doc/{name}/copyright").write_text(COPYRIGHT)
+    (root / "DEBIAN").mkdir()
+    (root / "DEBIAN/control").write_text(
+        f"Package: {name}\nVersion: 1:2.0-1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: a game\n"
+    )
+    home = folder / "music/packages" / name
+    home.mkdir(parents=True)
+    subprocess.run(["dpkg-deb", "--build", root, home / f"{name}.deb"], check=True, capture_output=True)
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="the corpus is made of Debian packages: dpkg-deb is not here")
+def test_music_becomes_clips_and_a_table_of_licences(tmp_path, run_script):
+    build_package(tmp_path, "game-data")
+    data_dir = tmp_path / "music"
+    for _ in range(2):  # the second time the package is unpacked already
+        run = run_script("free_music", f"--data_dir={data_dir}", "--packages=game-data", "--quiet")
+        assert (run.returncode, run.stdout) == (0, "2 recordings of 0.0 hours, 3 clips\n"), run.stderr
+    table = pd.read_csv(data_dir / "recordings.csv", keep_default_na=False)
+    left_out = {Path(path).name: why for path, why in zip(table["path"], table["left_out"], strict=True)}
+    assert {name: why for name, why in left_out.items() if name != "broken.ogg"} == {
+        "copy.flac": "", "other.flac": "", "short.ogg": "short", "theme.ogg": "a copy",
+    }  # fmt: skip
+    assert left_out["broken.ogg"]
+    assert set(table["version"]) == {"1%3a2.0-1"}
+    clips = pd.read_csv(data_dir / "clips.csv")
+    assert clips.groupby("group")["seconds"].apply(list).to_dict() == {
+        "game-data/usr/share/games/game/data/more.pk3.files/tracks/copy.flac": [35.0, 35.0],
+        "game-data/usr/share/games/game/data/more.pk3.files/tracks/other.flac": [20.5],
+    }
+    for clip in clips.itertuples():
+        info = soundfile.info(data_dir / clip.path)
+        assert (info.samplerate, info.channels, info.duration) == (44_100, 1, clip.seconds)
+    assert "| game-data | 1%3a2.0-1 | 2 | 0.03 | GPL-2+ (2) | 2010 A Coder |" in (data_dir / "licences.md").read_text()
+
+
+def test_a_file_has_the_licence_of_the_last_paragraph_that_matches(tmp_path):
+    package = Package("game", "1", tmp_path)
+    (tmp_path / "usr/share/doc/game").mkdir(parents=True)
+    (tmp_path / "usr/share/doc/game/copyright").write_text(COPYRIGHT)
+    licences = Licences(package)
+    of_music = licences.find(PurePosixPath("usr/share/games/game/data/music/theme.ogg"))
+    assert of_music == Licence("CC-BY-SA-3.0", "2011 A Composer; 2012 Another")
+    assert licences.find(PurePosixPath("usr/share/game/x.ogg")).name == "GPL-2+"
+
+
+@pytest.mark.parametrize("content", [None, "", "This is an old file in words.\n"])
+def test_without_a_machine_readable_file_debians_promise_stands(tmp_path, content):
+    if content is not None:
+        (tmp_path / "usr/share/doc/game").mkdir(parents=True)
+        (tmp_path / "usr/share/doc/game/copyright").write_text(content)
+    found = Licences(Package("game", "1", tmp_path)).find(PurePosixPath("usr/share/x.ogg"))
+    assert found == Licence(debian_packages.NOT_STATED, "")
+
+
+def test_a_package_that_is_not_known_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(debian_packages.shutil, "which", lambda tool: tool)
+    known_to_nobody = subprocess.CompletedProcess([], 100, stdout=b"")
+    monkeypatch.setattr(debian_packages.subprocess, "run", lambda *_, **__: known_to_nobody)
+    assert debian_packages.fetch("no-such-game", tmp_path) is None
+    monkeypatch.setattr(debian_packages.shutil, "which", lambda tool: None)
+    with pytest.raises(ValueError, match="apt-get is not there: this needs Debian"):
+        debian_packages.fetch("no-such-game", tmp_path)
+
+
+@pytest.mark.parametrize(("seconds", "clips"), [(20, 1), (59.9, 1), (60, 2), (89.9, 2), (90, 3), (600, 20)])
+def test_clips_last_30_to_60_seconds_and_lose_nothing(seconds, clips):
+    samples = np.arange(round(seconds * free_music.RATE))
+    found = free_music.cut(samples)
+    assert len(found) == clips
+    assert all(30 <= len(clip) / free_music.RATE < 60 for clip in found) or seconds < 30
+    np.testing.assert_array_equal(np.concatenate(found), samples)
+
+
+def test_copies_are_told_by_their_loudness():
+    first, other = (free_music.measure_loudness(music(40, seed)) for seed in (1, 2))
+    noisy = free_music.measure_loudness(0.3 * music(40, 1) + 0.002 * music(40, 9))
+    assert free_music.is_copy(first, noisy) and free_music.is_copy(first, noisy[:-2])
+    assert not free_music.is_copy(first, other) and not free_music.is_copy(first, first[:-3])
+
+
+@pytest.mark.parametrize("samples", [82_944, 164_863, 164_864, 1_323_000, 2_646_001])
+def test_the_teacher_has_a_window_for_each_chunk(tmp_path, samples):
+    soundfile.write(tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.5, 0.5, samples), 44_100)
+    log_mel, chunks = musicnn_tags.compute_log_mel(tmp_path / "a.flac")
+    assert chunks == chunks_in(samples, FRONT_ENDS["44k"])
+    numbered = np.broadcast_to(np.arange(len(log_mel))[:, np.newaxis], log_mel.shape)
+    windows = musicnn_tags.cut_windows(numbered, chunks)
+    assert windows.shape == (chunks, 188, 96)
+    if len(log_mel) > 188:
+        middles = (windows[:, 0, 0] + 94) * 256 / 16_000
+        wanted = np.clip((np.arange(chunks) * 81_920 + 41_472) / 44_100, 94 * 0.016, (len(log_mel) - 94) * 0.016)
+        np.testing.assert_allclose(middles, wanted, atol=0.009)
