@@ -76,6 +76,7 @@ def build_provenance(
         label, percent = metrics.find_most_frequent_label(predictions)
         built |= {"scores": scores, "majority": {"label": label, "percent": percent}}
     else:
-        built |= {"tagging_scores": {**scores, "chance": compute_chance(predictions)}}
+        if scores["roc_auc"] is not None:  # as it is where no label has test tracks both with and without it
+            built |= {"tagging_scores": {**scores, "chance": compute_chance(predictions)}}
         built |= {"thresholds": dict(zip(corpus.labels, thresholds or [], strict=True))}
     return {**built, "limits": list(limits)} if limits else built

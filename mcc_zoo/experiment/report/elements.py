@@ -97,5 +97,5 @@ def part_by_system(run: Run, contents: dict[str, list[PageFigure]] | dict[str, T
     kept = {name: content for name, content in contents.items() if content}
     if not kept:
         return []
-    best = run.summary.set_index("architecture").loc[list(kept), run.main_score].idxmax()
+    best = run.summary.set_index("architecture").loc[list(kept), run.main_score].fillna(0).idxmax()
     return [SystemPart(run.systems[name], name == best, content) for name, content in kept.items()]

@@ -70,9 +70,11 @@ def render(run: Run) -> str:
         )
 
 
-def describe_result(run: Run) -> dict[str, str]:
-    """Name the best systems, their main score and its spread, as parts of a sentence."""
+def describe_result(run: Run) -> dict[str, str] | None:
+    """Name the best systems, their main score and its spread, as parts of a sentence; None if no system has a score."""
     scores = run.summary[run.main_score]
+    if scores.isna().all():
+        return None
     best = run.summary[np.isclose(scores, scores.max())]
     folds, level = best["folds"].iloc[0], "level as " if len(best) > 1 else ""
     one, many = ("labels", "label") if run.task == "single-label" else ("ranks", "rank")
@@ -144,7 +146,7 @@ def show_label_scores(run: Run) -> list[PageFigure]:
 
 def show_pairs(run: Run) -> list[PageFigure]:
     """Show which labels stand together: in the tracks, and as the best system gives them."""
-    best = str(run.summary.set_index("architecture")[run.main_score].idxmax())
+    best = str(run.summary.set_index("architecture")[run.main_score].fillna(0).idxmax())
     rows = run.select_predictions(best)
     rows = rows[rows["seed"] == rows["seed"].min()]  # a row for each track
     titles = {"truth": "labels of the tracks", "prediction": f"labels that {short_name(best)} gives"}
