@@ -72,7 +72,7 @@ def cross_validate(
         for fold, split in enumerate(splits[seed])
         for architecture in settings.architectures
     ]
-    unfinished = [fold for fold in folds if not fold.folder.exists()]
+    unfinished = [fold for fold in folds if not fold.is_finished()]
     processes = processes or process_pool.choose_processes(len(unfinished), device)
     with progress_bar(quiet) as bar:
         bars = FoldBars(bar, len(folds), len(folds) - len(unfinished), settings.recipe.max_epochs)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -151,6 +153,17 @@ class FoldRun:
         """Whether other systems take their channels from this one."""
         return adapt_recipe(self.settings).warm_start and self.architecture in WARM_STARTS.values()
 
+    def is_finished(self) -> bool:
+        """Tell whether the results are there and whole; of damaged ones standard error says that they are made anew."""
+        if not self.folder.exists():
+            return False
+        damage = run_folder.find_damage(self.folder, len(self.tested))
+        if not damage and self.lends_channels and not zipfile.is_zipfile(self.folder / CHUNK_NETWORK_FILE):
+            damage = f"{self.folder / CHUNK_NETWORK_FILE} cannot be read"
+        if damage:
+            print(f"{damage}: this fold is trained again", file=sys.stderr)
+        return not damage
+
     def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> FoldResult:
         """Train, test, and write the results into `folder`, whole or not at all."""
         began = time.perf_counter()
@@ -252,7 +265,7 @@ class FoldRun:
         if self.lender is None:
             return read_start(self.settings)
         folder = self.lender.folder
-        if (folder / CHUNK_NETWORK_FILE).exists():
+        if self.lender.is_finished():
             result = json.loads((folder / "fold.json").read_text())
             start, loss = (
                 WarmStart.load(folder / CHUNK_NETWORK_FILE, result["best_epoch"]),

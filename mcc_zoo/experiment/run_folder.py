@@ -33,6 +33,28 @@ def find_fold_files(run_dir: Path, name: str, architecture: str = "*") -> list[P
     return sorted(path for path in found if path.parent.suffix != PART)
 
 
+def find_damage(folder: Path, tracks: int) -> str:
+    """Say what is wrong with the folder of a finished fold, which a crash of the machine may leave empty or cut.
+
+    Args:
+        folder: As `fold_dir` names it; it has to be there.
+        tracks: How many tracks its predictions have to hold.
+
+    Returns:
+        The file and its fault; "" if the folder is whole.
+    """
+    try:
+        json.loads((folder / "fold.json").read_text(encoding="utf-8"))
+        path = folder / "predictions.csv"
+        text = path.read_text(encoding="utf-8")
+    except ValueError as error:
+        return f"{folder / 'fold.json'} is damaged ({error})"
+    except OSError as error:
+        return f"{error.filename} cannot be read ({error.strerror})"
+    rows = text.count("\n") - 1
+    return "" if rows >= tracks and text.endswith("\n") else f"{path} is cut: it has {max(rows, 0)} of {tracks} tracks"
+
+
 def write_config(run_dir: Path, identity: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     """Write config.json. If the folder holds a run already, check that it is the same one.
 
@@ -48,7 +70,7 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], extra: Mapping[str,
     identity = json.loads(json.dumps(identity))
     started = []
     if path.exists():
-        old = json.loads(path.read_text(encoding="utf-8"))
+        old = _read_old_config(path)
         before, now = _flat(old), _flat(identity)
         changed = [
             f"{name} was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]
@@ -63,6 +85,17 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], extra: Mapping[str,
     start = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command_line(), **now}
     config = {**identity, **extra, **now, "started": [*started, start]}
     write_text(path, json.dumps(config, indent=1, ensure_ascii=False))
+
+
+def _read_old_config(path: Path) -> dict[str, Any]:
+    try:
+        old: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return old | {"started": old["started"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}), so nobody knows what the folds in {path.parent} were trained with: remove "
+            "that folder, or give another --run"
+        ) from error
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -182,6 +184,57 @@ def test_an_interrupted_run_goes_on_at_the_next_fold(corpus, run, tmp_path, monk
     found = cross_validation.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
     assert again == [(0, 2, "r2")]
     pd.testing.assert_frame_equal(found, expected, atol=1e-4, rtol=1e-4)  # and the seed fixed all the rest
+
+
+@pytest.fixture
+def damaged(corpus, run, tmp_path):
+    """A fold of a copy of the run, to be damaged, and what it was."""
+    run_dir = shutil.copytree(run[0], tmp_path / "run")
+    fold = FoldRun(corpus, splits.draw_splits(corpus.tracks, "grouped", 3, 0)[1], SETTINGS, 0, 1, "r2", run_dir)
+    assert fold.is_finished()
+    return fold
+
+
+@pytest.mark.parametrize("keep", [0, 1, 30, -1])
+@pytest.mark.parametrize("name", ["fold.json", "predictions.csv", "chunk_network.npz"])
+def test_a_fold_that_a_crash_has_cut_is_said_and_not_taken_for_finished(damaged, capsys, name, keep):
+    recipe = dataclasses.replace(RECIPE, warm_start=True)  # R2 lends its channels then
+    fold = dataclasses.replace(damaged, settings=dataclasses.replace(SETTINGS, recipe=recipe))
+    (fold.folder / "chunk_network.npz").write_bytes(zipped())
+    assert fold.is_finished()
+    path = fold.folder / name
+    path.write_bytes(path.read_bytes()[:keep])
+    assert not fold.is_finished()
+    message = capsys.readouterr().err
+    assert str(path) in message and "this fold is trained again" in message
+
+
+def zipped() -> bytes:
+    file = io.BytesIO()
+    np.savez(file, weight=np.arange(9.0))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["fold.json", "predictions.csv"])
+def test_a_fold_that_lacks_a_file_is_not_taken_for_finished(damaged, capsys, name):
+    (damaged.folder / name).unlink()
+    assert not damaged.is_finished()
+    assert f"{damaged.folder / name} cannot be read (No such file" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_damaged_fold_is_trained_again_and_in_the_table(corpus, run, damaged, tmp_path, capsys):
+    (damaged.folder / "predictions.csv").write_text("")
+    found = cross_validation.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
+    pd.testing.assert_frame_equal(found, run[1], atol=1e-4, rtol=1e-4)
+    assert "predictions.csv is cut: it has 0 of 5 tracks: this fold is trained again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", '{"seed": 0', "{}", "[]"])
+def test_a_damaged_config_is_a_sentence(corpus, damaged, content):
+    (damaged.run_dir / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"config.json is damaged .*remove that folder, or give another --run"):
+        cross_validation.cross_validate(corpus, SETTINGS, damaged.run_dir, device="cpu", quiet=True)
 
 
 @pytest.mark.slow
