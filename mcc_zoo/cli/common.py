@@ -17,6 +17,7 @@ from mcc_zoo.atomic import open_atomically
 from mcc_zoo.audio import decoders, folders
 from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.inference.locate import latest
+from mcc_zoo.locks import InUseError, hold
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tensorflow_start import import_tensorflow, quiet
 
@@ -134,8 +135,10 @@ def written_whole(output: Path) -> Iterator[IO[bytes]]:
     """
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with open_atomically(output) as file:
+        with hold(output), open_atomically(output) as file:
             yield file
+    except InUseError as error:
+        fail(f"--output={error}")
     except OSError as error:
         fail(f"--output={output} cannot be written ({error.strerror or error}): name another, or make room for it")
 

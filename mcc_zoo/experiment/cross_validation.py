@@ -21,6 +21,7 @@ from mcc_zoo.experiment.epoch_reports import FoldBars, describe_result, report_e
 from mcc_zoo.experiment.fold import FoldResult, FoldRun
 from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.locks import hold
 from mcc_zoo.progress import progress_bar
 
 
@@ -49,8 +50,17 @@ def cross_validate(
 
     Raises:
         ValueError: The folds are impossible, or the folder holds a run of other settings.
+        mcc_zoo.locks.InUseError: Another process is at work in the folder.
     """
     run_dir = Path(run_dir)
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    with hold(run_dir):
+        return _run_folds(corpus, settings, run_dir, device, processes, quiet)
+
+
+def _run_folds(
+    corpus: Corpus, settings: Settings, run_dir: Path, device: str, processes: int | None, quiet: bool
+) -> pd.DataFrame:
     if settings.shuffle_labels:
         corpus = shuffle_labels(corpus, settings.seed)
     seeds = range(settings.seed, settings.seed + settings.seeds)

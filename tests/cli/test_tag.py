@@ -29,6 +29,7 @@ from mcc_zoo.cli import tagging
 from mcc_zoo.cli.options import Mode
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.tagger import Tagger
+from mcc_zoo.locks import hold
 
 
 def read_by_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,3 +349,13 @@ def test_a_decoder_that_is_not_there(run: Run, exported: Path, music: Path, monk
 def test_the_option_takes_what_the_tagger_takes() -> None:
     """The command line lists the choices itself, because the tagger's module imports TensorFlow."""
     assert get_type_hints(Tagger.tag)["sequence"] == Mode
+
+
+def test_an_output_that_another_command_is_writing_is_refused(
+    run: Run, exported: Path, music: Path, tmp_path: Path
+) -> None:
+    with hold(tmp_path / "tags.csv"):
+        refused = run("tag", exported, music / "short.wav", f"--output={tmp_path / 'tags.csv'}")
+    assert refused.exit_code == 2
+    assert f"error: --output={tmp_path / 'tags.csv'} is being written by process {os.getpid()}" in refused.stderr
+    assert not (tmp_path / "tags.csv").exists()

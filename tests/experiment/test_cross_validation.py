@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import shutil
 
 import numpy as np
@@ -21,6 +22,7 @@ from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.features.cache import FeatureCache, mean_and_std
 from mcc_zoo.features.front_end import FRONT_ENDS
+from mcc_zoo.locks import InUseError, hold
 from mcc_zoo.recipes import RECIPES
 
 FRONT_END = FRONT_ENDS["22k"]
@@ -228,6 +230,11 @@ def test_a_damaged_fold_is_trained_again_and_in_the_table(corpus, run, damaged, 
     found = cross_validation.cross_validate(corpus, SETTINGS, tmp_path / "run", device="cpu", quiet=True)
     pd.testing.assert_frame_equal(found, run[1], atol=1e-4, rtol=1e-4)
     assert "predictions.csv is cut: it has 0 of 5 tracks: this fold is trained again" in capsys.readouterr().err
+
+
+def test_a_second_run_in_the_same_folder_is_refused(corpus, run):
+    with hold(run[0]), pytest.raises(InUseError, match=f"is being written by process {os.getpid()}"):
+        cross_validation.cross_validate(corpus, SETTINGS, run[0], device="cpu", quiet=True)
 
 
 @pytest.mark.parametrize("content", ["", '{"seed": 0', "{}", "[]"])
