@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import zipfile
@@ -121,7 +122,9 @@ class Licences:
 
 
 def _in_one_line(text: str) -> str:
-    return "; ".join(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    """Join lines, without addresses and runs of blanks."""
+    lines = (re.sub(r"\s*[<(]?\S+(@|://| at )[^\s>)]+[>)]?|\s+", " ", line).strip(" ,;") for line in text.splitlines())
+    return "; ".join(dict.fromkeys(line for line in lines if line))
 
 
 def list_files(folder: Path, suffixes: frozenset[str]) -> list[Path]:

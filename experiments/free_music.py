@@ -2,7 +2,7 @@
 
     python -m experiments.free_music --data_dir=FREE_MUSIC
 
-It downloads the packages in PACKAGES (some 6 GB), and writes into FREE_MUSIC:
+It downloads the packages in PACKAGES (8 GB), and writes into FREE_MUSIC:
 
     packages/        the unpacked packages
     clips/           mono FLAC of 30 to 60 s, cut from recordings of 20 s or more
@@ -33,7 +33,7 @@ from mcc_zoo import audio
 from mcc_zoo.audio import AUDIO_SUFFIXES, AudioError, IsolatedDecoder
 from mcc_zoo.progress import progress_bar
 
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder for packages and clips; 20 GB.", required=True)
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder for packages and clips; 26 GB.", required=True)
 PACKAGES = (
     "0ad-data", "amoebax-data", "ardentryst", "asc-music", "berusky2-data", "boswars-data", "btanks-data",
     "caveexpress-data", "colobot-common-sounds", "cube2-data", "davegnukem-data", "drascula-music", "endless-sky-data",
