@@ -26,8 +26,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 import soundfile
-from absl import app, flags
+from absl import flags
 
+from experiments import common
 from experiments.debian_packages import Licences, Package, fetch, list_files
 from mcc_zoo import audio
 from mcc_zoo.audio import AUDIO_SUFFIXES, AudioError, IsolatedDecoder
@@ -50,7 +51,7 @@ PACKAGES = (
     "zaz-data",
 )  # fmt: skip
 NAMES = flags.DEFINE_list("packages", list(PACKAGES), "Packages to take music from.")
-QUIET = flags.DEFINE_bool("quiet", False, "No progress bars.")
+flags.declare_key_flag("quiet")
 
 MUSIC = ("music", "song", "soundtrack", "bgm", "track", "tune", "theme", "playlist")  # in the path of what is music
 OTHER = ("speech", "voice", "dialog", "narrat", "sfx", "effect", "ambien", "/amb", "noise")  # and of what is not
@@ -175,10 +176,10 @@ def write_licences(table: pd.DataFrame, path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def main(_: Sequence[str]) -> None:
+def make_corpus() -> None:
     """Fetch the packages, cut their music into clips, and write the tables."""
     data_dir = Path(DATA_DIR.value)
-    with progress_bar(QUIET.value) as bar:
+    with progress_bar(flags.FLAGS.quiet) as bar:
         packages = []
         for name in bar.track(NAMES.value, description="packages"):
             if package := fetch(name, data_dir / "packages"):
@@ -211,4 +212,4 @@ def main(_: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    common.start(make_corpus)

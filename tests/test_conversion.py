@@ -174,6 +174,7 @@ def test_outputs_stand_in_the_order_of_the_signature(odd, tmp_path, suffix):
     np.testing.assert_array_equal(descriptor, named["descriptor"])
 
 
+@pytest.mark.slow
 def test_files_need_no_tensorflow(converted):
     paths = {suffix: str(converted("r0", suffix).path) for suffix in SUFFIXES}
     code = (

@@ -169,6 +169,7 @@ def pid_of_first_request(decoder: IsolatedDecoder, blocks: Iterator[np.ndarray])
     return pid
 
 
+@pytest.mark.slow
 def test_time_in_which_everything_is_stopped_does_not_count() -> None:
     """As when a container is suspended: this process and its decoder, for longer than the timeout."""
     environment = os.environ | {"PYTHONPATH": str(Path(mcc_zoo.__file__).parents[1])}

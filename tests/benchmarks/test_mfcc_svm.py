@@ -60,6 +60,7 @@ def test_folds_are_those_of_the_experiments_without_unreadable_tracks(manifest, 
     assert len(found) == 2 * 22
 
 
+@pytest.mark.slow
 def test_columns_are_those_of_an_experiment(output):
     found = metrics.read_predictions(output / "predictions.csv")
     assert found.columns.tolist() == [
@@ -111,6 +112,7 @@ def run_of(output: Path, folder: Path, **changes: object) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_is_compared_on_the_same_folds(mfcc_svm, output, tmp_path):
     predictions = metrics.read_predictions(output / "predictions.csv")
     predictions.loc[predictions["fold"] == 1, "prediction"] = "low"
@@ -119,6 +121,7 @@ def test_a_run_is_compared_on_the_same_folds(mfcc_svm, output, tmp_path):
     assert line.startswith(f"| MCCLSTM over mfcc_svm | 6 | {100 * wrong:+.1f} (")
 
 
+@pytest.mark.slow
 def test_a_run_of_other_folds_or_labels_is_refused(mfcc_svm, output, tmp_path):
     predictions = metrics.read_predictions(output / "predictions.csv")
     moved = run_of(output, tmp_path / "moved", fold=lambda rows: (rows["fold"] + 1) % 3)

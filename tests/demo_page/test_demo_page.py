@@ -166,7 +166,7 @@ def test_a_fault_of_the_server_is_said_and_logged(tagger, caplog):
     assert "a request failed" in caplog.text
 
 
-@pytest.mark.parametrize("where", ["page", "proxy"])
+@pytest.mark.parametrize("where", ["page", pytest.param("proxy", marks=pytest.mark.slow)])
 def test_rest_answers_both_signatures(where, tagger, request, rng):
     audio = rng.normal(scale=0.2, size=(2, 90_000)).round(6)
     outputs = tagger.model(audio.astype(np.float32))
@@ -224,6 +224,7 @@ def test_requests_are_passed_on_to_tf_serving(proxy):
     assert (missing.status_code, missing.json()["error"]) == (404, "Servable not found for request: Latest(no%20such)")
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_used_is_said(tagger, stand_in, proxy, tmp_path, monkeypatch):
     clip = wav(tmp_path, np.zeros(5_000))
     stand_in.models.busy = 1

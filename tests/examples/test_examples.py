@@ -46,6 +46,7 @@ def test_every_example_is_tested_and_named_in_the_readme():
     assert all(f"examples/{name}.py" in readme for name in TESTED)
 
 
+@pytest.mark.slow
 def test_descriptors_with_scikit_learn(run, exported, tones):
     said = run("descriptors_with_scikit_learn", exported, tones, "--folds=3")
     assert "set aside: " in said and "damaged.wav" in said.replace("\n", "")

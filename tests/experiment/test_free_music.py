@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from absl.testing import flagsaver
 
-from experiments import debian_packages
+from experiments import common, debian_packages  # noqa: F401 before the flags are saved: its own stay
 from experiments.debian_packages import Licence, Licences, Package
 from experiments.teachers import musicnn_tags
 from mcc_zoo.features.chunking import chunks_in

@@ -64,9 +64,9 @@ def split_of(corpus: Corpus) -> splits.Split:
     ("architecture", "frozen", "still", "moved"),
     [
         ("r4", "descriptor", ("P", "T", "fusion"), ("lstm", "steps")),
-        ("r4", "channels", ("P", "T"), ("fusion", "lstm")),
-        ("r4", "nothing", (), ("P", "T", "fusion", "lstm")),
-        ("r2", "descriptor", ("P", "T", "fusion"), ("steps",)),
+        pytest.param("r4", "channels", ("P", "T"), ("fusion", "lstm"), marks=pytest.mark.slow),
+        pytest.param("r4", "nothing", (), ("P", "T", "fusion", "lstm"), marks=pytest.mark.slow),
+        pytest.param("r2", "descriptor", ("P", "T", "fusion"), ("steps",), marks=pytest.mark.slow),
     ],
 )
 def test_training_starts_from_an_export_and_keeps_what_is_frozen(

@@ -142,8 +142,10 @@ SCRIPTS = {  # how its data are made, the name of its results, and how many trac
 
 
 def test_every_script_is_in_the_table():
-    scripts = {path.stem for path in (ROOT / "experiments").glob("*.py")} - {"__init__", "common", "screening"}
-    assert scripts == set(SCRIPTS)
+    no_scripts = {"__init__", "common", "debian_packages"}
+    tested_elsewhere = {"screening", "free_music", "pretraining"}
+    scripts = {path.stem for path in (ROOT / "experiments").glob("*.py")}
+    assert scripts == {*SCRIPTS, *no_scripts, *tested_elsewhere}
 
 
 @pytest.mark.slow

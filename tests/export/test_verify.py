@@ -100,6 +100,7 @@ def test_other_weights_are_found_by_their_answers(copy):
         verify_export(copy)
 
 
+@pytest.mark.slow
 def test_other_answers_are_found(copy):
     with np.load(copy / ANSWERS_FILE) as stored:
         answers = dict(stored)

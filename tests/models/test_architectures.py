@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.systems import MARKED_SYSTEMS
+from conftest import Lazy
+from helpers.systems import MARKED_SYSTEMS, SYSTEMS_BY_KIND
 
 import mcc_zoo
 from mcc_zoo.features.chunking import samples_of
@@ -53,15 +54,19 @@ TABLE = {  # architecture: F, D, shapes of the chunk network's weights, of the s
         lstm(400, 200) + dense(200, 1),
     ),
 }
-every_system = pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+every_system = pytest.mark.parametrize("architecture", SYSTEMS_BY_KIND)
 every_lstm = pytest.mark.parametrize("architecture", [name for name in SYSTEMS if SYSTEMS[name].lstm])
 
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, keras.Model]:
     """Fresh models of all systems, with a mean and std that are not 0 and 1."""
-    keras.utils.set_random_seed(1)
-    return {name: mcc_zoo.build(name, LABELS, mean=0.4, std=0.6) for name in mcc_zoo.ARCHITECTURES}
+
+    def build(name: str) -> keras.Model:
+        keras.utils.set_random_seed(1)
+        return mcc_zoo.build(name, LABELS, mean=0.4, std=0.6)
+
+    return Lazy(build)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.systems import MARKED_SYSTEMS
+from conftest import Lazy
+from helpers.systems import MARKED_SYSTEMS, SYSTEMS_BY_KIND
 from scipy.special import expit, log_expit
 
 import mcc_zoo
@@ -20,18 +21,19 @@ from mcc_zoo.training.objective import Objective
 
 LABELS = ["guitar", "slow", "female voice", "loud"]
 COUNTS = np.array([5, 1, 3], np.int32)
-every_system = pytest.mark.parametrize("architecture", mcc_zoo.ARCHITECTURES)
+every_system = pytest.mark.parametrize("architecture", SYSTEMS_BY_KIND)
 
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, tuple[keras.Model, keras.Model]]:
     """Every system for one label and for many, with the same weights."""
-    found = {}
-    for name in mcc_zoo.ARCHITECTURES:
+
+    def build(name: str) -> tuple[keras.Model, keras.Model]:
         one, many = (mcc_zoo.build(name, LABELS, task=task) for task in ("single-label", "multi-label"))
         many.set_weights(one.get_weights())
-        found[name] = (one, many)
-    return found
+        return one, many
+
+    return Lazy(build)
 
 
 def read_sequences(model: keras.Model, architecture: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
