@@ -5,13 +5,10 @@ soon as Keras is imported its `load_model` knows the layers of the zoo.
 """
 
 import importlib
-import os
 from types import ModuleType
 
 import lazy_loader
 import wrapt
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

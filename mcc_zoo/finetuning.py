@@ -27,7 +27,7 @@ from rich.progress import Progress
 from mcc_zoo import datasets
 from mcc_zoo.audio.decoders import Decoder, DecoderName
 from mcc_zoo.datasets.cautions import list_spellings
-from mcc_zoo.datasets.splits import describe_rare_label, draw_splits
+from mcc_zoo.datasets.splits import describe_rare_label, describe_split, draw_splits
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.epoch_reports import report_epochs
 from mcc_zoo.experiment.provenance import build_provenance
@@ -92,6 +92,7 @@ def finetune(
         ValueError: The manifest cannot be read, a label has too few readable tracks, or folds or name are impossible.
     """
     require("sklearn", "train")
+    tracks = _read_tracks(Path(manifest), split, folds, seed)
     tagger = load(folder, decoder)
     dataset = Path(manifest).stem
     name = name or f"{tagger.metadata.name}_{dataset}"
@@ -100,7 +101,6 @@ def finetune(
         raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a last layer alone takes no epochs")
     recipe, systems = _choose_recipe(tagger.metadata, epochs), (tagger.architecture,)
     settings = Settings(dataset, systems, folds, seed=seed, split=split, recipe=recipe, front_end=tagger.front_end)
-    tracks = _read_tracks(Path(manifest), settings)
     with _open_cache_folder(cache_dir) as cache:
         corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
@@ -124,14 +124,20 @@ def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
     )
 
 
-def _read_tracks(manifest: Path, settings: Settings) -> list[datasets.Track]:
-    """Read the manifest, and refuse impossible folds before hours of decoding."""
+def _read_tracks(manifest: Path, split: str, folds: int, seed: int) -> list[datasets.Track]:
+    """Read the manifest, and refuse impossible folds before the model is loaded and hours of decoding."""
     tracks = datasets.read_manifest(manifest)
     for caution in list_spellings(tracks):  # before folds are refused because of a label that few tracks have
         print(f"warning: {caution}", file=sys.stderr)
-    draw_splits(tracks, settings.split, settings.folds, settings.seed)
-    if rare := describe_rare_label(tracks, settings.split, settings.folds):
+    draw_splits(tracks, split, folds, seed)
+    if rare := describe_rare_label(tracks, split, folds):
         print(f"warning: {rare}", file=sys.stderr)
+    if describe_split(tracks, split).startswith("random, no"):
+        print(
+            "warning: no track has a group (artist, album), so the folds are random: the score is that of music by "
+            "artists that were heard in training",
+            file=sys.stderr,
+        )
     return tracks
 
 

@@ -298,7 +298,7 @@ def test_without_the_extra_it_is_named(exported, tmp_path, monkeypatch, suffix, 
 
 
 def test_exports_that_are_not_whole_are_refused(exported, tmp_path):
-    assert refusal("nowhere", tmp_path / "a.onnx").startswith("error: nowhere is no export: neither it nor")
+    assert refusal("nowhere", tmp_path / "a.onnx").startswith("error: nowhere is no export, and no name of one")
     copy = Path(shutil.copytree(exported, tmp_path / "copy"))
     (copy / "model.weights.h5").write_bytes(b"others")
     assert refusal(copy, tmp_path / "a.onnx") == (

@@ -236,9 +236,9 @@ def rewritten(tones: Path, keep: list[int], folder: Path) -> Path:
         ([*range(12), 12], {"folds": 6}, "folds=6: there are 5 groups of tracks, .*: use at most 5 folds"),
         ([0, 3, 6, 9, 1, 4], {"folds": 3}, "label 'middle' has 2 tracks: at least 3 are needed"),
         ([0, 3, 6, 1, 4, 7], {"folds": 2}, "folds=2: at least 3 are needed"),
-        ([0, 3, 6, 1, 4, 7], {"epochs": 3}, "epochs=3: give 1 or more, with unfreeze"),
-        ([0, 3, 6, 1, 4, 7], {"epochs": 0, "unfreeze": True}, "epochs=0: give 1 or more"),
-        ([0, 3, 6, 1, 4, 7], {"name": "a/b"}, "name='a/b': an export's name is that of one folder"),
+        ([0, 3, 6, 1, 4, 7], {"epochs": 3, "folds": 3}, "epochs=3: give 1 or more, with unfreeze"),
+        ([0, 3, 6, 1, 4, 7], {"epochs": 0, "unfreeze": True, "folds": 3}, "epochs=0: give 1 or more"),
+        ([0, 3, 6, 1, 4, 7], {"name": "a/b", "folds": 3}, "name='a/b': an export's name is that of one folder"),
         ([0, 3, 6, 1, 4, 7], {"split": "nowhere.csv"}, "split=nowhere.csv: no such file"),
     ],
 )
@@ -267,7 +267,7 @@ def test_a_label_that_no_readable_track_has_is_refused(exported, tones, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "{tones}"], "error: nowhere is no export: neither it nor a numbered folder in it holds"),
+        (["nowhere", "{tones}"], "error: nowhere is no export, and no name of one"),
         (["{small}", "nowhere.csv"], "error: nowhere.csv"),
         (["{small}", "{tones}", "--epochs=4"], "error: epochs=4: give 1 or more, with unfreeze"),
     ],

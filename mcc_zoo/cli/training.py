@@ -19,8 +19,9 @@ ManifestArgument = Annotated[
     Path,
     typer.Argument(
         metavar="MANIFEST",
-        help="CSV file with one row per track and the columns path (relative to the file) and label; optional: group "
-        "(an artist or album, whose tracks stay on one side of every split) and fold.",
+        help="CSV file with one row per track and the columns path (relative to the file) and label, or labels (names "
+        "with | between them); optional: group (an artist or album, whose tracks stay on one side of every split) and "
+        "fold.",
     ),
 ]
 NameOption = Annotated[
@@ -45,7 +46,7 @@ SplitOption = Annotated[
     str,
     typer.Option(
         help="grouped: tracks of a group stay together. random: they do not. PATH.csv: a table with the columns path "
-        "and fold. auto: the manifest's column fold if it has one, else grouped."
+        "and fold. auto: the manifest's column fold if it has one, else grouped, or random where no track has a group."
     ),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of the folds and of the training order.")]
@@ -78,8 +79,8 @@ def finetune(
     By default only a new output layer is trained, on the model's descriptors: this takes little longer than decoding,
     and works with about ten tracks per label. --unfreeze then trains all weights.
 
-    The score is cross-validated on your tracks; the exported model is trained on all of them. Files that cannot be
-    read are set aside. The folder of the new model is printed.
+    The score is cross-validated on your tracks; the exported model is trained on all of them. Files that are
+    damaged or silent are set aside; a file that is not there stops the command. The folder of the new model is printed.
 
     Exit status: 0 exported, 1 exported but some tracks were set aside, 2 not exported, 130 after Ctrl-C.
     """

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from mcc_zoo.atomic import write_text
-from mcc_zoo.datasets.splits import count_groups_on_both_sides, draw_splits
+from mcc_zoo.datasets.splits import count_groups_on_both_sides, describe_split, draw_splits
 from mcc_zoo.experiment import process_pool, run_folder
 from mcc_zoo.experiment.corpus import Corpus, shuffle_labels
 from mcc_zoo.experiment.epoch_reports import FoldBars, describe_result, report_epochs
@@ -72,6 +72,7 @@ def _run_folds(
             "labels": corpus.labels,
             "architectures": settings.architectures,
             "seeds": settings.seeds,
+            "split_taken": describe_split(corpus.tracks, settings.split),
             "groups_on_both_sides": count_groups_on_both_sides(corpus.tracks, list(itertools.chain(*splits.values()))),
         },
     )

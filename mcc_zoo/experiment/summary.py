@@ -82,6 +82,7 @@ def describe_run(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[s
     labels = set(predictions["truth"]) | set(predictions["prediction"]) if is_single else list_labels(predictions)
     folds, known = len(predictions[["seed", "fold"]].drop_duplicates()), count_split_groups(predictions)[1]
     seeds = sorted(set(predictions["seed"]))
+    split = describe_split(config.get("split_taken", config["split"]))  # runs of before did not say what auto took
     counts = [
         counted(config["tracks"], "track"),
         counted(len(labels), "label"),
@@ -91,7 +92,7 @@ def describe_run(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[s
     ]
     return [
         f"{', '.join(counts)}; recipe {config['recipe']['name']}.",
-        f"Split: {describe_split(config['split'])}. {counted(known, 'group') if known else 'No groups are'} known.",
+        f"Split: {split}. {counted(known, 'group') if known else 'No groups are'} known.",
         _describe_chance(predictions) if is_single else _describe_chance_of_tags(predictions),
     ]
 
@@ -121,6 +122,8 @@ def describe_split(split: str) -> str:
         "random": "random, by track",
         "grouped": "grouped; the tracks of a group (artist, album, link) stay in one fold",
         "auto": "auto; the tracks' own folds where each has one, else the tracks of a group stay in one fold",
+        "the tracks' own folds": "the tracks' own folds",
+        "random, no groups being known": "random, by track, because no track has a group",
     }.get(split, f"from {split}")
 
 

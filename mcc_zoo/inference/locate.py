@@ -58,7 +58,8 @@ def latest(name_or_folder: str | os.PathLike[str]) -> Path:
         if versions := _list_versions(folder):
             return max(versions, key=_number)
     raise ExportError(
-        f"{asked} is no export: neither it nor a numbered folder in it holds {METADATA_FILE}{_suggest(asked)}"
+        f"{asked} is no export, and no name of one in ${VARIABLE}, ./{EXPORTS} or the package: give the folder of its "
+        f"{METADATA_FILE}{_suggest(asked)}"
     )
 
 

@@ -65,6 +65,7 @@ class Tagger:
         labels: Class names in the order of the outputs.
         thresholds: With many labels a track, for each label the probability from which on it is given; else empty.
         front_end: Its front end.
+        sample_rate: Hz of the audio that the model itself takes; files and waveforms are resampled to it.
         model: The Keras model.
         decoder: The decoder that reads files.
     """
@@ -78,6 +79,7 @@ class Tagger:
         self.labels = list(metadata.labels)
         self.thresholds: Mapping[str, float] = _choose_thresholds(metadata)
         self.front_end = metadata.front_end
+        self.sample_rate = metadata.front_end.sample_rate
         self._parts = Classifier(model)
         self.architecture = self._parts.architecture
         self.has_lstm = self._parts.has_lstm

@@ -64,7 +64,7 @@ def test_what_is_no_export_is_refused(
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, [command[0], "nowhere", str(music / "short.wav"), *command[1:]])
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("error: nowhere is no export: neither it nor a numbered folder in it holds")
+    assert result.stderr.startswith("error: nowhere is no export, and no name of one")
     assert left_behind(tmp_path) == []
 
 
@@ -92,7 +92,8 @@ def test_a_misspelt_export_is_answered_with_those_that_there_are(
     result = CliRunner().invoke(app, [part.format("models/rock_gnre") for part in arguments])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines()[-1] == (
-        "error: models/rock_gnre is no export: neither it nor a numbered folder in it holds mcc_zoo.json; choose "
+        "error: models/rock_gnre is no export, and no name of one in $MCC_ZOO_MODELS, "
+        "./exported_models or the package: give the folder of its mcc_zoo.json; choose "
         "models/rock_genre or models/jazz_genre"
     )
 

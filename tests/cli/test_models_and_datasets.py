@@ -96,9 +96,7 @@ def test_show(run: Run, exported: Path, tmp_path: Path) -> None:
     assert result.stdout == (exported / "MODEL_CARD.md").read_text(encoding="utf-8")
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(
-        f"error: {tmp_path} is no export: neither it nor a numbered folder in it holds mcc_zoo.json"
-    )
+    assert result.stderr.startswith(f"error: {tmp_path} is no export, and no name of one in $MCC_ZOO_MODELS")
     (tmp_path / "mcc_zoo.json").touch()
     result = run("show", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")

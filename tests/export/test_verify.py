@@ -68,7 +68,7 @@ def test_the_command_says_what_differs(copy):
 def test_the_command_needs_an_export(tmp_path):
     status, lines, heard = run(tmp_path / "nowhere")
     assert (status, lines) == (2, [])
-    assert heard.startswith(f"error: {tmp_path}/nowhere is no export: neither it nor a numbered folder in it holds")
+    assert heard.startswith(f"error: {tmp_path}/nowhere is no export, and no name of one")
 
 
 @pytest.mark.parametrize("facts", ["", "{", "[]", "{}", '{"files": 3}', '{"files": null}'])

@@ -86,7 +86,7 @@ def test_the_shipped_models_are_found_from_anywhere_without_tensorflow(tmp_path:
 def suggestion(asked: str) -> str:
     with pytest.raises(ExportError) as refused:
         mcc_zoo.latest(asked)
-    return str(refused.value).partition(f" holds {METADATA_FILE}")[2]
+    return str(refused.value).partition(f" of its {METADATA_FILE}")[2]
 
 
 def test_what_is_no_export_is_answered_with_the_nearest(elsewhere: Path) -> None:

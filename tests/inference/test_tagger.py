@@ -379,9 +379,7 @@ def test_load_takes_a_name(exported: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_is_no_export_is_refused(tmp_path: Path, exported: Path) -> None:
-    with pytest.raises(
-        ExportError, match=r"nowhere is no export: neither it nor a numbered folder in it holds mcc_zoo"
-    ):
+    with pytest.raises(ExportError, match=r"nowhere is no export, and no name of one"):
         mcc_zoo.load(tmp_path / "nowhere")
     (tmp_path / METADATA_FILE).write_text("{")
     with pytest.raises(ExportError, match=r"mcc_zoo\.json cannot be read \(.+\): is the folder whole\?"):
