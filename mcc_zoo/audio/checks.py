@@ -1,4 +1,9 @@
-"""Checks of audio files, from the path to the last sample; each raises `AudioError` with one sentence."""
+"""Checks of audio files, from the path to the last sample; each raises `AudioError` with one sentence.
+
+Three more refusals stand where alone they can be found: a decoder that crashed or hangs (`subprocess_decoder`), audio
+under one STFT window (`features.streaming`), and audio without sound (in training `features.cache`, else
+`inference.tagger`).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Samples, frames and chunks: one arithmetic for training and serving.
 
 A chunk is the paper's M x N piece of spectrogram (Sec. 2.1). Frames are not centred, so a waveform of n samples has
-1 + (n - window_length) // hop_length frames, and as many chunks as whole groups of `chunk_frames` frames.
+1 + (n - window_length) // hop_length frames, and as many chunks as whole groups of `chunk_frames` frames. How long a
+chunk is says the front end: `FrontEnd.chunk_samples`, `chunk_hop`, `chunk_seconds`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from io import FileIO
 
 import soundfile
 
-from mcc_zoo.audio.decoders import chunks, mp3
+from mcc_zoo.audio.decoders import mp3, riff
 from mcc_zoo.audio.decoders.contract import DecodingStopped, Header, NotDecodable, Waveform
 from mcc_zoo.audio.decoders.pieces import Reader
 
@@ -88,7 +88,7 @@ def _read_sizes(stream: FileIO) -> tuple[tuple[int, int], str]:
 
     libsndfile reads a cut WAV, AU, AIFF, W64 or RF64 file as a shorter one.
     """
-    layout = chunks.read_layout(Reader(stream))
+    layout = riff.read_layout(Reader(stream))
     stream.seek(0)
     return ((0, 0), "") if layout is None else ((layout.declared, layout.present), layout.fault)
 

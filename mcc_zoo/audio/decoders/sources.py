@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from io import FileIO
 
-from mcc_zoo.audio.decoders import chunks, containers, flac, ogg
+from mcc_zoo.audio.decoders import containers, flac, ogg, riff
 from mcc_zoo.audio.decoders.contract import NotDecodable, OtherFormat
 from mcc_zoo.audio.decoders.frames import AC3, ADTS, MPEG, find_first, follow
 from mcc_zoo.audio.decoders.mp3 import Mpeg, read_mpeg
@@ -101,7 +101,7 @@ def find_source(stream: FileIO) -> Source:
     name = _read_magic(reader, start)
     if not name and (start := skip_tags(reader, 0)):
         name = _read_magic(reader, start)
-    if not name and (layout := chunks.read_layout(reader)):
+    if not name and (layout := riff.read_layout(reader)):
         return _describe_chunks(reader, layout)
     source = None if name else _find_frames(reader)
     if source:
@@ -146,7 +146,7 @@ def _explain_unknown(reader: Reader) -> NotDecodable:
     return NotDecodable("Format not recognised")
 
 
-def _describe_chunks(reader: Reader, layout: chunks.Layout) -> Source:
+def _describe_chunks(reader: Reader, layout: riff.Layout) -> Source:
     """Describe WAV and its kin; what they declare is counted in bytes, and FFmpeg knows how many a sample has."""
     return Source(
         layout.format,

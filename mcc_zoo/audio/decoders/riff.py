@@ -1,4 +1,4 @@
-"""Files of chunks around uncompressed audio: WAV, RF64, W64, AIFF and CAF; and AU, which has a header alone.
+"""RIFF and its kin, files of chunks around uncompressed audio: WAV, RF64, W64, AIFF and CAF; and AU, a header alone.
 
 A decoder reads a cut file as a shorter one. Here the length that the header declares is compared with what is present.
 Two lengths are not lengths: a recorder that never closed its file left 0, and programs that do not know the length
