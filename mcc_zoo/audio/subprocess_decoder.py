@@ -9,9 +9,11 @@ error message. The process imports no TensorFlow, except for tensorflow-io.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import selectors
+import signal
 import struct
 import subprocess
 import sys
@@ -39,7 +41,13 @@ START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from mcc_zoo.audio.subprocess_decoder import main; main(sys.argv[2])"
 )
+# Exit statuses of a process that the system, or somebody, ended; a crash has others.
+FROM_OUTSIDE = (-signal.SIGTERM, -getattr(signal, "SIGKILL", signal.SIGTERM))
 PIPE_BYTES = 1 << 20  # six seconds of audio at 44,100 Hz, so that the decoder seldom waits for its reader
+
+
+class _EndedFromOutsideError(Exception):
+    """The process was ended by a signal that neither a decoder's crash nor this process sends."""
 
 
 class IsolatedDecoder:
@@ -74,14 +82,34 @@ class IsolatedDecoder:
     ) -> Iterator[np.ndarray]:
         """Yield the file's blocks: float32 arrays (block_samples,), the last one may be shorter.
 
+        A decoder that somebody else ends, such as a system that lacks memory, is started again, and the file read on.
+
         Raises:
-            mcc_zoo.audio.AudioError: The file is refused, or the decoder crashed or hung on it.
+            mcc_zoo.audio.AudioError: The file is refused, or the decoder crashed or hung on it, or was ended twice.
+            OSError: No process can be started.
         """
+        path, done = os.fsdecode(path), 0
+        try:
+            for block in self._read_once(path, sample_rate, block_samples, max_seconds):
+                done += 1
+                yield block
+        except _EndedFromOutsideError:
+            try:
+                yield from itertools.islice(self._read_once(path, sample_rate, block_samples, max_seconds), done, None)
+            except _EndedFromOutsideError:
+                raise AudioError(
+                    path,
+                    "the decoder was ended from outside twice, perhaps for lack of memory: free some, and try again",
+                ) from None
+
+    def _read_once(
+        self, path: str, sample_rate: int, block_samples: int, max_seconds: float | None
+    ) -> Iterator[np.ndarray]:
+        """Yield the file's blocks; raises `_EndedFromOutsideError` where neither the file nor we ended the process."""
         if self._busy:
             self.close()  # an iterator was left early, and its blocks are still in the pipe
         process = self.start()
         self._busy = True
-        path = os.fsdecode(path)
         request = {
             "path": path,
             "folder": _find_working_folder(path),
@@ -101,7 +129,11 @@ class IsolatedDecoder:
                 path, f"the decoder returned nothing for {self.timeout:.0f} s; check that it is an audio file"
             ) from None
         except (EOFError, OSError, ValueError):
+            is_closed = process is not self._process  # by another thread, meanwhile
+            status = _wait_briefly(process)
             self._end(process)
+            if status in FROM_OUTSIDE and not is_closed:
+                raise _EndedFromOutsideError from None
             raise AudioError(
                 path, "the decoder crashed on it; the file is damaged, copy or download it again"
             ) from None
@@ -137,14 +169,14 @@ class IsolatedDecoder:
         return self._process
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
+        if process is self._process:  # an iterator of an earlier process must not end a later one
+            self._process, self._busy = None, False  # first, so that a thread that reads knows who ended the process
         process.kill()
         process.wait()
         with self._reading:  # a thread that waits for a pipe is woken by its end, and not if the pipe is closed before
             for stream in (process.stdin, process.stdout):
                 with contextlib.suppress(OSError):
                     _get_pipe(stream).close()
-        if process is self._process:  # an iterator of an earlier process must not end a later one
-            self._process, self._busy = None, False
 
     def _receive(self, process: subprocess.Popen[bytes], size: int) -> bytearray:
         data = bytearray(size)
@@ -160,6 +192,13 @@ class IsolatedDecoder:
                     raise EOFError
                 missing = missing[count:]
         return data
+
+
+def _wait_briefly(process: subprocess.Popen[bytes]) -> int | None:
+    """Wait for the exit status of a process that has closed its pipes; None if it runs on."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(timeout=1)
+    return None
 
 
 def _find_working_folder(path: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from helpers.c_library import ask
 
 import mcc_zoo
 from mcc_zoo.audio import limits, reading
+from mcc_zoo.audio.subprocess_decoder import TIMEOUT_SECONDS
 from mcc_zoo.export.metadata import METADATA_FILE, ExportError
 from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
@@ -211,6 +213,17 @@ def test_results_may_be_left_unread(tagger: Tagger, music: Path) -> None:
     results = tagger.tag_files([music / "short.wav"] * 50, workers=2)
     assert next(results).status == "ok"
     results.close()  # ends the decoders, and does not wait for the other 49
+
+
+@pytest.mark.slow
+def test_leaving_early_never_waits_for_a_decoder(tagger: Tagger, music: Path) -> None:
+    """A thread that waited for a pipe closed under it waited for the whole timeout, in two of nine rounds."""
+    for _ in range(100):
+        results = tagger.tag_files([music / "long.wav"] * 6)
+        next(results)
+        began = time.monotonic()
+        results.close()
+        assert time.monotonic() - began < TIMEOUT_SECONDS / 4
 
 
 @pytest.mark.parametrize("folder", ["music", Path("music")])
