@@ -127,8 +127,10 @@ def test_a_file_that_is_cut_is_refused_after_its_blocks(decoder: IsolatedDecoder
         list(blocks)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("blocks_before", [0, 1, 2])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "blocks_before", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_a_file_whose_decoder_somebody_ends_is_read_all_the_same(
     decoder: IsolatedDecoder, music: Path, how: signal.Signals, blocks_before: int
 ) -> None:

@@ -116,6 +116,7 @@ def test_taggrams_of_a_folder(run: Run, exported: Path, music: Path, tmp_path: P
     assert lines[-1] == "2 of 7 inputs refused, see their reasons"
 
 
+@pytest.mark.slow
 def test_a_name_that_is_too_long_for_a_picture_is_cut(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:
     longest, letters = "x" * 251 + ".wav", "ü" * 125 + ".wav"
     paths = [tmp_path / name for name in (longest, f"{'x' * 250}y.wav", letters, os.fsdecode(b"\xff" * 255), "a.wav")]

@@ -199,6 +199,7 @@ def test_check_of_tracks_already_listed(tmp_path: Path) -> None:
     assert found.extra == ()
 
 
+@pytest.mark.slow
 def test_a_whole_copy_is_complete_even_with_the_known_fault(tmp_path: Path) -> None:
     folder = tmp_path / "genres"
     original = write_audio(tmp_path / "one.wav", seconds=0.01)

@@ -55,6 +55,7 @@ def test_descriptors_with_scikit_learn(run, exported, tones):
     assert accuracy["the most frequent label"] < 50
 
 
+@pytest.mark.slow
 def test_similar_tracks(run, exported, tones, tagger):
     query = tones.parent / "low 3.wav"
     printed = run("similar_tracks", exported, query, tones.parent, "--count=4")

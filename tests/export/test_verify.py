@@ -48,6 +48,7 @@ def test_the_command_says_that_it_is_the_same(copy):
     assert run(copy) == run(copy.parent) == (0, [sentence], "")
 
 
+@pytest.mark.slow
 def test_the_command_says_what_differs(copy):
     (copy / "assets/labels.txt").write_text("blues\n")
     (copy / "batching_params.pbtxt").unlink()
