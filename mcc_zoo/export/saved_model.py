@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,9 +36,11 @@ from mcc_zoo.export.warm_up import (
     write_requests,
 )
 from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.locks import InUseError, hold
 from mcc_zoo.models.classifier import Classifier, front_end_of
 from mcc_zoo.version import library_versions
 
+PART_PREFIX = ".part-"  # no number: a server passes it by
 LABELS_FILE = "assets/labels.txt"
 CARD_FILE = "MODEL_CARD.md"
 BATCHING_FILE = "batching_params.pbtxt"
@@ -84,22 +86,36 @@ def export_model(
     check_provenance(provenance or {})
     parent = Path(exports_dir) / name
     parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=parent))  # no number: a server passes it by
     try:
-        with _float32_policy():
-            model = Classifier(model).in_float32()
-            with _full_disk_explained(parent):
-                _write_version(model, name, temporary, provenance or {}, max_seconds)
-            verify_export(temporary)
-        for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
-            sync(path)
-        temporary.chmod(0o755)
-        return _publish(temporary, parent)
+        with _open_part(parent) as temporary:
+            with _float32_policy():
+                model = Classifier(model).in_float32()
+                with _full_disk_explained(parent):
+                    _write_version(model, name, temporary, provenance or {}, max_seconds)
+                verify_export(temporary)
+            for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
+                sync(path)
+            temporary.chmod(0o755)
+            return _publish(temporary, parent)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
         with contextlib.suppress(OSError):  # it has other versions
             parent.rmdir()
         raise
+
+
+@contextlib.contextmanager
+def _open_part(parent: Path) -> Iterator[Path]:
+    """Make a folder under a temporary name and hold it; what killed exports left behind is removed before."""
+    for left in parent.glob(f"{PART_PREFIX}*"):
+        with contextlib.suppress(InUseError, OSError), hold(left):
+            shutil.rmtree(left, ignore_errors=True)
+    temporary = parent / f"{PART_PREFIX}{secrets.token_hex(4)}"
+    with hold(temporary):
+        try:
+            temporary.mkdir()
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)  # it has another name by now, unless something went wrong
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from mcc_zoo.export import saved_model
 from mcc_zoo.export.metadata import METADATA_FILE
 from mcc_zoo.export.verify import find_differences
 from mcc_zoo.features.front_end import FrontEnd
+from mcc_zoo.locks import hold
 
 KILLS = int(os.environ.get("MCC_ZOO_KILLS", "6"))
 AT_ONCE = 2
@@ -81,7 +82,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
 
 
 def versions_of(parent: Path) -> list[Path]:
-    return [path for path in parent.iterdir() if not path.name.startswith(".part-")]
+    return [path for path in parent.iterdir() if not path.name.startswith(".")]
 
 
 @pytest.mark.slow
@@ -114,3 +115,16 @@ def test_killed_exporters_leave_no_broken_version(start, tmp_path, rng):
     for number in taken:
         assert find_differences(parent / str(number)) == []
     assert mcc_zoo.load(parent).folder == parent / str(taken[-1])
+    assert [path.name for path in parent.iterdir() if path.name.startswith(".")] == []  # and what was left is gone
+
+
+def test_what_a_killed_export_left_is_removed_and_what_another_writes_is_not(tmp_path: Path) -> None:
+    left, others = tmp_path / "tagger/.part-dead", tmp_path / "tagger/.part-alive"
+    for folder in (left, others):
+        folder.mkdir(parents=True)
+        (folder / "saved_model.pb").touch()
+    (tmp_path / "tagger/..part-dead.lock").write_text("1")  # of a process that is gone
+    with hold(others):
+        version = mcc_zoo.export_model(mcc_zoo.build("r0", ["a", "b"], front_end=TINY), tmp_path, "tagger")
+    assert sorted(path.name for path in version.parent.iterdir()) == [".part-alive", "1"]
+    assert (others / "saved_model.pb").exists()
