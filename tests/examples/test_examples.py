@@ -138,7 +138,7 @@ MISTAKES = {  # arguments, with {tones} for the folder of the tracks, and what i
     "descriptors_with_scikit_learn": {
         ("{export}", "{tones}/nowhere.csv"): "{tones}/nowhere.csv: no such file",
         ("{export}", "{here}/other.csv"): "{here}/other.csv: lacks path, label ",
-        ("{here}/nowhere", "{tones}/tones.csv"): "{here}/nowhere is no export: ",
+        ("{here}/nowhere", "{tones}/tones.csv"): "{here}/nowhere is no export, and no name of one in ",
         ("{export}", "{here}/broken.csv"): "{here}/broken.csv: none of its 2 tracks can be read",
         (
             "{export}",
@@ -147,12 +147,12 @@ MISTAKES = {  # arguments, with {tones} for the folder of the tracks, and what i
         ): "k-fold cross-validation requires at least one train/test split",
     },
     "keras_downstream": {
-        ("{here}/nowhere", "{tones}/low 3.wav", "path"): "{here}/nowhere is no export: ",
+        ("{here}/nowhere", "{tones}/low 3.wav", "path"): "{here}/nowhere is no export, and no name of one in ",
         ("{export}", "{here}/nowhere.wav", "path"): "'{here}/nowhere.wav': no such file; check the path",
         ("{export}", "{tones}/damaged.wav", "path"): "'{tones}/damaged.wav': cannot be decoded (",
     },
     "similar_tracks": {
-        ("{here}/nowhere", "{tones}/low 3.wav", "{tones}"): "{here}/nowhere is no export: ",
+        ("{here}/nowhere", "{tones}/low 3.wav", "{tones}"): "{here}/nowhere is no export, and no name of one in ",
         ("{export}", "{here}/nowhere.wav", "{tones}"): "'{here}/nowhere.wav': no such file; check the path",
         ("{export}", "{tones}/damaged.wav", "{tones}"): "'{tones}/damaged.wav': cannot be decoded (",
         ("{export}", "{tones}/low 3.wav", "{here}/nowhere"): "'{here}/nowhere': cannot be listed as a folder",

@@ -294,7 +294,7 @@ def test_training_step_under_xla_with_static_shapes_is_the_same(corpus, architec
     def losses(jit_compile):
         keras.utils.set_random_seed(0)
         model = Objective(mcc_zoo.build(architecture, corpus.labels, front_end=FRONT_END), RECIPE).make_training_model()
-        sgd = keras.optimizers.SGD(1e-3)
+        sgd = keras.optimizers.SGD(1e-4)  # small, so that rounding is not amplified from step to step
         sgd.build(model.trainable_variables)
 
         @tf.function(jit_compile=jit_compile)
