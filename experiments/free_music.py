@@ -5,7 +5,7 @@
 It downloads the packages in PACKAGES (8 GB), and writes into FREE_MUSIC:
 
     packages/        the unpacked packages
-    clips/           mono FLAC of 30 to 60 s, cut from recordings of 20 s or more
+    clips/           mono FLAC of 20 to 60 s, cut from recordings of 20 s or more
     clips.csv        a row for each clip: path, group (its recording), package, seconds
     recordings.csv   package, version, path, seconds, licence, holders of each recording, and why it was left out
     licences.md      hours and licences of each package, as docs/free_music.md shows them
@@ -31,6 +31,7 @@ from absl import flags
 from experiments import common
 from experiments.debian_packages import Licences, Package, fetch, list_files
 from mcc_zoo import audio
+from mcc_zoo.atomic import write_text
 from mcc_zoo.audio import AUDIO_SUFFIXES, AudioError, IsolatedDecoder
 from mcc_zoo.progress import progress_bar
 
@@ -173,7 +174,7 @@ def write_licences(table: pd.DataFrame, path: Path) -> None:
         hours = rows["seconds"].sum() / 3600
         lines.append(f"| {package} | {version} | {len(rows)} | {hours:.2f} | {licences} | {names} |")
     lines.append(f"| all | | {len(used)} | {used['seconds'].sum() / 3600:.2f} | | |")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def make_corpus() -> None:
@@ -204,8 +205,9 @@ def make_corpus() -> None:
                 for path, length in zip(paths, seconds, strict=True)
             ]
     table = pd.DataFrame(rows, columns=["package", "version", "path", "seconds", "licence", "holders", "left_out"])
-    table.to_csv(data_dir / "recordings.csv", index=False)
-    pd.DataFrame(clips, columns=["path", "group", "package", "seconds"]).to_csv(data_dir / "clips.csv", index=False)
+    write_text(data_dir / "recordings.csv", table.to_csv(index=False))
+    of_clips = pd.DataFrame(clips, columns=["path", "group", "package", "seconds"])
+    write_text(data_dir / "clips.csv", of_clips.to_csv(index=False))
     write_licences(table, data_dir / "licences.md")
     used = table["left_out"] == ""
     print(f"{used.sum()} recordings of {table.loc[used, 'seconds'].sum() / 3600:.1f} hours, {len(clips)} clips")

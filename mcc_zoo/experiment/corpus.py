@@ -110,7 +110,8 @@ def shuffle_labels(corpus: Corpus, seed: int) -> Corpus:
         replace(t, label=corpus.tracks[i].label, labels=corpus.tracks[i].labels)
         for t, i in zip(corpus.tracks, order, strict=True)
     ]
-    return replace(corpus, tracks=tracks, targets=corpus.targets[order])
+    taught = None if corpus.taught is None else corpus.taught[order]
+    return replace(corpus, tracks=tracks, targets=corpus.targets[order], taught=taught)
 
 
 def pick(items: Sequence, indices: np.ndarray) -> list:

@@ -46,7 +46,7 @@ def find_damage(folder: Path, tracks: int) -> str:
     try:
         json.loads((folder / "fold.json").read_text(encoding="utf-8"))
         path = folder / "predictions.csv"
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")  # its end is what is looked at
     except ValueError as error:
         return f"{folder / 'fold.json'} is damaged ({error})"
     except OSError as error:

@@ -19,7 +19,7 @@ from experiments import common  # noqa: F401 before the flags are saved: its own
 from experiments.teachers import musicnn_tags
 from mcc_zoo.datasets import Track, splits
 from mcc_zoo.experiment import refit
-from mcc_zoo.experiment.corpus import Corpus, prepare
+from mcc_zoo.experiment.corpus import Corpus, prepare, shuffle_labels
 from mcc_zoo.experiment.fold import FoldRun
 from mcc_zoo.experiment.identity import hash_file, identify_run
 from mcc_zoo.experiment.settings import Settings
@@ -160,6 +160,13 @@ def test_the_teachers_probabilities_are_the_targets_and_its_strongest_tags_are_r
     assert corpus.labels == sorted(pretraining.TEACHER_TAGS)
     right = [[corpus.labels[i] for i in np.flatnonzero(row)] for row in corpus.targets]
     assert right == [["guitar", "jazz", "sad"]] * 3 + [["guitar", "metal", "punk"]] * 3
+    shuffled = shuffle_labels(corpus, 0)  # a control learns nothing from the teacher either
+    order = [[track.name for track in corpus.tracks].index(track.name) for track in shuffled.tracks]
+    assert order == list(range(6)) and not np.array_equal(shuffled.taught, corpus.taught)
+    np.testing.assert_array_equal(shuffled.taught > 0.5, shuffled.targets * (shuffled.taught > 0.5))
+    settings = Settings("free-music", ("r2",), 3, front_end=FRONT_END)
+    runs = [identify_run(own, settings, []) for own in (corpus, dataclasses.replace(corpus, taught=corpus.taught / 2))]
+    assert [name for name in runs[0] if runs[0][name] != runs[1][name]] == ["taught_sha256"]
     guitar, jazz = corpus.labels.index("guitar"), corpus.labels.index("jazz")
     np.testing.assert_allclose(corpus.taught[:, guitar], 0.4, atol=1e-6)  # the mean over its chunks
     np.testing.assert_allclose(corpus.taught[:, jazz], [0.6] * 3 + [0.02] * 3, atol=1e-6)
