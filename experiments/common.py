@@ -31,6 +31,8 @@ from mcc_zoo.inference.locate import latest
 from mcc_zoo.paper import ARCHITECTURES
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES, WARM_STARTS, Recipe
+from mcc_zoo.tensorflow_start import INTERRUPTED
+from mcc_zoo.termination import TERMINATED, Terminated, interrupt_on_sigterm
 from mcc_zoo.text import counted
 from mcc_zoo.training.devices import choose_precision
 
@@ -298,10 +300,11 @@ def start(work: Callable[[], object]) -> None:
             work()
         except (ValueError, FloatingPointError, OSError, ExportError) as error:
             sys.exit(f"error: {error}")
-        except KeyboardInterrupt:
-            print("interrupted: finished folds are kept, the same command continues", file=sys.stderr)
-            sys.exit(130)
+        except KeyboardInterrupt as error:
+            print("interrupted: finished folds and epochs are kept, the same command continues", file=sys.stderr)
+            sys.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
 
     logging.set_verbosity(logging.WARNING)
     tf.get_logger().setLevel("ERROR")  # it warns of retracing, once per fold, for each has a new model
-    app.run(body)
+    with interrupt_on_sigterm():
+        app.run(body)

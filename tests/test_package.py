@@ -146,7 +146,7 @@ def test_inference_reaches_no_training() -> None:
     [
         "atomic", "audio", "cli.main", "datasets", "evaluation", "export.metadata", "export.model_card",
         "features.chunking", "features.front_end", "inference.locate", "paper", "progress", "tensorflow_start",
-        "recipes", "text", "version",
+        "recipes", "termination", "text", "version",
     ],
 )  # fmt: skip
 def test_what_does_without_tensorflow(room: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+LAST_REPORTS_SECONDS = 5.0  # to wait for
 BYTES_PER_PROCESS = 3 << 30  # TensorFlow, a model and its batches; 2.1 GiB after forty folds
 Report = Callable[..., None]
 Item = TypeVar("Item")
@@ -67,23 +68,25 @@ def run_each(
     except BrokenProcessPool:
         raise ValueError(
             f"one of {processes} training processes died, perhaps for lack of memory: run the same command again with "
-            "fewer --jobs, it continues after the last finished fold"
+            "fewer --jobs, it continues after the last epochs"
         ) from None
     except BaseException:
         for child in multiprocessing.active_children():
-            child.terminate()
+            child.kill()  # they take no other signal, see `_start`
         raise
     finally:
         pool.shutdown(cancel_futures=True)
         messages.put(None)
-        listener.join()
+        messages.cancel_join_thread()  # a worker that was killed may hold the queue, for which both would wait for ever
+        listener.join(LAST_REPORTS_SECONDS)
 
 
 def _start(messages: Any, threads: int, log_level: int) -> None:
     """Prepare a worker: its threads, its queue for reports, and its end with the process that started it."""
     global _messages
     _messages = messages
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter, which ends its workers
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # where all processes get it, the starter ends its workers
     threading.Thread(target=_end_with_starter, daemon=True).start()
     tf.get_logger().setLevel(log_level)
     tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -34,6 +34,22 @@ def sleeping(folder, job, report):
     time.sleep(600)
 
 
+def holding(folder, job, report):
+    held = Path(folder) / "held"
+    if job == 1:
+        report("begun")
+        process_pool._messages._wlock.acquire()  # as a worker that is killed while it reports
+        held.touch()
+        time.sleep(600)
+    wait_for(held.exists, bool)
+    raise FloatingPointError("the loss was not finite")
+
+
+def hold_twice(folder):
+    for _ in process_pool.run_each(functools.partial(holding, folder), [1, 2], 2, print):
+        pass
+
+
 def sleep_twice(folder):
     for _ in process_pool.run_each(functools.partial(sleeping, folder), [1, 2], 2, print):
         pass
@@ -65,18 +81,9 @@ def test_an_error_of_a_job_comes_out():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_process_pool_end_with_their_starter(how, tmp_path):
-    code = (
-        "import signal, test_process_pool\n"
-        "if __name__ == '__main__':\n"
-        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without it\n"
-        f"    test_process_pool.sleep_twice({str(tmp_path)!r})"
-    )
-    script = tmp_path / "script.py"
-    script.write_text(code)
-    paths = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{Path(process_pool.__file__).parents[1]}"}
-    with subprocess.Popen([sys.executable, script], env=paths, stderr=subprocess.PIPE) as starter:
+    with start("sleep_twice", tmp_path) as starter:
         workers_of = wait_for(
             lambda: [p for p in tmp_path.iterdir() if p.name.isdigit()], lambda found: len(found) == 2
         )
@@ -87,6 +94,29 @@ def test_process_pool_end_with_their_starter(how, tmp_path):
             starter.kill()
     alive = wait_for(lambda: [p.name for p in workers_of if is_running(int(p.name))], lambda found: not found)
     assert not alive
+
+
+@pytest.mark.slow
+def test_the_starter_ends_though_a_worker_holds_the_queue(tmp_path):
+    with start("hold_twice", tmp_path) as starter:
+        try:
+            said = starter.communicate(timeout=300)[1].decode()
+        finally:
+            starter.kill()
+    assert said.endswith("FloatingPointError: the loss was not finite\n")
+
+
+def start(function, folder):
+    """Start a function of this module in a process of its own, which may start others."""
+    script = folder / "script.py"
+    script.write_text(
+        "import signal, test_process_pool\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without it\n"
+        f"    test_process_pool.{function}({str(folder)!r})"
+    )
+    paths = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{Path(process_pool.__file__).parents[2]}"}
+    return subprocess.Popen([sys.executable, script], env=paths, stderr=subprocess.PIPE)
 
 
 def wait_for(look, enough, seconds=60):
