@@ -260,7 +260,6 @@ class FineTuning:
             None if validation is None else validation.make_evaluation_batches(),
             recipe,
             epochs=epochs,
-            seed=seed,
             warm=True,
             callbacks=[report_epochs(lambda done, _: self.bar.update(task, completed=done))],
         )

@@ -49,7 +49,7 @@ objective = Objective(model, recipe)
 trained = objective.compile_training_model(epochs=1, steps=1)
 limits = {"batch_tracks": BATCH, "max_chunks": recipe.max_chunks}
 if folder:
-    own = make_training_batches(*cached(counts[0], 0), seed=0, **limits)
+    own = make_training_batches(*cached(counts[0], 0), seed=0, **limits).dataset
     others = make_evaluation_batches(*cached(counts[1], 1), **limits)
 else:
     own, others = in_memory(counts[0]), in_memory(counts[1]) if counts[1] else None

@@ -233,7 +233,6 @@ class FoldRun:
                 behind.training.make_training_batches(self.seed, self.strategy),
                 behind.validation.make_evaluation_batches(),
                 recipe,
-                seed=self.seed,
                 warm=start is not None,
                 callbacks=callbacks,
             )

@@ -70,7 +70,6 @@ def train(
             None,
             recipe,
             epochs=epochs,
-            seed=settings.seed,
             warm=start is not None,
             callbacks=[
                 report_epochs(

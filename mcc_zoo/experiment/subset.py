@@ -55,7 +55,7 @@ class Subset:
         """(tracks, labels) float32, what training takes as targets."""
         return self.targets if self.corpus.taught is None else self.corpus.taught[self.indices]
 
-    def make_training_batches(self, seed: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
+    def make_training_batches(self, seed: int, strategy: tf.distribute.Strategy) -> batches.TrainingBatches:
         """Batch the tracks for training; the seed fixes their order, a TPU strategy gets static shapes."""
         recipe = self.settings.recipe
         return batches.make_training_batches(
@@ -66,6 +66,7 @@ class Subset:
             seed=seed,
             static_shapes=needs_static_shapes(strategy),
             random_offset=recipe.random_offset,
+            names=[str(self.corpus.tracks[index].path) for index in self.indices],
         )
 
     def make_evaluation_batches(self) -> tf.data.Dataset:

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.features.cache import Features
+from mcc_zoo.training.draws import EpochDraws
 
 UNTUNED = tf.data.Options()  # tuning takes time: at its end each stream waits for the tuning thread
 UNTUNED.autotune.enabled = False
 BUCKETS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # longest sequence of each batch shape, in chunks
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """Shuffled batches of the epoch that was begun last; at first of epoch 0.
+
+    Attributes:
+        dataset: Of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, targets (batch,
+            labels)) in float32, and the numbers of the tracks (batch,). The chunks are (batch, chunks, size) where
+            features are those of `mcc_zoo.training.warm_start.cache_channel_features`.
+        names: The tracks' names, by number.
+        windows: Order and excerpts of the epoch.
+        seeds: For each batch of the epoch a seed of its augmentation, (2,) int64.
+    """
+
+    dataset: tf.data.Dataset
+    names: Sequence[str]
+    windows: EpochDraws
+    seeds: EpochDraws
+
+    @property
+    def steps(self) -> int:
+        """Number of batches in an epoch."""
+        return int(self.dataset.cardinality())
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Go on to an epoch, counted from 0."""
+        self.windows.begin_epoch(epoch)
+        self.seeds.begin_epoch(epoch)
+
+    def list_names(self, step: int) -> str:
+        """List the names of the tracks in a step of the epoch, counted from 0."""
+        _, _, tracks = next(iter(self.dataset.skip(step)))
+        return ", ".join(self.names[track] for track in tracks.numpy())
 
 
 def list_excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
@@ -38,7 +74,8 @@ def make_training_batches(
     seed: int,
     static_shapes: bool = False,
     random_offset: bool = False,
-) -> tf.data.Dataset:
+    names: Sequence[str] | None = None,
+) -> TrainingBatches:
     """Stream shuffled batches of chunk sequences; the seed fixes the order of each epoch.
 
     Args:
@@ -46,32 +83,37 @@ def make_training_batches(
         targets: (tracks, labels) 1 for each label that a track has, else 0.
         batch_tracks: Tracks in a batch.
         max_chunks: A longer track gives an excerpt of this length, drawn anew each epoch.
-        seed: Fixes order and excerpts.
+        seed: Fixes order, excerpts and augmentation, together with TensorFlow's global seed.
         static_shapes: Make every batch (batch_tracks, max_chunks, ...), as a TPU needs; the last, smaller batch of an
             epoch is dropped.
         random_offset: Let excerpts start at any frame, not only at a chunk's start. A track of several chunks then
             gives one chunk less.
-
-    Returns:
-        A dataset of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, targets
-        (batch, labels)) in float32, or of chunks (batch, chunks, size) from features of
-        `mcc_zoo.training.warm_start.cache_channel_features`.
+        names: Of the tracks, for messages; by default their files of features.
     """
     whole = np.array([f.chunks for f in features])
     lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
-    rows = tf.data.Dataset.from_tensor_slices((np.arange(len(features)), lengths, whole - lengths))
-    rows = rows.shuffle(len(features), seed=seed, reshuffle_each_iteration=True)
-    draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
     frames = features[0].rows
 
-    def draw_window(row: tuple[tf.Tensor, ...], draw: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def draw_window(row: tuple[tf.Tensor, ...], draw: tf.Tensor) -> tf.Tensor:
         track, length, room = row
         first = draw % (room * frames + 1) if random_offset else draw % (room + 1) * frames
-        return track, first, length
+        return tf.stack([track, first, length])
 
-    windows = tf.data.Dataset.zip(rows, draws).map(draw_window)
-    loaded = _load_windows(windows, features, targets)
-    return _batch_by_length(loaded, lengths, batch_tracks, max_chunks, static_shapes).prefetch(2).with_options(UNTUNED)
+    def draw_windows() -> tf.data.Dataset:
+        rows = tf.data.Dataset.from_tensor_slices((np.arange(len(features)), lengths, whole - lengths))
+        rows = rows.shuffle(len(features), seed=seed, reshuffle_each_iteration=True)
+        draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+        return tf.data.Dataset.zip(rows, draws).map(draw_window)
+
+    windows = EpochDraws(draw_windows, len(features))
+    numbered = windows.dataset.map(lambda window: (*tf.unstack(window), window[0]))
+    loaded = _load_windows(numbered, features, targets)
+    batched = _batch_by_length(loaded, lengths, batch_tracks, max_chunks, static_shapes)
+    seeds = EpochDraws(
+        lambda: tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2), int(batched.cardinality())
+    )
+    names = names or [str(f.path) for f in features]
+    return TrainingBatches(batched.prefetch(2).with_options(UNTUNED), names, windows, seeds)
 
 
 def make_evaluation_batches(
@@ -80,32 +122,30 @@ def make_evaluation_batches(
     """Stream all chunks of all tracks in order, longer tracks as consecutive windows (`list_excerpts`).
 
     Returns:
-        As `make_training_batches`. Windows of similar length share a batch, so a third item gives each window's row
+        As `TrainingBatches.dataset`. Windows of similar length share a batch, so a third item gives each window's row
         number in `list_excerpts(features, max_chunks)`: (batch,).
     """
     rows = list_excerpts(features, max_chunks)
-    windows = tf.data.Dataset.from_tensor_slices((rows[:, 0], rows[:, 1] * features[0].rows, rows[:, 2]))
-    loaded = _load_windows(windows, features, targets)
-    numbered = tf.data.Dataset.zip(loaded, tf.data.Dataset.range(len(rows)))
-    flat = numbered.map(lambda example, row: (*example, row))
-    return _batch_by_length(flat, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
+    columns = (rows[:, 0], rows[:, 1] * features[0].rows, rows[:, 2], np.arange(len(rows)))
+    loaded = _load_windows(tf.data.Dataset.from_tensor_slices(columns), features, targets)
+    return _batch_by_length(loaded, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
 
 
 def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], targets: np.ndarray) -> tf.data.Dataset:
-    """Read windows (track, first row in the file, chunks) from the files of features."""
+    """Read windows (track, first row in the file, chunks, number) from the files of features; the number goes along."""
     paths = tf.constant([str(f.path) for f in features])
     offsets = tf.constant([f.offset for f in features], tf.int64)
     wanted = tf.constant(targets, tf.float32)
     shape, rows = features[0].shape, features[0].rows
     row_bytes = 4 * shape[0]
 
-    def load(track: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def load(track: tf.Tensor, first: tf.Tensor, count: tf.Tensor, number: tf.Tensor) -> tuple:
         data = tf.io.read_file(tf.gather(paths, track))
         start = tf.gather(offsets, track) + first * row_bytes
         values = tf.io.decode_raw(tf.strings.substr(data, start, count * rows * row_bytes), tf.float32)
         chunks = tf.reshape(values, (-1, *reversed(shape)))
         chunks = tf.linalg.matrix_transpose(chunks) if len(shape) == 2 else chunks
-        return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(wanted, track)
+        return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(wanted, track), number
 
     return windows.map(load, num_parallel_calls=2, deterministic=True)
 

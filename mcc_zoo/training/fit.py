@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
+from mcc_zoo.training.batches import TrainingBatches
 from mcc_zoo.training.objective import Objective, join_after_log_mel
 
 MONITOR = "val_tags_cross_entropy"
@@ -33,12 +34,11 @@ class Fit:
 
 def fit(
     model: keras.Model,
-    training: tf.data.Dataset,
+    training: TrainingBatches,
     validation: tf.data.Dataset | None,
     recipe: Recipe,
     *,
     epochs: int | None = None,
-    seed: int = 0,
     warm: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fit:
@@ -48,13 +48,11 @@ def fit(
 
     Args:
         model: As `mcc_zoo.build` gives it, its mean and std those of the training tracks.
-        training: As `mcc_zoo.training.batches.make_training_batches` gives it; of channel features where the model
-            starts from trained channels and the recipe freezes them.
+        training: Of channel features where the model starts from trained channels and the recipe freezes them.
         validation: As `mcc_zoo.training.batches.make_evaluation_batches` gives it, likewise. None: train all epochs.
         recipe: Optimiser, epochs and patience.
         epochs: Stop after so many. The learning rate follows the schedule of all of the recipe's epochs, so the
             weights are those that a full training has after as many epochs.
-        seed: Fixes the augmentation.
         warm: Whether the model starts from weights that were trained before.
         callbacks: Further Keras callbacks.
 
@@ -67,9 +65,12 @@ def fit(
     epochs = epochs or recipe.max_epochs
     objective = Objective(model, recipe, behind_channels=warm and recipe.warm_frozen)
     training_model = objective.compile_training_model(
-        max(epochs, recipe.max_epochs), int(training.cardinality()), recipe.warm_rate if warm else 1.0
+        max(epochs, recipe.max_epochs), training.steps, recipe.warm_rate if warm else 1.0
     )
-    stopping: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+    stopping: list[keras.callbacks.Callback] = [
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: training.begin_epoch(epoch)),
+        keras.callbacks.TerminateOnNaN(),
+    ]
     if recipe.average is not None:
         stopping.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if validation is not None:
@@ -77,7 +78,7 @@ def fit(
             keras.callbacks.EarlyStopping(MONITOR, mode="min", patience=recipe.patience, restore_best_weights=True)
         )
     history = training_model.fit(
-        objective.add_targets(training, seed),
+        objective.add_targets(training.dataset, training.seeds.dataset),
         validation_data=None if validation is None else objective.add_targets(validation),
         epochs=epochs,
         callbacks=[*stopping, *callbacks],

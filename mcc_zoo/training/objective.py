@@ -108,21 +108,22 @@ class Objective:
             ]
         return [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.BinaryCrossentropy(name="cross_entropy")]
 
-    def add_targets(self, batches: tf.data.Dataset, seed: int | None = None) -> tf.data.Dataset:
+    def add_targets(self, batches: tf.data.Dataset, seeds: tf.data.Dataset | None = None) -> tf.data.Dataset:
         """Turn (inputs, targets, ...) batches into what `fit` takes: inputs, targets and weights of each output.
 
         Args:
             batches: As `mcc_zoo.training.batches` makes them.
-            seed: Fixes the augmentation; None switches it off, as validation needs.
+            seeds: For each batch the seed of its augmentation, (2,) integers; None switches it off, as validation
+                needs.
         """
         classifier = Classifier(self.model)
         reads_last = classifier.has_lstm and self.recipe.steps_loss == "last"
         front_end = classifier.front_end
 
-        def add(batch: tuple[Any, ...], draw: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+        def add(batch: tuple[Any, ...], seed: tf.Tensor | None = None) -> tuple[dict[str, tf.Tensor], ...]:
             inputs, of_track = batch[:2]
             if seed is not None:
-                inputs, of_track = augment(inputs, of_track, draw, self.recipe, front_end)
+                inputs, of_track = augment(inputs, of_track, seed, self.recipe, front_end)
             steps = tf.shape(inputs["chunks"])[1]
             of_steps = tf.tile(tf.expand_dims(of_track, 1), (1, steps, 1))
             targets = {"steps": of_steps, "tags": of_track}
@@ -135,8 +136,8 @@ class Objective:
                 weights["chunk_tags"] = weigh_steps(inputs["chunk_count"], steps, last=False)
             return inputs, targets, weights
 
-        draws = tf.data.Dataset.random(seed=seed or 0, rerandomize_each_iteration=True).batch(2)
-        return tf.data.Dataset.zip(batches, draws).map(add).prefetch(2).with_options(UNTUNED)
+        zipped = tf.data.Dataset.zip((batches,) if seeds is None else (batches, seeds))
+        return zipped.map(add).prefetch(2).with_options(UNTUNED)
 
 
 def without_log_mel_changes(recipe: Recipe) -> Recipe:

@@ -173,18 +173,24 @@ def test_evaluation_batches_hold_every_chunk_once(tracks, features):
         assert label == labels[track]
 
 
+def begun(batches, epoch):
+    batches.begin_epoch(epoch)
+    return batches.dataset
+
+
 def test_training_batches_are_drawn_anew_each_epoch_and_fixed_by_the_seed(tracks, features):
     def epochs(seed):
         batches = make_training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=seed)
-        assert len(list(batches)) == batches.cardinality()
-        return [collected(batches) for _ in range(6)]
+        assert len(list(batches.dataset)) == batches.steps
+        return [collected(begun(batches, epoch)) for epoch in range(6)]
 
     first, again, other = epochs(1), epochs(1), epochs(2)
     wholes = [chunks_of(track) for track in tracks]
     starts = set()
     for epoch in first:
         assert sorted(label for *_, label in epoch) == list(range(6))
-        for _, chunks, label in epoch:
+        for number, chunks, label in epoch:
+            assert number == label  # of the track
             assert len(chunks) == min(3, len(wholes[label]))
             room = range(len(wholes[label]) - len(chunks) + 1)
             places = [i for i in room if np.allclose(wholes[label][i : i + len(chunks)], chunks, atol=1e-6)]
@@ -200,8 +206,9 @@ def test_training_batches_are_drawn_anew_each_epoch_and_fixed_by_the_seed(tracks
 
 def test_static_shapes_for_accelerators(features):
     batches = make_training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=0, static_shapes=True)
+    batches = batches.dataset
     assert batches.element_spec[0]["chunks"].shape == (4, 3, 40, 80)
-    assert [inputs["chunks"].shape for inputs, _ in batches] == [(4, 3, 40, 80)]  # the other two tracks wait
+    assert [inputs["chunks"].shape for inputs, *_ in batches] == [(4, 3, 40, 80)]  # the other two tracks wait
     assert batches.cardinality() == 1
 
 
@@ -209,7 +216,7 @@ def test_excerpts_can_start_at_any_frame(tracks, features):
     settings = {"batch_tracks": 1, "max_chunks": 3, "seed": 1, "random_offset": True}
     batches = make_training_batches(features, np.arange(6), **settings)
     starts = set()
-    for inputs, labels in batches.repeat(8):
+    for inputs, labels, _ in (batch for epoch in range(8) for batch in begun(batches, epoch)):
         track, count = int(labels[0]), int(inputs["chunk_count"][0])
         assert count == {1: 1, 2: 1, 3: 2, 5: 3}[features[track].chunks]
         frames = np.load(features[track].path)
@@ -235,7 +242,8 @@ def test_what_a_network_makes_of_chunks_streams_as_the_chunks_do(tracks, feature
         assert label == track
         np.testing.assert_allclose(vectors, expected[track][first : first + count], rtol=1e-4, atol=1e-9)
     starts = set()
-    for inputs, labels in make_training_batches(made, np.arange(6), batch_tracks=4, max_chunks=3, seed=0).repeat(6):
+    training = make_training_batches(made, np.arange(6), batch_tracks=4, max_chunks=3, seed=0)
+    for inputs, labels, _ in (batch for epoch in range(6) for batch in begun(training, epoch)):
         for vectors, count, label in zip(inputs["chunks"].numpy(), inputs["chunk_count"], labels.numpy(), strict=True):
             whole, vectors = expected[int(label)], vectors[: int(count)]
             room = range(len(whole) - len(vectors) + 1)

@@ -14,6 +14,8 @@ from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.features.log_mel import mel_frames
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import RECIPES
+from mcc_zoo.training.batches import TrainingBatches
+from mcc_zoo.training.draws import EpochDraws
 from mcc_zoo.training.fit import fit
 
 LABELS = ["anger", "fear", "tenderness"]
@@ -73,7 +75,8 @@ def test_a_model_of_another_name_trains_and_exports(architecture, tmp_path):
     inputs = {"chunks": np.random.default_rng(5).random((6, 2, 40, 80)), "chunk_count": np.full(6, 2, np.int32)}
     inputs["chunks"] = inputs["chunks"].astype(np.float32)
     batches = tf.data.Dataset.from_tensor_slices((inputs, np.eye(3, dtype=np.float32)[np.arange(6) % 3])).batch(3)
-    fit(model, batches, None, RECIPES["tuned"], epochs=1)
+    draws = EpochDraws(lambda: tf.data.Dataset.random(seed=0).batch(2), 2)
+    fit(model, TrainingBatches(batches, "abcdef", draws, draws), None, RECIPES["tuned"], epochs=1)
     changed = [bool((new != old).any()) for new, old in zip(model.get_weights(), before, strict=True)]
     assert sum(changed) == len(model.trainable_weights) > 0
     folder = mcc_zoo.export_model(model, tmp_path, "mine", max_seconds=30)

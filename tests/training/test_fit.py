@@ -216,8 +216,9 @@ def test_training_behind_channels_is_training_through_frozen_ones(corpus, archit
         model.get_layer("chunk_network").get_layer(name).trainable = False
     batches = everything(corpus, WARM).make_training_batches(WARM.seed, make_strategy("cpu"))
     through = Objective(model, WARM.recipe)
-    trained = through.compile_training_model(WARM.recipe.max_epochs, int(batches.cardinality()), WARM.recipe.warm_rate)
-    trained.fit(through.add_targets(batches), epochs=3, shuffle=False, verbose=0)
+    trained = through.compile_training_model(WARM.recipe.max_epochs, batches.steps, WARM.recipe.warm_rate)
+    begin = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin_epoch(epoch))
+    trained.fit(through.add_targets(batches.dataset), epochs=3, shuffle=False, verbose=0, callbacks=[begin])
 
     for part in ("chunk_network", "sequence_network"):
         for one, two in zip(behind.get_layer(part).weights, model.get_layer(part).weights, strict=True):

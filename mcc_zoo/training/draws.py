@@ -1,0 +1,52 @@
+"""What a training draws anew each epoch, as a function of seed and epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+KEPT_OF = 2  # tf.data's iterations, one is an epoch: Keras 3.15 makes two, and earlier results were drawn from these
+
+
+class EpochDraws:
+    """Random numbers that differ from epoch to epoch and depend on nothing but the seed and the epoch.
+
+    A shuffled `tf.data.Dataset` draws anew whenever somebody iterates over it. What epoch 5 gets would follow from how
+    often this process has done so, and a training that goes on in another process would get other numbers.
+
+    Args:
+        make: Makes a dataset that draws anew at each iteration, by a fixed seed. Its elements are int64 tensors.
+        count: How many elements an epoch has.
+    """
+
+    def __init__(self, make: Callable[[], tf.data.Dataset], count: int) -> None:
+        """Draw those of epoch 0."""
+        self._make, self._count = make, count
+        self._start()
+        self._current = tf.Variable(self._draw(0), trainable=False)
+
+    def _start(self) -> None:
+        self._drawn, self._iterations = self._make().take(self._count).batch(self._count), 0
+
+    def _draw(self, epoch: int) -> tf.Tensor:
+        if self._iterations > KEPT_OF * epoch:
+            self._start()
+        while self._iterations < KEPT_OF * epoch:
+            iter(self._drawn)
+            self._iterations += 1
+        self._iterations += 1
+        return next(iter(self._drawn))
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let `dataset` have the numbers of an epoch, counted from 0."""
+        self._current.assign(self._draw(epoch))
+
+    @property
+    def dataset(self) -> tf.data.Dataset:
+        """The elements of the epoch that was begun last, whoever iterates and how often."""
+        # Read when the first element is asked for, not when an iterator is made.
+        read = tf.data.Dataset.range(1).flat_map(
+            lambda _: tf.data.Dataset.from_tensor_slices(self._current.read_value())
+        )
+        return read.apply(tf.data.experimental.assert_cardinality(self._count))
