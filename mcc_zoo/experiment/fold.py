@@ -216,7 +216,21 @@ class FoldRun:
 
         Returns:
             The model, in float32, with the weights of its best epoch; and how the training went.
+
+        Raises:
+            FloatingPointError: A loss became infinite or NaN.
         """
+        try:
+            return self._train(start, temporary, callbacks)
+        except FloatingPointError as error:
+            tracks = Subset(self.corpus, np.concatenate([self.split.train, self.split.validation]), self.settings)
+            raise FloatingPointError(
+                f"seed {self.seed}, fold {self.fold}, {error}{tracks.describe_damage()}"
+            ) from error
+
+    def _train(
+        self, start: WarmStart | None, temporary: Path, callbacks: Sequence[keras.callbacks.Callback]
+    ) -> tuple[keras.Model, Fit]:
         keras.backend.clear_session()
         keras.utils.set_random_seed(TRAINING_ORDER_SEED * (self.seed + 1) + self.fold)
         model = self.training.build_model(self.architecture, self.strategy, start)

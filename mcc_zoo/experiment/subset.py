@@ -14,7 +14,7 @@ from mcc_zoo.evaluation import auto_tagging, pooling
 from mcc_zoo.evaluation.thresholds import choose_thresholds
 from mcc_zoo.experiment.corpus import Corpus, pick
 from mcc_zoo.experiment.settings import Settings
-from mcc_zoo.features.cache import Features, mean_and_std
+from mcc_zoo.features.cache import Features, mean_and_std, read_chunks
 from mcc_zoo.models.architectures import build
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.training import batches, fit
@@ -109,10 +109,31 @@ class Subset:
             start.copy_to(Classifier(model).sequence_network)
         return model
 
+    def describe_damage(self) -> str:
+        """Say of which tracks the cached features are not finite, and what to do; "" if all are as they should be."""
+        bad = [
+            str(self.corpus.tracks[index].path)
+            for index, one in zip(self.indices, self.features, strict=True)
+            if not np.isfinite(read_chunks(one, 0, one.chunks)).all()
+        ]
+        if not bad:
+            return ""
+        return (
+            f". The cached features of {', '.join(bad)} are not finite: remove the folder of the feature cache, so "
+            "that they are computed anew"
+        )
+
     def predict_taggrams(self, model: keras.Model) -> list[list[np.ndarray]]:
-        """Predict the tracks: for each its windows, (chunks, labels) probabilities."""
+        """Predict the tracks: for each its windows, (chunks, labels) probabilities.
+
+        Raises:
+            FloatingPointError: Some are not finite.
+        """
         windows = batches.list_excerpts(self.features, self.settings.recipe.max_chunks)
         taggrams = fit.predict_taggrams(model, self.make_evaluation_batches(), len(windows))
+        if bad := {int(windows[i, 0]) for i, taggram in enumerate(taggrams) if not np.isfinite(taggram).all()}:
+            names = ", ".join(str(self.corpus.tracks[self.indices[track]].path) for track in sorted(bad))
+            raise FloatingPointError(f"the tags of {names} are not finite{self.describe_damage()}")
         return [[taggrams[i] for i in np.flatnonzero(windows[:, 0] == track)] for track in range(len(self))]
 
     def pool_taggrams(self, taggrams: Sequence[Sequence[np.ndarray]], has_lstm: bool) -> np.ndarray:

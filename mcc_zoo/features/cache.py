@@ -125,6 +125,8 @@ class FeatureCache:
         values = np.frombuffer(body, "<f4", offset=offset)
         chunks = values.size // (self.front_end.n_mels * self.front_end.chunk_frames)
         total, total_squares = values.sum(dtype=np.float64), np.square(values, dtype=np.float64).sum()
+        if not math.isfinite(total_squares):
+            return None
         shape = (self.front_end.n_mels, self.front_end.chunk_frames)
         return Features(entry, offset, chunks, total, total_squares, shape)
 
@@ -199,6 +201,9 @@ def mean_and_std(features: Sequence[Features], front_end: FrontEnd, window_chunk
         features: Of the tracks.
         front_end: Their front end.
         window_chunks: Chunks of a window, which may be heard at one level.
+
+    Raises:
+        FloatingPointError: Some values are not finite.
     """
     values = sum(f.chunks for f in features) * front_end.chunk_frames * front_end.n_mels
     if front_end.level == "none":
@@ -210,6 +215,8 @@ def mean_and_std(features: Sequence[Features], front_end: FrontEnd, window_chunk
             for first in range(0, f.chunks, window_chunks)
         ]
     mean = sum(total for total, _ in sums) / values
+    if not math.isfinite(sum(squares for _, squares in sums)):
+        raise FloatingPointError("the mean of the training tracks' log-mel values is not finite")
     variance = max(0.0, sum(squares for _, squares in sums) / values - mean**2)
     return mean, max(variance**0.5, 1e-6)  # digital silence alone has no spread
 

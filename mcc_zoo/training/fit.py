@@ -14,6 +14,7 @@ import tensorflow as tf
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training.batches import TrainingBatches
+from mcc_zoo.training.finite import StopAtNonFiniteLoss, explain_bad_loss
 from mcc_zoo.training.objective import Objective, join_after_log_mel
 
 MONITOR = "val_tags_cross_entropy"
@@ -60,38 +61,53 @@ def fit(
         The history and the best epoch.
 
     Raises:
-        FloatingPointError: The loss became infinite or NaN.
+        FloatingPointError: A loss became infinite or NaN.
     """
     epochs = epochs or recipe.max_epochs
     objective = Objective(model, recipe, behind_channels=warm and recipe.warm_frozen)
     training_model = objective.compile_training_model(
         max(epochs, recipe.max_epochs), training.steps, recipe.warm_rate if warm else 1.0
     )
-    stopping: list[keras.callbacks.Callback] = [
-        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: training.begin_epoch(epoch)),
-        keras.callbacks.TerminateOnNaN(),
-    ]
-    if recipe.average is not None:
-        stopping.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    own = []
     if validation is not None:
-        stopping.append(
+        own.append(
             keras.callbacks.EarlyStopping(MONITOR, mode="min", patience=recipe.patience, restore_best_weights=True)
         )
-    history = training_model.fit(
-        objective.add_targets(training.dataset, training.seeds.dataset),
-        validation_data=None if validation is None else objective.add_targets(validation),
-        epochs=epochs,
-        callbacks=[*stopping, *callbacks],
-        shuffle=False,  # the dataset does it
-        verbose=0,
-    )
-    table = pd.DataFrame(history.history)
-    if not np.isfinite(table["loss"]).all():
-        raise FloatingPointError(
-            f"{model.name}: the loss was not finite in epoch {len(table)}: lower the recipe's learning rate"
-        )
+    history = _run_epochs(training_model, objective, training, validation, epochs, [*own, *callbacks])
+    table = pd.DataFrame(history)
     best = int(table[MONITOR].argmin()) + 1 if validation is not None else len(table)
     return Fit(table, best)
+
+
+def _run_epochs(
+    training_model: keras.Model,
+    objective: Objective,
+    training: TrainingBatches,
+    validation: tf.data.Dataset | None,
+    epochs: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> dict[str, list[float]]:
+    """Train a compiled model and return Keras's history."""
+    recipe = objective.recipe
+    first = [
+        keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: training.begin_epoch(epoch)),
+        StopAtNonFiniteLoss(),
+    ]
+    if recipe.average is not None:
+        first.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    precision = objective.model.dtype_policy.name
+    advice = f"lower the recipe's learning rate ({recipe.learning_rate:g})"
+    advice += "" if precision == "float32" else f", train in float32 instead of {precision}"
+    with explain_bad_loss(objective.model.name, training, advice):
+        history = training_model.fit(
+            objective.add_targets(training.dataset, training.seeds.dataset),
+            validation_data=None if validation is None else objective.add_targets(validation),
+            epochs=epochs,
+            callbacks=[*first, *callbacks],
+            shuffle=False,  # the dataset does it
+            verbose=0,
+        )
+    return history.history
 
 
 def predict_taggrams(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:
@@ -121,12 +137,13 @@ def compute_layer_inputs(model: keras.Model, batches: Iterable[Any], windows: in
 def _run_over_windows(
     network: keras.Model, choose: Callable[[dict[str, tf.Tensor]], tf.Tensor], batches: Iterable[Any], windows: int
 ) -> list[np.ndarray]:
-    """Run a network over evaluation batches: for each window the values of its real steps."""
+    """Run a network over evaluation batches: for each window the values of its real steps, NaN of chunks with NaN."""
     signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in network.input.items()}
     run = tf.function(lambda inputs: choose(network(inputs, training=False)), input_signature=[signature])
     found: dict[int, np.ndarray] = {}
     for inputs, _, rows in batches:
-        values = run(inputs).numpy()
+        is_sound = np.isfinite(inputs["chunks"]).all(axis=(1, 2, 3))
+        values = np.where(is_sound[:, np.newaxis, np.newaxis], run(inputs), np.float32(np.nan))  # ReLU hides NaN
         for row, count, steps in zip(rows.numpy(), inputs["chunk_count"].numpy(), values, strict=True):
             found[int(row)] = steps[:count]
     return [found[i] for i in range(windows)]

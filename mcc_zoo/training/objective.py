@@ -17,6 +17,7 @@ from mcc_zoo.recipes import Recipe
 from mcc_zoo.training.augmentation import augment
 from mcc_zoo.training.batches import UNTUNED
 from mcc_zoo.training.devices import is_on_accelerator
+from mcc_zoo.training.finite import WatchedModel
 
 STEPS_PER_EXECUTION = 16  # on accelerators
 
@@ -40,7 +41,7 @@ class Objective:
         """Weight of the loss of each chunk's fused descriptor, 0 without an LSTM."""
         return self.recipe.chunk_loss if Classifier(self.model).has_lstm else 0.0
 
-    def make_training_model(self) -> keras.Model:
+    def make_training_model(self) -> WatchedModel:
         """Share the model's layers behind the log-mel: {chunks, chunk_count} to {steps, tags}.
 
         Returns:
@@ -56,9 +57,9 @@ class Objective:
         if self.chunk_loss:
             x = keras.layers.Dropout(DROPOUT, name="chunk_dropout")(joined["chunk_descriptors"])
             outputs["chunk_tags"] = keras.layers.Dense(len(classifier.labels), name="chunk_tags")(x)
-        return keras.Model(inputs, outputs, name=self.model.name)
+        return WatchedModel(inputs, outputs, name=self.model.name)
 
-    def compile_training_model(self, epochs: int, steps: int, factor: float = 1.0) -> keras.Model:
+    def compile_training_model(self, epochs: int, steps: int, factor: float = 1.0) -> WatchedModel:
         """Compile `make_training_model` for so many epochs of so many steps.
 
         Args:

@@ -37,7 +37,8 @@ def cache_channel_features(
         path, total, total_squares = folder / f"{number}.f32", 0.0, 0.0
         with open(path, "wb") as file:
             for first in range(0, one.chunks, window_chunks):
-                values = transform(read_chunks(one, first, min(window_chunks, one.chunks - first)))
+                chunks = read_chunks(one, first, min(window_chunks, one.chunks - first))
+                values = np.where(np.isfinite(chunks).all(), transform(chunks), np.float32(np.nan))  # ReLU hides NaN
                 file.write(values.astype("<f4").tobytes())
                 total += values.sum(dtype=np.float64)
                 total_squares += np.square(values, dtype=np.float64).sum()
