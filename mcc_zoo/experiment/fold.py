@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,14 +21,18 @@ from mcc_zoo.datasets.splits import Split
 from mcc_zoo.evaluation import scoring
 from mcc_zoo.experiment import fold_details, run_folder
 from mcc_zoo.experiment.corpus import ROW, Corpus
+from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.pretrained import adapt_recipe, freeze, read_start, unfreeze
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
+from mcc_zoo.experiment.unfinished import UnfinishedFold
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import WARM_STARTS
+from mcc_zoo.training.checkpoint import Checkpoint
 from mcc_zoo.training.devices import make_strategy
 from mcc_zoo.training.fit import MONITOR, Fit, fit
 from mcc_zoo.training.warm_start import WarmStart, open_training_features
+from mcc_zoo.version import library_versions
 
 CHUNK_NETWORK_FILE = "chunk_network.npz"  # its weights, for warm starts
 LEARNT = 0.98  # of the label prior's cross-entropy: only channels below it lend their weights
@@ -165,21 +168,25 @@ class FoldRun:
         return not damage
 
     def run(self, callbacks: Sequence[keras.callbacks.Callback] = ()) -> FoldResult:
-        """Train, test, and write the results into `folder`, whole or not at all."""
-        began = time.perf_counter()
-        temporary = self.folder.with_name(self.folder.name + PART)
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        logs = keras.callbacks.TensorBoard(temporary / "logs", write_graph=False)
-        start = self.find_warm_start()
-        model, fitted = self.train(start, temporary, [*callbacks, logs])
+        """Train, test, and write the results into `folder`, whole or not at all.
+
+        If a process that was ended has left a checkpoint, the training goes on from there.
+
+        Raises:
+            FloatingPointError: A loss became infinite or NaN.
+        """
+        unfinished = UnfinishedFold(self.folder.with_name(self.folder.name + PART), self.architecture)
+        unfinished.open()
+        logs = keras.callbacks.TensorBoard(unfinished.logs, write_graph=False)
+        start = self.find_warm_start(unfinished)
+        model, fitted = self.train(start, unfinished, [*callbacks, logs])
         if self.lends_channels:
             WarmStart.from_network(Classifier(model).chunk_network, fitted.best_epoch).save(
-                temporary / CHUNK_NETWORK_FILE
+                unfinished.folder / CHUNK_NETWORK_FILE
             )
         thresholds = self.validation.choose_thresholds(model) if self.corpus.task == "multi-label" else None
-        scores = self.test(model, temporary, thresholds)
-        fitted.history.to_csv(temporary / "history.csv", index=False)
+        scores = self.test(model, unfinished.folder, thresholds)
+        fitted.history.to_csv(unfinished.folder / "history.csv", index=False)
         best = fitted.history.iloc[fitted.best_epoch - 1]
         result = FoldResult(
             seed=self.seed,
@@ -197,21 +204,25 @@ class FoldRun:
             validation_cross_entropy=float(best[MONITOR]),
             scores=scores,
             thresholds=None if thresholds is None else thresholds.tolist(),
-            seconds=round(time.perf_counter() - began, 1),
+            seconds=round(unfinished.stopwatch.seconds, 1),
         )
-        (temporary / "fold.json").write_text(json.dumps(result.to_json(), indent=1))
+        (unfinished.folder / "fold.json").write_text(json.dumps(result.to_json(), indent=1))
+        unfinished.remove_checkpoints()
         shutil.rmtree(self.folder, ignore_errors=True)
-        publish_folder(temporary, self.folder)
+        publish_folder(unfinished.folder, self.folder)
         return result
 
     def train(
-        self, start: WarmStart | None, temporary: Path, callbacks: Sequence[keras.callbacks.Callback] = ()
+        self,
+        start: WarmStart | None,
+        unfinished: UnfinishedFold,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> tuple[keras.Model, Fit]:
-        """Build the system and train it.
+        """Build the system and train it, or go on with its training.
 
         Args:
             start: The warm start, or None.
-            temporary: Folder for temporary files.
+            unfinished: Where checkpoints and temporary files go.
             callbacks: Further Keras callbacks.
 
         Returns:
@@ -220,23 +231,37 @@ class FoldRun:
         Raises:
             FloatingPointError: A loss became infinite or NaN.
         """
+        checkpoint = unfinished.open_checkpoint(self.architecture, self.identify(start))
         try:
-            return self._train(start, temporary, callbacks)
+            return self._train(start, checkpoint, callbacks)
         except FloatingPointError as error:
+            checkpoint.path.unlink(missing_ok=True)  # its epochs have led to this
             tracks = Subset(self.corpus, np.concatenate([self.split.train, self.split.validation]), self.settings)
             raise FloatingPointError(
                 f"seed {self.seed}, fold {self.fold}, {error}{tracks.describe_damage()}"
             ) from error
 
+    def identify(self, start: WarmStart | None) -> dict[str, Any]:
+        """Return all that decides what the training gives, as JSON values."""
+        return {
+            **identify_run(self.corpus, self.settings, [self.split]),
+            "seed": self.seed,
+            "fold": self.fold,
+            "architecture": self.architecture,
+            "warm_start_sha256": start.hash() if start else None,
+            "versions": library_versions(),
+        }
+
     def _train(
-        self, start: WarmStart | None, temporary: Path, callbacks: Sequence[keras.callbacks.Callback]
+        self, start: WarmStart | None, checkpoint: Checkpoint, callbacks: Sequence[keras.callbacks.Callback]
     ) -> tuple[keras.Model, Fit]:
         keras.backend.clear_session()
         keras.utils.set_random_seed(TRAINING_ORDER_SEED * (self.seed + 1) + self.fold)
         model = self.training.build_model(self.architecture, self.strategy, start)
         freeze(model, self.settings)
         own = adapt_recipe(self.settings)
-        with open_training_features(model, self.corpus.features, own, start, temporary) as (features, recipe):
+        with open_training_features(model, self.corpus.features, own, start, checkpoint.path.parent) as opened:
+            features, recipe = opened
             behind = replace(
                 self,
                 corpus=replace(self.corpus, features=features),
@@ -248,6 +273,7 @@ class FoldRun:
                 behind.validation.make_evaluation_batches(),
                 recipe,
                 warm=start is not None,
+                checkpoint=checkpoint,
                 callbacks=callbacks,
             )
         unfreeze(model)
@@ -267,7 +293,7 @@ class FoldRun:
         score = scoring.find_main_score(table)
         return {score: float(scoring.score_folds(table)[score].iloc[0])}
 
-    def find_warm_start(self) -> WarmStart | None:
+    def find_warm_start(self, unfinished: UnfinishedFold) -> WarmStart | None:
         """Return the trained weights that the system starts from; None where it starts from nothing.
 
         They are those of the export that the settings name. Else, for a system with an LSTM, they are those of the same
@@ -285,7 +311,7 @@ class FoldRun:
                 result["validation_cross_entropy"],
             )
         else:
-            model, fitted = self.lender.train(None, self.folder.parent)
+            model, fitted = self.lender.train(None, unfinished)
             start = WarmStart.from_network(Classifier(model).chunk_network, fitted.best_epoch)
             loss = fitted.history[MONITOR].min()
         return start if loss < LEARNT * self.prior_cross_entropy else None

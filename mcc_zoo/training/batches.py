@@ -94,26 +94,28 @@ def make_training_batches(
     lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
     frames = features[0].rows
 
-    def draw_window(row: tuple[tf.Tensor, ...], draw: tf.Tensor) -> tf.Tensor:
-        track, length, room = row
-        first = draw % (room * frames + 1) if random_offset else draw % (room + 1) * frames
-        return tf.stack([track, first, length])
+    def to_windows(rows: tuple[tf.Tensor, ...], draws: tf.Tensor) -> tf.Tensor:
+        tracks, lengths, rooms = rows
+        first = draws % (rooms * frames + 1) if random_offset else draws % (rooms + 1) * frames
+        return tf.stack([tracks, first, lengths, tracks], axis=1)
 
     def draw_windows() -> tf.data.Dataset:
         rows = tf.data.Dataset.from_tensor_slices((np.arange(len(features)), lengths, whole - lengths))
         rows = rows.shuffle(len(features), seed=seed, reshuffle_each_iteration=True)
-        draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
-        return tf.data.Dataset.zip(rows, draws).map(draw_window)
+        return tf.data.Dataset.zip(rows, draw_numbers(seed)).batch(len(features)).map(to_windows)
 
-    windows = EpochDraws(draw_windows, len(features))
-    numbered = windows.dataset.map(lambda window: (*tf.unstack(window), window[0]))
-    loaded = _load_windows(numbered, features, targets)
+    windows = EpochDraws(draw_windows)
+    loaded = _load_windows(windows.dataset, features, targets)
     batched = _batch_by_length(loaded, lengths, batch_tracks, max_chunks, static_shapes)
-    seeds = EpochDraws(
-        lambda: tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2), int(batched.cardinality())
-    )
+    steps = int(batched.cardinality())
+    seeds = EpochDraws(lambda: draw_numbers(seed).batch(2).take(steps).batch(steps))
     names = names or [str(f.path) for f in features]
     return TrainingBatches(batched.prefetch(2).with_options(UNTUNED), names, windows, seeds)
+
+
+def draw_numbers(seed: int) -> tf.data.Dataset:
+    """Draw int64 numbers without end, others at each iteration."""
+    return tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
 
 
 def make_evaluation_batches(
@@ -126,20 +128,21 @@ def make_evaluation_batches(
         number in `list_excerpts(features, max_chunks)`: (batch,).
     """
     rows = list_excerpts(features, max_chunks)
-    columns = (rows[:, 0], rows[:, 1] * features[0].rows, rows[:, 2], np.arange(len(rows)))
-    loaded = _load_windows(tf.data.Dataset.from_tensor_slices(columns), features, targets)
+    windows = np.column_stack([rows[:, 0], rows[:, 1] * features[0].rows, rows[:, 2], np.arange(len(rows))])
+    loaded = _load_windows(tf.data.Dataset.from_tensor_slices(windows), features, targets)
     return _batch_by_length(loaded, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
 
 
 def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], targets: np.ndarray) -> tf.data.Dataset:
-    """Read windows (track, first row in the file, chunks, number) from the files of features; the number goes along."""
+    """Read windows [track, first row in the file, chunks, number] from the files of features; the number goes along."""
     paths = tf.constant([str(f.path) for f in features])
     offsets = tf.constant([f.offset for f in features], tf.int64)
     wanted = tf.constant(targets, tf.float32)
     shape, rows = features[0].shape, features[0].rows
     row_bytes = 4 * shape[0]
 
-    def load(track: tf.Tensor, first: tf.Tensor, count: tf.Tensor, number: tf.Tensor) -> tuple:
+    def load(window: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        track, first, count, number = tf.unstack(window, num=4)
         data = tf.io.read_file(tf.gather(paths, track))
         start = tf.gather(offsets, track) + first * row_bytes
         values = tf.io.decode_raw(tf.strings.substr(data, start, count * rows * row_bytes), tf.float32)

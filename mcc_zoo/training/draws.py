@@ -16,27 +16,26 @@ class EpochDraws:
     often this process has done so, and a training that goes on in another process would get other numbers.
 
     Args:
-        make: Makes a dataset that draws anew at each iteration, by a fixed seed. Its elements are int64 tensors.
-        count: How many elements an epoch has.
+        make: Makes a dataset of one tensor, int64 (elements, ...), drawn anew at each iteration, by a fixed seed.
     """
 
-    def __init__(self, make: Callable[[], tf.data.Dataset], count: int) -> None:
+    def __init__(self, make: Callable[[], tf.data.Dataset]) -> None:
         """Draw those of epoch 0."""
-        self._make, self._count = make, count
+        self._make = make
         self._start()
         self._current = tf.Variable(self._draw(0), trainable=False)
 
     def _start(self) -> None:
-        self._drawn, self._iterations = self._make().take(self._count).batch(self._count), 0
+        self._iterations, self._done = iter(self._make().repeat()), 0
 
     def _draw(self, epoch: int) -> tf.Tensor:
-        if self._iterations > KEPT_OF * epoch:
+        if self._done > KEPT_OF * epoch:
             self._start()
-        while self._iterations < KEPT_OF * epoch:
-            iter(self._drawn)
-            self._iterations += 1
-        self._iterations += 1
-        return next(iter(self._drawn))
+        while self._done < KEPT_OF * epoch:
+            next(self._iterations)
+            self._done += 1
+        self._done += 1
+        return next(self._iterations)
 
     def begin_epoch(self, epoch: int) -> None:
         """Let `dataset` have the numbers of an epoch, counted from 0."""
@@ -49,4 +48,4 @@ class EpochDraws:
         read = tf.data.Dataset.range(1).flat_map(
             lambda _: tf.data.Dataset.from_tensor_slices(self._current.read_value())
         )
-        return read.apply(tf.data.experimental.assert_cardinality(self._count))
+        return read.apply(tf.data.experimental.assert_cardinality(self._current.shape[0]))

@@ -14,8 +14,10 @@ import tensorflow as tf
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training.batches import TrainingBatches
+from mcc_zoo.training.checkpoint import Checkpoint
 from mcc_zoo.training.finite import StopAtNonFiniteLoss, explain_bad_loss
 from mcc_zoo.training.objective import Objective, join_after_log_mel
+from mcc_zoo.training.resuming import CheckpointKeeper
 
 MONITOR = "val_tags_cross_entropy"
 
@@ -41,6 +43,7 @@ def fit(
     *,
     epochs: int | None = None,
     warm: bool = False,
+    checkpoint: Checkpoint | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fit:
     """Train a model in place. With validation tracks, stop early and restore the best weights.
@@ -55,6 +58,7 @@ def fit(
         epochs: Stop after so many. The learning rate follows the schedule of all of the recipe's epochs, so the
             weights are those that a full training has after as many epochs.
         warm: Whether the model starts from weights that were trained before.
+        checkpoint: Where the state is kept meanwhile, and what the training goes on from if it is there.
         callbacks: Further Keras callbacks.
 
     Returns:
@@ -68,13 +72,18 @@ def fit(
     training_model = objective.compile_training_model(
         max(epochs, recipe.max_epochs), training.steps, recipe.warm_rate if warm else 1.0
     )
-    own = []
+    stopping = None
     if validation is not None:
-        own.append(
-            keras.callbacks.EarlyStopping(MONITOR, mode="min", patience=recipe.patience, restore_best_weights=True)
+        stopping = keras.callbacks.EarlyStopping(
+            MONITOR, mode="min", patience=recipe.patience, restore_best_weights=True
         )
-    history = _run_epochs(training_model, objective, training, validation, epochs, [*own, *callbacks])
-    table = pd.DataFrame(history)
+    keeper = CheckpointKeeper(training_model, checkpoint, stopping)
+    if keeper.is_finished:
+        keeper.restore()
+    else:
+        own = [keeper] if stopping is None else [stopping, keeper]
+        _run_epochs(training_model, objective, training, validation, range(keeper.epochs, epochs), [*own, *callbacks])
+    table = pd.DataFrame(keeper.history)
     best = int(table[MONITOR].argmin()) + 1 if validation is not None else len(table)
     return Fit(table, best)
 
@@ -84,10 +93,10 @@ def _run_epochs(
     objective: Objective,
     training: TrainingBatches,
     validation: tf.data.Dataset | None,
-    epochs: int,
+    epochs: range,
     callbacks: Sequence[keras.callbacks.Callback],
-) -> dict[str, list[float]]:
-    """Train a compiled model and return Keras's history."""
+) -> None:
+    """Train a compiled model for these epochs, counted from 0."""
     recipe = objective.recipe
     first = [
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: training.begin_epoch(epoch)),
@@ -99,15 +108,15 @@ def _run_epochs(
     advice = f"lower the recipe's learning rate ({recipe.learning_rate:g})"
     advice += "" if precision == "float32" else f", train in float32 instead of {precision}"
     with explain_bad_loss(objective.model.name, training, advice):
-        history = training_model.fit(
+        training_model.fit(
             objective.add_targets(training.dataset, training.seeds.dataset),
             validation_data=None if validation is None else objective.add_targets(validation),
-            epochs=epochs,
+            initial_epoch=epochs.start,
+            epochs=epochs.stop,
             callbacks=[*first, *callbacks],
             shuffle=False,  # the dataset does it
             verbose=0,
         )
-    return history.history
 
 
 def predict_taggrams(model: keras.Model, batches: Iterable[Any], windows: int) -> list[np.ndarray]:

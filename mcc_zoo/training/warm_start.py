@@ -6,6 +6,7 @@ They are those of the same system without an LSTM, trained on the same tracks, o
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,15 @@ class WarmStart:
             own = self.weights.get(layer.name, [])
             if [weight.shape for weight in own] == [weight.shape for weight in layer.weights]:
                 layer.set_weights(own)
+
+    def hash(self) -> str:
+        """Hash the weights."""
+        digest = hashlib.sha256()
+        for name, own in self.weights.items():
+            digest.update(name.encode())
+            for weight in own:
+                digest.update(weight.tobytes())
+        return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write the weights, without the epoch, to an `.npz` file."""

@@ -10,7 +10,7 @@ from mcc_zoo.training.draws import EpochDraws
 
 
 def shuffled() -> tf.data.Dataset:
-    return tf.data.Dataset.range(9).shuffle(9, seed=3, reshuffle_each_iteration=True)
+    return tf.data.Dataset.range(9).shuffle(9, seed=3, reshuffle_each_iteration=True).batch(9)
 
 
 @pytest.fixture(autouse=True)
@@ -24,16 +24,16 @@ def read(draws: EpochDraws, epoch: int) -> list[int]:
 
 
 def test_an_epoch_has_its_own_draw_whatever_came_before() -> None:
-    in_order = [read(draws, epoch) for draws in [EpochDraws(shuffled, 9)] for epoch in range(5)]
+    in_order = [read(draws, epoch) for draws in [EpochDraws(shuffled)] for epoch in range(5)]
     assert len({tuple(epoch) for epoch in in_order}) == 5
     assert all(sorted(epoch) == list(range(9)) for epoch in in_order)
-    assert [read(EpochDraws(shuffled, 9), epoch) for epoch in range(5)] == in_order  # each in a process of its own
-    draws = EpochDraws(shuffled, 9)
+    assert [read(EpochDraws(shuffled), epoch) for epoch in range(5)] == in_order  # each in a process of its own
+    draws = EpochDraws(shuffled)
     assert [read(draws, epoch) for epoch in (3, 3, 0, 4, 1)] == [in_order[epoch] for epoch in (3, 3, 0, 4, 1)]
 
 
 def test_iterators_that_others_make_change_nothing() -> None:
-    draws, expected = EpochDraws(shuffled, 9), read(EpochDraws(shuffled, 9), 1)
+    draws, expected = EpochDraws(shuffled), read(EpochDraws(shuffled), 1)
     for _ in range(3):
         iter(draws.dataset)
     draws.begin_epoch(1)
@@ -46,6 +46,6 @@ def test_iterators_that_others_make_change_nothing() -> None:
 def test_draws_are_those_of_earlier_versions() -> None:
     """They let tf.data draw, of whose iterations Keras read every second one."""
     dataset = shuffled()
-    iterations = [[int(value) for value in dataset] for _ in range(6)]
-    draws = EpochDraws(shuffled, 9)
+    iterations = [[int(value) for values in dataset for value in values] for _ in range(6)]
+    draws = EpochDraws(shuffled)
     assert [read(draws, epoch) for epoch in range(3)] == iterations[::2]
