@@ -6,7 +6,6 @@ sums: the Fourier transform, and the loop of an LSTM step by step. It is compare
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import json
@@ -23,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.atomic import write_bytes
-from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata
+from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata, hash_metadata
 from mcc_zoo.export.signatures import Function
 from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure_difference
 from mcc_zoo.extras import MissingExtraError, require
@@ -307,7 +306,7 @@ def _hash_export(folder: Path) -> str:
     """Return the hash of mcc_zoo.json, which holds the hashes of the other files, if these are as it says."""
     if ExportMetadata.read(folder).files != hash_files(folder):
         raise ExportError(f"{folder} is not what was exported: `mcc-zoo verify {folder}` says what differs")
-    return hashlib.sha256((folder / METADATA_FILE).read_bytes()).hexdigest()
+    return hash_metadata(folder)
 
 
 def _count_samples(seconds: float | None, tagger: Tagger) -> int:

@@ -8,7 +8,6 @@ each or many, whatever those of the export had.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import statistics
 import sys
@@ -33,7 +32,7 @@ from mcc_zoo.experiment.epoch_reports import report_epochs
 from mcc_zoo.experiment.provenance import build_provenance
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
-from mcc_zoo.export.metadata import METADATA_FILE, ExportMetadata
+from mcc_zoo.export.metadata import ExportMetadata, hash_metadata
 from mcc_zoo.export.saved_model import check_arguments, export_model
 from mcc_zoo.extras import require
 from mcc_zoo.features.cache import FeatureCache
@@ -292,7 +291,7 @@ def _provenance(tagger: Tagger, corpus: Corpus, settings: Settings, tuned: FineT
         "finetuned_from": {
             "name": metadata.name,
             "version": tagger.folder.name,
-            "sha256": hashlib.sha256((tagger.folder / METADATA_FILE).read_bytes()).hexdigest(),
+            "sha256": hash_metadata(tagger.folder),
             "dataset": metadata.dataset or "not stated",
             "licence": metadata.licence or "not stated",
         },

@@ -22,7 +22,7 @@ from mcc_zoo.atomic import open_atomically
 from mcc_zoo.audio import checks
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
-from mcc_zoo.features.chunking import samples_of
+from mcc_zoo.features.chunking import cut_windows, samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.level import bring_to_one_level
 from mcc_zoo.features.sound import NO_SOUND, SoundMeter
@@ -205,9 +205,9 @@ def mean_and_std(features: Sequence[Features], front_end: FrontEnd, window_chunk
         sums = [(f.total, f.total_squares) for f in features]
     else:
         sums = [
-            _sum_at_one_level(read_chunks(f, first, min(window_chunks, f.chunks - first)), front_end)
+            _sum_at_one_level(read_chunks(f, first, count), front_end)
             for f in features
-            for first in range(0, f.chunks, window_chunks)
+            for first, count in cut_windows(f.chunks, window_chunks)
         ]
     mean = sum(total for total, _ in sums) / values
     variance = max(0.0, sum(squares for _, squares in sums) / values - mean**2)

@@ -21,7 +21,7 @@ from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.export.consistency import list_contradictions
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
-from mcc_zoo.features.chunking import samples_of
+from mcc_zoo.features.chunking import cut_windows, samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
 from mcc_zoo.features.sound import NO_SOUND, SoundMeter
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, join_windows, mel_blocks
@@ -236,7 +236,7 @@ class Tagger:
 
     def _cut_windows(self, descriptors: np.ndarray, mode: Mode) -> list[np.ndarray]:
         length = self._count_window_chunks(mode) or len(descriptors)
-        return [descriptors[i : i + length] for i in range(0, len(descriptors), length)]
+        return [descriptors[first : first + count] for first, count in cut_windows(len(descriptors), length)]
 
     def _read_windows(self, windows: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Give tags, descriptor and taggram of every window; padding up to the longest of a batch changes nothing."""

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.features.cache import Features
+from mcc_zoo.features.chunking import cut_windows
 
 UNTUNED = tf.data.Options()  # tuning takes time: at its end each stream waits for the tuning thread
 UNTUNED.autotune.enabled = False
@@ -22,9 +23,9 @@ def list_excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
     """
     return np.array(
         [
-            (track, first, min(max_chunks, f.chunks - first))
+            (track, first, count)
             for track, f in enumerate(features)
-            for first in range(0, f.chunks, max_chunks)
+            for first, count in cut_windows(f.chunks, max_chunks)
         ]
     )
 

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from mcc_zoo.features.cache import Features, read_chunks
+from mcc_zoo.features.chunking import cut_windows
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training import objective
@@ -30,14 +31,14 @@ def cache_channel_features(
         features: As `FeatureCache` gives them.
         transform: Mel chunks of a window (chunks, n_mels, chunk_frames) to (chunks, size) float32.
         folder: Where the files go; only the training that reads them needs them.
-        window_chunks: Chunks of a window, which `list_excerpts` cuts likewise.
+        window_chunks: Chunks of a window.
     """
     cached = []
     for number, one in enumerate(features):
         path, total, total_squares = folder / f"{number}.f32", 0.0, 0.0
         with open(path, "wb") as file:
-            for first in range(0, one.chunks, window_chunks):
-                values = transform(read_chunks(one, first, min(window_chunks, one.chunks - first)))
+            for first, count in cut_windows(one.chunks, window_chunks):
+                values = transform(read_chunks(one, first, count))
                 file.write(values.astype("<f4").tobytes())
                 total += values.sum(dtype=np.float64)
                 total_squares += np.square(values, dtype=np.float64).sum()
