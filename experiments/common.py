@@ -52,7 +52,10 @@ flags.DEFINE_string(
 )
 flags.DEFINE_enum("recipe", "tuned", list(RECIPES), "How to train; paper follows the paper to the letter.")
 flags.DEFINE_enum(
-    "front_end", "44k", list(FRONT_ENDS), "44k: chunks of 1.858 s at 44.1 kHz. 22k: chunks of 3.715 s at 22.05 kHz."
+    "front_end",
+    "44k",
+    list(FRONT_ENDS),
+    "44k: chunks of 1.858 s at 44.1 kHz. 22k: chunks of 3.715 s at 22.05 kHz. paper: 44k with --level=none.",
 )
 flags.DEFINE_enum(
     "level",

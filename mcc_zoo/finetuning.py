@@ -61,6 +61,7 @@ def finetune(
     licence: str = "not stated",
     cache_dir: str | os.PathLike[str] | None = None,
     decoder: DecoderName | Decoder = "auto",
+    label_columns: Sequence[str] = (),
     quiet: bool = False,
 ) -> Tagger:
     """Fit a new last layer to an export's descriptor, cross-validate it, and export the refit on all tracks.
@@ -80,6 +81,7 @@ def finetune(
         licence: Licence of the music, for the model card.
         cache_dir: Folder that keeps log-mel features for the next run; by default they are deleted.
         decoder: As for `mcc_zoo.load`.
+        label_columns: As for `mcc_zoo.datasets.read_manifest`.
         quiet: No progress bars.
 
     Returns:
@@ -91,7 +93,8 @@ def finetune(
         ValueError: The manifest cannot be read, a label has too few readable tracks, or folds or name are impossible.
     """
     require("sklearn", "train")
-    tracks = _read_tracks(Path(manifest), split, folds, seed)
+    tracks = datasets.read_manifest(Path(manifest), label_columns)
+    _check_folds(tracks, split, folds, seed)
     tagger = load(folder, decoder)
     dataset = Path(manifest).stem
     name = name or f"{tagger.metadata.name}_{dataset}"
@@ -123,9 +126,8 @@ def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
     )
 
 
-def _read_tracks(manifest: Path, split: str, folds: int, seed: int) -> list[datasets.Track]:
-    """Read the manifest, and refuse impossible folds before the model is loaded and hours of decoding."""
-    tracks = datasets.read_manifest(manifest)
+def _check_folds(tracks: list[datasets.Track], split: str, folds: int, seed: int) -> None:
+    """Refuse impossible folds before the model is loaded and hours of decoding, and warn of doubtful ones."""
     for caution in list_spellings(tracks):  # before folds are refused because of a label that few tracks have
         print(f"warning: {caution}", file=sys.stderr)
     draw_splits(tracks, split, folds, seed)
@@ -137,7 +139,6 @@ def _read_tracks(manifest: Path, split: str, folds: int, seed: int) -> list[data
             "artists that were heard in training",
             file=sys.stderr,
         )
-    return tracks
 
 
 @contextlib.contextmanager

@@ -148,7 +148,7 @@ def summarise(rows: Sequence[Row], tagger: Tagger) -> None:
     if long := sum(row["windows"] > 1 for row in rows):
         chunks = tagger.metadata.training_chunks
         say(
-            f"{long} of {len(rows)} tracks longer than the training tracks: averaged over windows of {chunks} chunks "
+            f"{long} of {len(rows)} tracks longer than one window: averaged over windows of {chunks} chunks "
             f"({chunks * tagger.front_end.chunk_seconds:.1f} s); --sequence=whole reads a track as one sequence"
         )
     if refused := sum(row["status"] != "ok" for row in rows):

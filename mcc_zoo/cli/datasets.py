@@ -10,7 +10,7 @@ import typer
 
 from mcc_zoo import datasets
 from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder
-from mcc_zoo.cli.options import DecoderOption
+from mcc_zoo.cli.options import DecoderOption, LabelColumnsOption
 from mcc_zoo.progress import progress_bar
 
 app = typer.Typer()
@@ -35,9 +35,7 @@ def validate(
         bool,
         typer.Option("--headers-only", help="Decode no audio: much faster, but damaged files are not noticed."),
     ] = False,
-    label_columns: Annotated[
-        str, typer.Option(metavar="NAMES", help="Of a manifest: columns of 0 and 1, each a label, such as guitar,slow.")
-    ] = "",
+    label_columns: LabelColumnsOption = "",
     decoder: DecoderOption = "auto",
 ) -> None:
     """Check a copy of a dataset: which files are missing, which cannot be decoded, which do not belong to it.

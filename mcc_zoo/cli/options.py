@@ -26,8 +26,8 @@ InputsArgument = Annotated[
 SequenceOption = Annotated[
     Mode,
     typer.Option(
-        help="How to read tracks longer than the training tracks. windows: average windows of the training length. "
-        "whole: read the track as one sequence."
+        help="How to read long tracks. windows: average windows as long as the longest training track, at most 32 "
+        "chunks. whole: read the track as one sequence."
     ),
 ]
 DecoderOption = Annotated[
@@ -37,4 +37,7 @@ DecoderOption = Annotated[
         "MP3 and more. av: these, M4A, AAC, WMA and more, by FFmpeg. tfio: WAV, FLAC, Ogg and MP3 by tensorflow-io "
         "(pip install 'mcc_zoo[tfio]')."
     ),
+]
+LabelColumnsOption = Annotated[
+    str, typer.Option(metavar="NAMES", help="Of a manifest: columns of 0 and 1, each a label, such as guitar,slow.")
 ]
