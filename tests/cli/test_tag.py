@@ -231,7 +231,8 @@ def test_a_file_that_may_not_be_looked_at_is_listed(tmp_path: Path, monkeypatch:
     def refuse(path: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    (tmp_path / "a.wav").touch()
+    (tmp_path / "a.wav").symlink_to("where.wav")
+    assert folders.find(tmp_path) == []
     monkeypatch.setattr(Path, "is_file", refuse)
     assert folders.find(tmp_path) == [tmp_path / "a.wav"]
 
