@@ -25,6 +25,7 @@ from mcc_zoo.cli.options import EngineName
 from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.locks import InUseError, hold
 from mcc_zoo.progress import progress_bar
+from mcc_zoo.tensorflow_start import quiet
 from mcc_zoo.text import counted
 
 COUNT_SECONDS = 1.0  # to count the inputs for the bar, which does without a total where that takes longer
@@ -100,7 +101,9 @@ def _choose_engine(job: Job, engine: EngineName, address: str | None) -> Engine:
     if engine == "ray":
         from mcc_zoo.catalogue.engines import ray_data
 
-        return partial(ray_data.tag, job=job, address=address)
+        with quiet():
+            ray_data.connect(address)
+        return partial(ray_data.tag, job=job)
     tagger = load_tagger(job.folder, job.decoder)
     from mcc_zoo.catalogue.engines import local
 

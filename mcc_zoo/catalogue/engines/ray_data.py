@@ -13,7 +13,7 @@ import os
 import warnings
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcc_zoo.audio.addresses import is_address
 from mcc_zoo.catalogue.engines import EngineError
@@ -33,29 +33,16 @@ INDEX = "index"
 LOST = "the process that read it died or failed each time; try the file alone with mcc-zoo tag"
 
 
-def tag(paths: Iterator[str], job: Job, address: str | None) -> Generator[Row]:
-    """Tag files on a cluster, in any order.
+def connect(address: str | None) -> None:
+    """Connect this process to a cluster, for `tag`; in the main thread, as Ray wants to handle signals.
 
     Args:
-        paths: Files, which each machine of the cluster reads under the same path, and addresses.
-        job: What is asked of each. Each machine has the export in the same folder.
         address: The cluster's, or "auto" for a cluster that this machine is part of; None starts one of this machine.
 
     Raises:
-        EngineError: The cluster cannot be reached, or fails as a whole.
+        EngineError: The cluster cannot be reached.
         MissingExtraError: Ray is not installed.
     """
-    ray = _connect(address)
-    try:
-        while window := [write_path(path) for path in itertools.islice(paths, WINDOW_PATHS)]:
-            yield from _tag_window(window, job)
-    except ray.exceptions.RayError as error:
-        raise EngineError(f"the Ray cluster failed ({_find_cause(error)}); the same command goes on") from error
-    finally:
-        ray.shutdown()
-
-
-def _connect(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or Ray would tell its makers of each start
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or each run would print a line about Ray Data's actors
     if not address:  # whoever reaches a Ray cluster can run programs in it: one of its own is for this machine alone
@@ -72,7 +59,27 @@ def _connect(address: str | None) -> Any:
         raise EngineError(
             f"--address={address} cannot be reached ({error}): give that of a running Ray cluster"
         ) from error
-    return ray
+
+
+def tag(paths: Iterator[str], job: Job) -> Generator[Row]:
+    """Tag files on the cluster that this process is connected to, in any order, and leave it.
+
+    Args:
+        paths: Files, which each machine of the cluster reads under the same path, and addresses.
+        job: What is asked of each. Each machine has the export in the same folder.
+
+    Raises:
+        EngineError: The cluster fails as a whole.
+    """
+    import ray
+
+    try:
+        while window := [write_path(path) for path in itertools.islice(paths, WINDOW_PATHS)]:
+            yield from _tag_window(window, job)
+    except ray.exceptions.RayError as error:
+        raise EngineError(f"the Ray cluster failed ({_find_cause(error)}); the same command goes on") from error
+    finally:
+        ray.shutdown()
 
 
 def _find_cause(error: Exception) -> str:
@@ -108,7 +115,7 @@ def _run_once(paths: Mapping[int, str], job: Job, block_paths: int) -> Iterator[
         rows = ray.data.from_arrow(blocks).map_batches(
             Worker,
             fn_constructor_args=(job, os.getcwd(), int(needs["num_cpus"])),
-            batch_size=None,
+            batch_size=block_paths,
             batch_format="pyarrow",
             # At least one, so that at the end actors without work make room for those that have lost their machine.
             compute=ActorPoolStrategy(min_size=1, max_size=actors, initial_size=actors),
