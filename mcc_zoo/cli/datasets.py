@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from mcc_zoo import datasets
-from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder
+from mcc_zoo.cli.common import REFUSED, fail, find_decoder
 from mcc_zoo.cli.options import DecoderOption, LabelColumnsOption
 from mcc_zoo.progress import progress_bar
+from mcc_zoo.text import escape_unprintable
 
 app = typer.Typer()
 MANIFEST = "manifest"  # a table of one's own

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from mcc_zoo.cli.common import REFUSED, Row, escape_unprintable, fail, find_export, say
+from mcc_zoo.catalogue.rows import Row
+from mcc_zoo.cli.common import REFUSED, fail, find_export, say
 from mcc_zoo.cli.options import ExportArgument
 from mcc_zoo.cli.output import stream_csv
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.export.model_card import describe_score
 from mcc_zoo.inference.locate import find_exports
 from mcc_zoo.tensorflow_start import import_tensorflow, quiet
+from mcc_zoo.text import escape_unprintable
 
 app = typer.Typer()
 

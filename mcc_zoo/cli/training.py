@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder, find_export, say
+from mcc_zoo.cli.common import REFUSED, fail, find_decoder, find_export, say
 from mcc_zoo.cli.options import DecoderOption, ExportArgument, LabelColumnsOption
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.export.model_card import format_score
 from mcc_zoo.tensorflow_start import import_tensorflow
+from mcc_zoo.text import escape_unprintable
 
 app = typer.Typer()
 ManifestArgument = Annotated[

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mcc_zoo.audio.addresses import as_local_file
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
@@ -103,7 +104,8 @@ class Tagger:
         """Tag one file of any length, format and rate.
 
         Args:
-            path: The file. It is decoded in a process of its own, mixed to mono and resampled.
+            path: The file, or as a text its address, such as s3://music/song.mp3, which fsspec reads (extra [remote]).
+                It is decoded in a process of its own, mixed to mono and resampled.
             sequence: `windows` reads a track that is longer than those of the training in windows of that length
                 and averages them, each weighed by its chunks. `whole` reads it in one sequence.
 
@@ -193,7 +195,8 @@ class Tagger:
         """Read a file to the fused descriptors of its chunks."""
         name, block = os.fsdecode(path), samples_of(BLOCK_CHUNKS, self.front_end)
         try:
-            return self._describe_blocks(name, decoder.read_blocks(path, self.front_end.sample_rate, block), mode)
+            with as_local_file(name) as local:
+                return self._describe_blocks(name, decoder.read_blocks(local, self.front_end.sample_rate, block), mode)
         except AudioError as error:
             return Described(name, status="refused", reason=str(AudioError(name, error.reason)))
 
