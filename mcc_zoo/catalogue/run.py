@@ -100,7 +100,7 @@ def tag_into_shards(
         Whether the engine has ended. One that has not has to be left alone, in a process that ends at once.
 
     Raises:
-        OSError: A shard cannot be written.
+        ShardError: A shard cannot be written.
         Exception: What the engine raised; the rows before it are written.
     """
     rows = Background(engine(iter(paths)), AHEAD)

@@ -26,7 +26,7 @@ _WHAT_IS_READ = (
 )
 InputsArgument = Annotated[list[str], typer.Argument(metavar="INPUT...", help=_WHAT_IS_READ)]
 OptionalInputsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[INPUT...]", show_default=False, help=_WHAT_IS_READ)
+    list[str] | None, typer.Argument(metavar="INPUT", show_default=False, help=_WHAT_IS_READ)
 ]
 FilesFromOption = Annotated[
     str | None,

@@ -79,7 +79,7 @@ def tag(
     those whose probability reaches the model's threshold, separated by "|". A file that is given twice gets one row.
 
     A path with control characters, or with bytes that are not UTF-8, is written as a URI that leads back to the file:
-    file:///music/caf%E9.wav. So is a path that begins with "file:".
+    file:///music/caf%E9.wav. So is a path that begins with "file:", unless it is a URI that was given.
 
     For many files --output is a folder: its Parquet files also have the columns descriptor and export (a hash of it).
     After a kill the same command goes on: a path that has a row there is not read again. SIGTERM ends it within ten

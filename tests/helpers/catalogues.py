@@ -34,7 +34,7 @@ def link_files(folder: Path, originals: list[Path], count: int) -> list[Path]:
 
 
 def start(*arguments: object, code: str = SMALL) -> subprocess.Popen[str]:
-    """Start `mcc-zoo` in a process of its own."""
+    """Start `mcc-zoo` in a process of its own, which leads a process group as in a terminal."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
@@ -42,6 +42,7 @@ def start(*arguments: object, code: str = SMALL) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         env=environment,
+        start_new_session=True,
         text=True,
     )
 
