@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import requests
 import soundfile
+import tensorflow as tf
 from helpers.demo_pages import DEAF, HOSTILE, PREDICT, served
 from typer.testing import CliRunner
 
@@ -243,6 +245,25 @@ def test_a_server_that_cannot_be_used_is_said(tagger, stand_in, proxy, tmp_path,
             status, said = upload(address, clip)
             assert words in said["error"]
             assert status in (400, 502)
+
+
+def test_a_clip_with_an_error_is_refused_in_its_words(loaded_model, monkeypatch):
+    """A stand-in for exports that answer a bad clip with zeros and its error; an empty one is left out."""
+    audio, words = np.zeros((1, 5_000), np.float32), "audio has samples that are not finite (NaN or infinite)"
+    remote = ServedModel(DEAF, "tones")
+    for error in (words, ""):
+        outputs = {"tags": [[0.0, 0.0, 0.0]], "error": [error]}
+        monkeypatch.setattr(remote, "exchange", lambda *_, said=outputs: (200, json.dumps({"outputs": said}).encode()))
+        tensors = {name: tf.constant(value) for name, value in outputs.items()}
+        signatures = {"serving_default": lambda audio, said=tensors: said}
+        monkeypatch.setattr(loaded_model, "_saved", SimpleNamespace(signatures=signatures))
+        for model in (remote, loaded_model):
+            if error:
+                with pytest.raises(ModelError, match=re.escape(words)) as raised:
+                    model.predict("serving_default", audio)
+                assert raised.value.status == 400
+            else:
+                assert set(model.predict("serving_default", audio)) == {"tags"}
 
 
 def test_a_model_of_other_labels_or_descriptors_is_not_believed(tagger, loaded_model):
