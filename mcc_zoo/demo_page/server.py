@@ -19,6 +19,7 @@ from werkzeug.wrappers import Request, Response
 
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
+from mcc_zoo.demo_page.connection import pass_while_connected
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError, ServedModel
 from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tag_track
 from mcc_zoo.inference.tagger import Tagger
@@ -49,7 +50,7 @@ class DemoPage:
     """The application: `/` the page, `/about` the model, `/tag` a track, `/v1/...` TF Serving's REST protocol.
 
     `POST /tag?name=song.mp3` takes an audio file as the body and answers with what the page shows about it, in JSON.
-    Errors are answered as `{"error": SENTENCE}`.
+    When the client leaves, the work ends. Errors are answered as `{"error": SENTENCE}`.
 
     Args:
         tagger: The export.
@@ -128,7 +129,8 @@ class DemoPage:
             file.flush()
             try:
                 blocks = decoder.read_blocks(file.name, tagger.front_end.sample_rate, block)
-                track = tag_track(blocks, tagger, self._model)
+                waited_for = pass_while_connected(blocks, request.environ.get("werkzeug.socket"))
+                track = tag_track(waited_for, tagger, self._model)
             except AudioError as error:
                 raise ModelError(f"{name!r}: {error.reason}") from error
             except ModelError as error:
