@@ -11,7 +11,6 @@ import contextlib
 import os
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
@@ -24,10 +23,11 @@ import tensorflow as tf
 from rich.progress import Progress
 
 from mcc_zoo import datasets
+from mcc_zoo.atomic import temporary_folder
 from mcc_zoo.audio.decoders import Decoder, DecoderName
 from mcc_zoo.datasets.cautions import list_spellings
 from mcc_zoo.datasets.splits import describe_rare_label, describe_split, draw_splits
-from mcc_zoo.experiment.corpus import Corpus, prepare
+from mcc_zoo.experiment.corpus import Corpus, call_with_cache, prepare
 from mcc_zoo.experiment.epoch_reports import report_epochs
 from mcc_zoo.experiment.provenance import build_provenance
 from mcc_zoo.experiment.settings import Settings
@@ -107,7 +107,7 @@ def finetune(
         corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), quiet)
         _check_labels(tracks, corpus, Path(manifest))
         with progress_bar(quiet) as bar:
-            tuned = FineTuning(tagger, corpus, settings, unfreeze, bar).run()
+            tuned = call_with_cache(corpus, FineTuning(tagger, corpus, settings, unfreeze, bar).run)
     model, provenance = tuned.model, _provenance(tagger, corpus, settings, tuned, licence)
     return load(export_model(model, exports_dir, name, provenance, tagger.metadata.max_seconds), decoder)
 
@@ -147,7 +147,7 @@ def _open_cache_folder(folder: str | os.PathLike[str] | None) -> Iterator[str | 
     if folder is not None:
         yield folder
         return
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         yield temporary
 
 

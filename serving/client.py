@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mcc_zoo.disk import explain
 from mcc_zoo.export.rest import read_error
 from serving.files import open_reader
 from serving.options import MAX_SECONDS, Options, RequestRefused, ServerUnusable
@@ -167,6 +168,12 @@ def tag_files(options: Options, ask: Ask) -> int:
     except BrokenPipeError:  # whoever read the rows has enough of them
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
+    except OSError as error:
+        if not (full := explain(error, what="standard output")):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: {full}", file=sys.stderr)
+        return IMPOSSIBLE
     if refused:
         print(f"{refused} of {len(options.files)} files refused, see their reasons", file=sys.stderr)
     return SOME_REFUSED if refused else ALL_TAGGED

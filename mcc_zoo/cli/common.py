@@ -11,10 +11,11 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 import typer
 
-from mcc_zoo.atomic import open_atomically
+from mcc_zoo.atomic import make_folder, open_atomically
 from mcc_zoo.audio import decoders
 from mcc_zoo.catalogue.inputs import ListError
 from mcc_zoo.catalogue.rows import Row
+from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.locks import InUseError, hold
@@ -109,13 +110,14 @@ def written_whole(output: Path) -> Iterator[IO[bytes]]:
     It is opened at once, so that a folder that cannot be written to is found out before hours of work.
     """
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with hold(output), open_atomically(output) as file:
-            yield file
+        with explained(output, "--output=", "name another"):
+            make_folder(output.parent)
+            with hold(output), open_atomically(output) as file:
+                yield file
     except InUseError as error:
         fail(f"--output={error}")
-    except OSError as error:
-        fail(f"--output={output} cannot be written ({error.strerror or error}): name another, or make room for it")
+    except WriteError as error:
+        fail(str(error))
 
 
 class Tally:

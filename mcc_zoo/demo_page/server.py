@@ -22,6 +22,7 @@ from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.demo_page.connection import pass_while_connected
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError, ServedModel
 from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tag_track
+from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.inference.tagger import Tagger
 from mcc_zoo.paper import SYSTEMS
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 MAX_BYTES = 1 << 28  # 256 MiB; an hour of MP3 at 320 kbit/s takes 144
 LONGEST_NAME = 200  # characters
+NO_ROOM = 507  # status of a server whose disk is full
 PAGE, STYLE, SCRIPT = (Path(__file__).with_name(f"page.{suffix}") for suffix in ("html", "css", "js"))
 ROUTES = Map(
     [
@@ -92,6 +94,8 @@ class DemoPage:
             return getattr(self, f"_{endpoint}")(request)
         except (AudioError, ModelError) as error:
             return _json({"error": str(error)}, getattr(error, "status", 400))
+        except WriteError as error:
+            return _json({"error": str(error)}, NO_ROOM)
         except HTTPException as error:
             sentence = error.description or error.name
             if error.code == 413:
@@ -124,7 +128,11 @@ class DemoPage:
         tagger = self._tagger
         name = request.args.get("name", "")[:LONGEST_NAME] or "the track"
         block = tagger.metadata.training_chunks * tagger.front_end.chunk_hop
-        with tempfile.NamedTemporaryFile(prefix="mcc_zoo-") as file, IsolatedDecoder(decoder=tagger.decoder) as decoder:
+        with (
+            explained(tempfile.gettempdir(), "the track", "start the page with another folder in TMPDIR"),
+            tempfile.NamedTemporaryFile(prefix="mcc_zoo-") as file,
+            IsolatedDecoder(decoder=tagger.decoder) as decoder,
+        ):
             shutil.copyfileobj(request.stream, file)
             file.flush()
             try:

@@ -87,11 +87,11 @@ class Tagger:
         self._idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()  # decoder processes take a while to start
         weakref.finalize(self, _close_all, self._idle)
         frames, chunk = (None, self.front_end.n_mels), (None, self.front_end.n_mels, self.front_end.chunk_frames)
-        self._standardise = tf.function(self._standardise_frames, [tf.TensorSpec(frames, tf.float32)])
-        self._describe = tf.function(self._describe_chunks, [tf.TensorSpec(chunk, tf.float32)])
+        self._standardise = tf.function(self._standardise_frames, [tf.TensorSpec(frames, tf.float32)], autograph=False)
+        self._describe = tf.function(self._describe_chunks, [tf.TensorSpec(chunk, tf.float32)], autograph=False)
         size = self._parts.fused_descriptor_size
         signature = [tf.TensorSpec((None, None, size), tf.float32), tf.TensorSpec((None,), tf.int32)]
-        self._read_batch = tf.function(self._read_sequences, input_signature=signature)
+        self._read_batch = tf.function(self._read_sequences, input_signature=signature, autograph=False)
 
     def __repr__(self) -> str:
         """Say which model it is."""

@@ -104,7 +104,7 @@ def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], target
         data = tf.io.read_file(tf.gather(paths, track))
         start = tf.gather(offsets, track) + first * row_bytes
         values = tf.io.decode_raw(tf.strings.substr(data, start, count * rows * row_bytes), tf.float32)
-        chunks = tf.reshape(values, (-1, *reversed(shape)))
+        chunks = tf.reshape(values, (count, *reversed(shape)))  # which fails where a file has been cut
         chunks = tf.linalg.matrix_transpose(chunks) if len(shape) == 2 else chunks
         return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(wanted, track)
 

@@ -6,7 +6,6 @@ They are those of the same system without an LSTM, trained on the same tracks, o
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from mcc_zoo.features.cache import Features, read_chunks
+from mcc_zoo.atomic import temporary_folder
+from mcc_zoo.features.cache import Features, check_after_failure, read_chunks
 from mcc_zoo.features.chunking import cut_windows
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
@@ -113,7 +113,8 @@ def open_training_features(
     if start is None or not recipe.warm_frozen:
         yield features, recipe
         return
-    with tempfile.TemporaryDirectory(prefix="channels-", dir=folder) as temporary:
+    with temporary_folder("channels-", folder) as temporary:
         transform = objective.make_channel_function(model)
-        cached = cache_channel_features(features, transform, Path(temporary), recipe.max_chunks)
-        yield cached, objective.without_log_mel_changes(recipe)
+        cached = cache_channel_features(features, transform, temporary, recipe.max_chunks)
+        with check_after_failure(cached):
+            yield cached, objective.without_log_mel_changes(recipe)

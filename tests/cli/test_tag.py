@@ -275,7 +275,7 @@ def test_a_full_disk_is_a_sentence(
     assert result.exit_code == 2
     assert (
         result.stderr == f"error: --output={tmp_path}/tags.csv cannot be written (No space left on device): "
-        "name another, or make room for it\n"
+        "make room on its disk and try again, or name another\n"
     )
     assert left_behind(tmp_path) == []
 

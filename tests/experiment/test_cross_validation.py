@@ -394,17 +394,6 @@ def test_impossible_settings_are_refused(change, message):
         dataclasses.replace(SETTINGS, **change)
 
 
-def test_a_full_disk_under_the_cache_is_a_sentence(tmp_path, monkeypatch):
-    def save(file, array):
-        raise OSError("163840 requested and 8192 written")  # NumPy's words
-
-    monkeypatch.setattr(np, "save", save)
-    cache = FeatureCache(tmp_path / "cache", FRONT_END)
-    track = Track(write_tone(tmp_path / "y.wav", 300, 4.0), "y.wav", "a")
-    with pytest.raises(OSError, match=r"^the cache of features in .*/cache cannot be written \(163840 requested"):
-        prepare([track], cache, quiet=True)
-
-
 def test_a_corpus_without_a_readable_track_is_refused(tmp_path):
     cache = FeatureCache(tmp_path / "cache", FRONT_END)
     with pytest.raises(ValueError, match="none of 1 tracks could be read: .*no such file"):
