@@ -99,21 +99,20 @@ def finetune(
     dataset = Path(manifest).stem
     name = name or f"{tagger.metadata.name}_{dataset}"
     check_arguments(name, tagger.metadata.max_seconds, tagger.front_end)
-    if epochs is not None and (not unfreeze or epochs < 1):
-        raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a last layer alone takes no epochs")
-    recipe, systems = _choose_recipe(tagger.metadata, epochs), (tagger.architecture,)
+    recipe, systems = _choose_recipe(tagger.metadata, epochs, unfreeze), (tagger.architecture,)
     settings = Settings(dataset, systems, folds, seed=seed, split=split, recipe=recipe, front_end=tagger.front_end)
     with _open_cache_folder(cache_dir) as cache:
-        corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), quiet)
-        _check_labels(tracks, corpus, Path(manifest))
+        corpus = _prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), Path(manifest), quiet)
         with progress_bar(quiet) as bar:
             tuned = call_with_cache(corpus, FineTuning(tagger, corpus, settings, unfreeze, bar).run)
     model, provenance = tuned.model, _provenance(tagger, corpus, settings, tuned, licence)
     return load(export_model(model, exports_dir, name, provenance, tagger.metadata.max_seconds), decoder)
 
 
-def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
+def _choose_recipe(metadata: ExportMetadata, epochs: int | None, unfreeze: bool) -> Recipe:
     """Take the recipe by which the export was trained, or ours where it does not say; windows as in its training."""
+    if epochs is not None and (not unfreeze or epochs < 1):
+        raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a last layer alone takes no epochs")
     own = metadata.recipe or {}
     known, needed = ({f.name for f in fields(Recipe) if f.default is MISSING or every} for every in (True, False))
     recipe = Recipe(**own) if needed <= set(own) <= known else RECIPES["tuned"]
@@ -151,12 +150,15 @@ def _open_cache_folder(folder: str | os.PathLike[str] | None) -> Iterator[str | 
         yield temporary
 
 
-def _check_labels(tracks: Sequence[datasets.Track], corpus: Corpus, manifest: Path) -> None:
+def _prepare(tracks: list[datasets.Track], cache: FeatureCache, manifest: Path, quiet: bool) -> Corpus:
+    """Compute the features of all tracks, and refuse a label of which no track can be read."""
+    corpus = prepare(tracks, cache, quiet)
     if lost := sorted({label for track in tracks for label in track.all_labels} - set(corpus.labels)):
         raise ValueError(
             f"{manifest}: no track labelled {lost[0]!r} could be read ({': '.join(corpus.refused.iloc[0])}): replace "
             "these files, or take the label out"
         )
+    return corpus
 
 
 @dataclass(frozen=True)
