@@ -94,10 +94,11 @@ def explain(
     return refusal
 
 
-def _choose_path(path: str | os.PathLike[str] | None, named: str | None) -> str | None:
+def _choose_path(path: str | os.PathLike[str] | None, named: object) -> str | None:
     """Choose the path to name: that which was being written, unless the error names one that lies elsewhere."""
-    if path is None or (named and Path(path).absolute().parent not in Path(named).absolute().parents):
-        return named
+    other = os.fsdecode(named) if isinstance(named, (str, bytes)) else ""
+    if path is None or (other and Path(path).absolute().parent not in Path(other).absolute().parents):
+        return other or None
     return os.fspath(path)
 
 

@@ -230,6 +230,15 @@ def test_a_path_that_lies_elsewhere_is_named_itself() -> None:
         raise OSError(28, FULL, "/tmp/of/another/disk")
 
 
+@pytest.mark.parametrize("named", [b"/exports/a/\xff", 3, None])
+def test_whatever_an_error_names_it_is_explained(named: object) -> None:
+    error = OSError(28, FULL)
+    error.filename = named
+    assert str(explain(error, "/exports/a")).startswith("/exports/a cannot be written (")
+    path = "/exports/a/\udcff" if isinstance(named, bytes) else "a file"
+    assert str(explain(error)).startswith(f"{path} cannot be written (")
+
+
 def test_what_goes_wrong_in_the_block_of_a_file_stays_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised, atomic.open_atomically(tmp_path / "file"):
         (tmp_path / "music.wav").read_bytes()

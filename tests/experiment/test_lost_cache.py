@@ -76,7 +76,14 @@ def delete_the_cache(entry: Path) -> None:
     shutil.rmtree(entry.parent)
 
 
-@pytest.mark.parametrize("harm", [delete, cut, cut_after_a_chunk, empty, replace_by_folder, delete_the_cache])
+HARMS = [
+    delete,
+    cut_after_a_chunk,
+    *(pytest.param(harm, marks=pytest.mark.slow) for harm in (cut, empty, replace_by_folder, delete_the_cache)),
+]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_training_whose_cache_is_lost_begins_again_with_one_made_anew(
     corpus: Corpus, harm: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -288,5 +288,6 @@ SLOW = (
     "experiment in two processes",
     "free music",
     "reference",
+    "report",
     "demo",
 )
