@@ -116,6 +116,7 @@ def test_a_file_that_kills_its_process_costs_one_row(ray: Any, exported: Path, m
     process = start_with(DYING, "tag", exported, tmp_path / "music", f"--output={tmp_path}/out/")
     status, printed, said = finish(process)
     assert (status, printed) == (1, ""), said
+    assert f"wrote 20 rows into {tmp_path}/out/\n" in said
     rows = read_rows(tmp_path / "out").set_index("path")
     assert len(rows) == 20 and rows.index.is_unique
     refused = rows[rows["status"] != "ok"]
@@ -153,6 +154,22 @@ def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)  # an import of it fails
     with pytest.raises(MissingExtraError, match=r"pip install 'mcc_zoo\[cluster\]'"):
         ray_data.connect(None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("address", "words"), [("127.0.0.1:1", "--address=127.0.0.1:1 cannot be reached"), (None, "Ray has not")]
+)
+def test_a_cluster_that_is_not_there_is_a_sentence(
+    ray: Any, monkeypatch: pytest.MonkeyPatch, address: str | None, words: str
+) -> None:
+    def fail(**_: object) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", fail)
+    with pytest.raises(EngineError, match=r"\(The current node timed out during startup.\): ") as error:
+        ray_data.connect(address)
+    assert str(error.value).startswith(words)
 
 
 def test_a_cluster_without_cores_is_refused() -> None:

@@ -55,9 +55,14 @@ def connect(address: str | None) -> None:
     own = {} if address else {"include_dashboard": False}
     try:
         ray.init(address=address or OWN_CLUSTER, log_to_driver=False, logging_level="error", **own)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises errors of any kind
+        if address:
+            raise EngineError(
+                f"--address={address} cannot be reached ({_find_cause(error)}): give that of a running Ray cluster"
+            ) from error
         raise EngineError(
-            f"--address={address} cannot be reached ({error}): give that of a running Ray cluster"
+            f"Ray has not started on this machine ({_find_cause(error)}): try again when it is less busy, or start a "
+            "cluster yourself and give its --address"
         ) from error
 
 
