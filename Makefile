@@ -1,6 +1,7 @@
 # make demo: the whole system on music that it makes itself. make test: the tests that a developer needs, a few minutes.
-# make test-all: all tests. make test-tfio: a part of them on the oldest TensorFlow, with tensorflow-io. make bench: speed
-# beside other libraries, see benchmarks/README.md. All set up their environments first.
+# make test-all: all tests. make test-tfio: a part of them on the oldest TensorFlow, with tensorflow-io. make test-cluster:
+# those of a Ray cluster. make bench: speed beside other libraries, see benchmarks/README.md. All set up their environments
+# first.
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -20,7 +21,7 @@ FIRST_musicnn = musicnn==0.1.0
 # tensorflow-io runs on the oldest TensorFlow alone, whose wheels end with Python 3.12.
 PYTHON_tfio ?= $(shell for p in python3.11 python3.12; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-all test-tfio check docs bench clean
+.PHONY: demo test test-all test-cluster test-tfio check docs bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m experiments.demo --data_dir=demo/corpus --results_dir=demo/results \
@@ -42,6 +43,10 @@ test-tfio: .venv-tfio/installed
 	.venv-tfio/bin/pytest -q tests/audio/test_subprocess_decoder.py tests/features/test_log_mel.py tests/inference tests/training/test_fit.py \
 		tests/models \
 		-k "subprocess_decoder or log_mel or tagger or trained_models or from_the_cache or (architectures and mcclstm)"
+
+# Ray and its dependencies have an environment of their own, so that the other tests show that nothing needs them.
+test-cluster: .venv-cluster/installed
+	MCC_ZOO_REQUIRE_CLUSTER=1 .venv-cluster/bin/pytest -q tests/catalogue/test_ray_data.py tests/catalogue/test_addresses.py
 
 check: .venv/installed-test
 	$(BIN)/ruff check .
@@ -86,5 +91,12 @@ bench: .venv/installed-test $(BENCH_ENVIRONMENTS)
 	$(@D)/bin/python -m pip install --quiet --editable .[tfio,test_tfio]
 	@touch $@
 
+.venv-cluster/installed: setup.cfg setup.py pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or give PYTHON=PATH"; exit 1; }
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --editable .[test_cluster]
+	@touch $@
+
 clean:
-	rm -rf .venv .venv-bench .venv-tfio demo build site *.egg-info
+	rm -rf .venv .venv-bench .venv-cluster .venv-tfio demo build site *.egg-info

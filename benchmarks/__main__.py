@@ -22,7 +22,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.interleaved import ENVIRONMENTS, HERE
 
-BENCHMARKS = ("tagging", "growth", "start_up", "front_end", "training", "matrix_product", "serving", "signatures")
+BENCHMARKS = (
+    "tagging", "growth", "catalogue", "start_up", "front_end", "training", "matrix_product", "serving", "signatures",
+)  # fmt: skip
 LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "librosa")
 OURS, OTHERS = "#D55E00", "#0072B2"  # Okabe and Ito: safe for the colour-blind
 

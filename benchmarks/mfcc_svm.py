@@ -38,10 +38,11 @@ from sklearn.svm import SVC
 
 from benchmarks import mfcc_logistic
 from mcc_zoo import datasets
-from mcc_zoo.atomic import write_text
+from mcc_zoo.atomic import make_folder, write_text
 from mcc_zoo.audio import checks, reading
 from mcc_zoo.datasets import Track, splits
 from mcc_zoo.datasets.base import find_task
+from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.evaluation import metrics, scoring, significance
 from mcc_zoo.experiment import corpus, summary
 
@@ -53,7 +54,10 @@ INNER_FOLDS = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; a wrong argument or file ends it with one sentence and exit status 1."""
+    """Run the command.
+
+    A wrong argument or file ends it with one sentence and exit status 1; what cannot be written, with status 2.
+    """
     asked = _make_parser().parse_args(arguments)
     try:
         if asked.against:
@@ -64,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"Warning: {leak}")
         if asked.against:
             print(compare_with_run(predictions, asked.against))
+    except WriteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     except ValueError as error:
         sys.exit(f"error: {error}")
 
@@ -111,9 +118,10 @@ def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
     found = pd.concat(predictions, ignore_index=True)
     own = f"{name}-{Path(asked.split).stem}-{asked.folds}folds"
     folder = asked.output or Path("results") / asked.manifest.stem / own
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "folds.csv", pd.DataFrame(scores).to_csv(index=False))
-    write_text(folder / "predictions.csv", found.to_csv(index=False))
+    with explained(folder, "the results", "name another --output"):
+        make_folder(folder)
+        write_text(folder / "folds.csv", pd.DataFrame(scores).to_csv(index=False))
+        write_text(folder / "predictions.csv", found.to_csv(index=False))
     print(f"{len(tracks)} tracks; predictions in {folder}")
     return found
 

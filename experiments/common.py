@@ -13,9 +13,11 @@ import tensorflow as tf
 from absl import app, flags, logging
 
 from mcc_zoo.audio import decoders
+from mcc_zoo.cli.standard_output import OutputError, checked_output
 from mcc_zoo.datasets import Track, splits
 from mcc_zoo.datasets.cautions import list_spellings
 from mcc_zoo.datasets.fixed_splits import write_lists
+from mcc_zoo.disk import explain
 from mcc_zoo.experiment import cross_validation, run_folder
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.provenance import build_provenance
@@ -54,7 +56,10 @@ flags.DEFINE_string(
 )
 flags.DEFINE_enum("recipe", "tuned", list(RECIPES), "How to train; paper follows the paper to the letter.")
 flags.DEFINE_enum(
-    "front_end", "44k", list(FRONT_ENDS), "44k: chunks of 1.858 s at 44.1 kHz. 22k: chunks of 3.715 s at 22.05 kHz."
+    "front_end",
+    "44k",
+    list(FRONT_ENDS),
+    "44k: chunks of 1.858 s at 44.1 kHz. 22k: chunks of 3.715 s at 22.05 kHz. paper: 44k with --level=none.",
 )
 flags.DEFINE_enum(
     "level",
@@ -291,18 +296,28 @@ def main(load: Callable[[], tuple[str, Sequence[Track]]]) -> None:
 
 
 def start(work: Callable[[], object]) -> None:
-    """Parse the flags and call `work`; an error of the user prints one sentence and exits with status 1."""
+    """Parse the flags and call `work`.
+
+    An error of the user prints one sentence and exits with status 1; what cannot be written, with status 2.
+    """
 
     def body(arguments: list[str]) -> None:
         try:
             if len(arguments) > 1:
                 raise ValueError(f"{arguments[1]!r} is not a flag: flags start with --, see --help")
-            work()
-        except (ValueError, FloatingPointError, OSError, ExportError) as error:
-            sys.exit(f"error: {error}")
+            with checked_output():
+                work()
         except KeyboardInterrupt as error:
             print("interrupted: finished folds and epochs are kept, the same command continues", file=sys.stderr)
             sys.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
+        except Exception as error:
+            if unwritten := error if isinstance(error, OutputError) else explain(error):
+                with contextlib.suppress(OSError):  # standard error may be on the same full disk
+                    print(f"error: {unwritten}", file=sys.stderr)
+                sys.exit(2)
+            if isinstance(error, (ValueError, FloatingPointError, OSError, ExportError)):
+                sys.exit(f"error: {error}")
+            raise
 
     logging.set_verbosity(logging.WARNING)
     tf.get_logger().setLevel("ERROR")  # it warns of retracing, once per fold, for each has a new model

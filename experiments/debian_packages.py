@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from debian.copyright import Copyright, License, MachineReadableFormatError, NotMachineReadableError
 
+from mcc_zoo.atomic import make_folder, temporary_folder
+
 ARCHIVES = frozenset({".zip", ".pk3", ".pk4"})  # games keep their files in these; all are zip
 NOT_STATED = "as stated in the copyright file of the package"
 
@@ -57,7 +59,7 @@ def fetch(name: str, folder: Path) -> Package | None:
         The package, or None where the machine's package lists do not have it.
 
     Raises:
-        ValueError: There is no apt-get, or it could not download a package that it knows.
+        ValueError: There is no apt-get, or a package that it knows cannot be downloaded or unpacked.
     """
     if done := sorted(folder.glob(f"{name}/*/unpacked")):
         return Package(name, done[-1].parent.name, done[-1].parent)
@@ -68,18 +70,27 @@ def fetch(name: str, folder: Path) -> Package | None:
     if not (files := sorted(home.glob("*.deb"))):
         if not subprocess.run(["apt-cache", "show", name], capture_output=True).stdout:
             return None
-        home.mkdir(parents=True, exist_ok=True)
-        got = subprocess.run(["apt-get", "download", "-qq", name], cwd=home, capture_output=True, text=True)
-        if got.returncode or not (files := sorted(home.glob("*.deb"))):
-            raise ValueError(f"apt-get download {name}: {got.stderr.strip() or 'nothing came'}")
-    version = subprocess.run(["dpkg-deb", "-f", files[-1], "Version"], capture_output=True, text=True, check=True)
-    target = home / version.stdout.strip().replace(":", "%3a")
-    subprocess.run(["dpkg-deb", "-x", files[-1], target], check=True)
+        make_folder(home)
+        with temporary_folder("download-", home) as unfinished:  # a part of a file is not found by the next run
+            _run("apt-get", "download", "-qq", name, folder=unfinished)
+            files = [path.rename(home / path.name) for path in unfinished.glob("*.deb")]
+        if not files:
+            raise ValueError(f"apt-get download {name}: nothing came")
+    target = home / _run("dpkg-deb", "-f", files[-1], "Version").strip().replace(":", "%3a")
+    _run("dpkg-deb", "-x", files[-1], target)
     for archive in list_files(target, ARCHIVES):
         _unpack_archive(archive)
     files[-1].unlink()
     (target / "unpacked").touch()
     return Package(name, target.name, target)
+
+
+def _run(*command: str | Path, folder: Path | None = None) -> str:
+    """Run a tool and return what it printed; what it says if it fails becomes the error."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"{' '.join(map(str, command))}: {done.stderr.strip() or f'status {done.returncode}'}")
+    return done.stdout
 
 
 def _unpack_archive(archive: Path) -> None:

@@ -17,6 +17,7 @@ descendants have apt-get.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +32,9 @@ from absl import flags
 from experiments import common
 from experiments.debian_packages import Licences, Package, fetch, list_files
 from mcc_zoo import audio
-from mcc_zoo.atomic import write_text
+from mcc_zoo.atomic import make_folder, write_bytes, write_text
 from mcc_zoo.audio import AUDIO_SUFFIXES, AudioError, IsolatedDecoder
+from mcc_zoo.disk import explained
 from mcc_zoo.progress import progress_bar
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder for packages and clips; 26 GB.", required=True)
@@ -135,12 +137,14 @@ def convert(recording: Recording, folder: Path, number: int) -> tuple[str, np.nd
     if loudness.std() == 0:
         return "without sound", loudness, []
     home = folder / recording.package.name
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home)
     peak = max(1.0, float(np.abs(samples).max()))  # a decoded Ogg may go a little beyond full scale, FLAC cannot
     paths = []
     for i, clip in enumerate(cut(samples / peak)):
         paths.append(home / f"{number:04}-{i:03}.flac")
-        soundfile.write(paths[-1], clip, RATE)
+        encoded = io.BytesIO()  # of a full disk libsndfile says "System error"
+        soundfile.write(encoded, clip, RATE, format="FLAC")
+        write_bytes(paths[-1], encoded.getvalue())
     return "", loudness, paths
 
 
@@ -149,15 +153,18 @@ def convert_all(recordings: Sequence[Recording], folder: Path) -> Iterator[tuple
     kept: list[np.ndarray] = []
     with ThreadPoolExecutor(2) as pool:
         jobs = [pool.submit(convert, recording, folder, i) for i, recording in enumerate(recordings)]
-        for job in jobs:
-            reason, loudness, paths = job.result()
-            if paths and any(is_copy(loudness, other) for other in kept):
-                for path in paths:
-                    path.unlink()
-                reason, paths = "a copy", []
-            if paths:
-                kept.append(loudness)
-            yield reason, paths
+        try:
+            for job in jobs:
+                reason, loudness, paths = job.result()
+                if paths and any(is_copy(loudness, other) for other in kept):
+                    for path in paths:
+                        path.unlink()
+                    reason, paths = "a copy", []
+                if paths:
+                    kept.append(loudness)
+                yield reason, paths
+        finally:
+            pool.shutdown(cancel_futures=True)  # or an error would be told when all are converted
 
 
 def write_licences(table: pd.DataFrame, path: Path) -> None:
@@ -180,7 +187,7 @@ def write_licences(table: pd.DataFrame, path: Path) -> None:
 def make_corpus() -> None:
     """Fetch the packages, cut their music into clips, and write the tables."""
     data_dir = Path(DATA_DIR.value)
-    with progress_bar(flags.FLAGS.quiet) as bar:
+    with explained(data_dir, "the corpus", "name another --data_dir"), progress_bar(flags.FLAGS.quiet) as bar:
         packages = []
         for name in bar.track(NAMES.value, description="packages"):
             if package := fetch(name, data_dir / "packages"):
@@ -204,11 +211,11 @@ def make_corpus() -> None:
                 (path.relative_to(data_dir), recording.group, source.name, length)
                 for path, length in zip(paths, seconds, strict=True)
             ]
-    table = pd.DataFrame(rows, columns=["package", "version", "path", "seconds", "licence", "holders", "left_out"])
-    write_text(data_dir / "recordings.csv", table.to_csv(index=False))
-    of_clips = pd.DataFrame(clips, columns=["path", "group", "package", "seconds"])
-    write_text(data_dir / "clips.csv", of_clips.to_csv(index=False))
-    write_licences(table, data_dir / "licences.md")
+        table = pd.DataFrame(rows, columns=["package", "version", "path", "seconds", "licence", "holders", "left_out"])
+        write_text(data_dir / "recordings.csv", table.to_csv(index=False))
+        of_clips = pd.DataFrame(clips, columns=["path", "group", "package", "seconds"])
+        write_text(data_dir / "clips.csv", of_clips.to_csv(index=False))
+        write_licences(table, data_dir / "licences.md")
     used = table["left_out"] == ""
     print(f"{used.sum()} recordings of {table.loc[used, 'seconds'].sum() / 3600:.1f} hours, {len(clips)} clips")
 

@@ -20,8 +20,9 @@ from absl import flags
 
 from experiments import common
 from mcc_zoo import datasets, recipes
-from mcc_zoo.atomic import write_text
+from mcc_zoo.atomic import PART, publish_folder, write_text
 from mcc_zoo.datasets.splits import draw_splits
+from mcc_zoo.disk import explained
 from mcc_zoo.experiment import cross_validation
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.identity import identify_run
@@ -113,7 +114,8 @@ def screen() -> Path:
         cross_validation.cross_validate(
             corpus, settings, run_dir, device=flags.FLAGS.device, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet
         )
-        write_text(table, summarise(folder).to_csv(index=False))
+        with explained(table, "the results"):
+            write_text(table, summarise(folder).to_csv(index=False))
     print(summarise(folder).to_string(index=False))
     return table
 
@@ -152,11 +154,13 @@ def copy_folds(source: Path, run_dir: Path, architectures: set[str]) -> None:
     """Copy the finished folds of these systems from one run to another."""
     for result in source.glob("units/*/fold.json"):
         copy = run_dir / "units" / result.parent.name
-        if result.parent.suffix == ".part":
+        if result.parent.suffix == PART:
             continue
         if json.loads(result.read_text())["architecture"] in architectures and not copy.exists():
-            shutil.copytree(result.parent, copy.with_name(copy.name + ".part"), dirs_exist_ok=True)
-            copy.with_name(copy.name + ".part").rename(copy)
+            unfinished = copy.with_name(copy.name + PART)
+            with explained(copy, "the results"):
+                shutil.copytree(result.parent, unfinished, dirs_exist_ok=True)
+                publish_folder(unfinished, copy)
 
 
 def name_folder(trial: str) -> str:

@@ -1,7 +1,8 @@
 """Files and folders that are written whole or not at all.
 
 What is written gets a temporary name beside its target, is forced to the disk, and is then renamed. A reader sees the
-old file or the new one, also after a crash of the process or of the machine, never a part of one.
+old file or the new one, also after a crash of the process or of the machine, never a part of one. What cannot be
+written is a `mcc_zoo.disk.WriteError` and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import contextlib
 import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, TextIO, overload
+
+from mcc_zoo.disk import explain, explained
 
 ON_WINDOWS = os.name == "nt"
 PART = ".part"  # suffix of what is not finished; a process that is killed may leave such a file behind
@@ -44,7 +48,7 @@ def open_atomically(path: str | os.PathLike[str], mode: str = "wb") -> contextli
 
     Raises:
         ValueError: The mode is another one.
-        OSError: The file cannot be written or renamed.
+        mcc_zoo.disk.WriteError: The file cannot be written or renamed.
     """
     if mode not in ("wb", "w+b", "w"):
         raise ValueError(f"mode={mode!r}: choose wb, w+b or w")
@@ -55,19 +59,25 @@ def open_atomically(path: str | os.PathLike[str], mode: str = "wb") -> contextli
 def _replacing(path: Path, mode: str) -> Iterator[IO[Any]]:
     part = path.with_name(f".{path.name[:NAME_CHARACTERS]}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
     text: dict[str, Any] = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}
-    with contextlib.suppress(FileNotFoundError):
-        os.lstat(path)  # refuses a name that is too long now, and not when all is written
+    in_block = False
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)  # refuses a name that is too long now, and not when all is written
         with open(part, mode.replace("w", "x"), **text) as file:
+            in_block = True  # where an error may be about another file, unless a disk is full
             yield file
+            in_block = False
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
-    except BaseException:
+        sync(path.parent)
+    except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink()
-        raise
-    sync(path.parent)
+        refusal = explain(error, path, any_fault=not in_block) if isinstance(error, Exception) else None
+        if refusal is None or refusal in (error, error.__cause__):
+            raise
+        raise refusal from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -80,6 +90,34 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Replace a file by bytes, whole or not at all."""
     with open_atomically(path) as file:
         file.write(content)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they do not exist.
+
+    Raises:
+        mcc_zoo.disk.WriteError: It cannot be made.
+    """
+    with explained(folder, any_fault=True):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def temporary_folder(prefix: str = "mcc_zoo-", parent: Path | None = None) -> Iterator[Path]:
+    """Make a folder for temporary files, which is removed when the block ends.
+
+    Args:
+        prefix: Of its name.
+        parent: Where it lies; in the system's folder for temporary files by default.
+
+    Raises:
+        mcc_zoo.disk.WriteError: It cannot be made, or its disk is full while the block writes there.
+    """
+    instead = "" if parent else "name another folder in TMPDIR"
+    with explained(None, "the temporary folder", instead, any_fault=True):
+        made = tempfile.TemporaryDirectory(prefix=prefix, dir=parent)
+    with made as name, explained(name, "the temporary folder", instead):
+        yield Path(name)
 
 
 def publish_folder(finished: Path, folder: Path) -> None:

@@ -6,13 +6,11 @@ sums: the Fourier transform, and the loop of an LSTM step by step. It is compare
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import json
 import math
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -22,8 +20,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.atomic import write_bytes
-from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata
+from mcc_zoo.atomic import make_folder, temporary_folder, write_bytes
+from mcc_zoo.disk import WriteError, explained
+from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata, hash_metadata
 from mcc_zoo.export.signatures import Function
 from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure_difference
 from mcc_zoo.extras import MissingExtraError, require
@@ -136,6 +135,8 @@ def convert(export: str | os.PathLike[str], output: str | os.PathLike[str], seco
     try:
         content = chosen.convert(make_graph(tagger, samples), description)
         found = {clip: chosen.answer(content, audio) for clip, audio in clips.items()}
+    except WriteError as error:
+        raise ConversionError(str(error)) from error
     except Exception as error:  # of converters and runtimes, which raise anything
         raise ConversionError(f"{output}: not written, converting failed ({type(error).__name__}: {error})") from error
     pairs = [(f"{clip}/{name}", found[clip][name], expected[clip][name].numpy()) for clip in clips for name in OUTPUTS]
@@ -230,11 +231,11 @@ def make_probe_clips(samples: int, sample_rate: int) -> dict[str, np.ndarray]:
 
 
 def _convert_to_litert(function: Function, description: Description) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         archive = keras.export.ExportArchive()
         archive.add_endpoint("serving_default", function)
-        archive.write_out(folder, verbose=False)
-        content = io.BytesIO(_sort_outputs(tf.lite.TFLiteConverter.from_saved_model(folder).convert()))
+        archive.write_out(str(folder), verbose=False)
+        content = io.BytesIO(_sort_outputs(tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()))
     # LiteRT's custom: files with a model are a ZIP file behind it, which readers of the model do not look at.
     with zipfile.ZipFile(content, "a") as behind:
         behind.writestr(zipfile.ZipInfo("labels.txt"), "".join(f"{label}\n" for label in description.labels))
@@ -307,7 +308,7 @@ def _hash_export(folder: Path) -> str:
     """Return the hash of mcc_zoo.json, which holds the hashes of the other files, if these are as it says."""
     if ExportMetadata.read(folder).files != hash_files(folder):
         raise ExportError(f"{folder} is not what was exported: `mcc-zoo verify {folder}` says what differs")
-    return hashlib.sha256((folder / METADATA_FILE).read_bytes()).hexdigest()
+    return hash_metadata(folder)
 
 
 def _count_samples(seconds: float | None, tagger: Tagger) -> int:
@@ -324,9 +325,8 @@ def _count_samples(seconds: float | None, tagger: Tagger) -> int:
 
 def _write(output: Path, content: bytes) -> None:
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(output, content)
-    except OSError as error:
-        raise ConversionError(
-            f"{output} cannot be written ({error.strerror or error}): name another file, or make room for it"
-        ) from error
+        with explained(output, "the converted model", "name another file"):
+            make_folder(output.parent)
+            write_bytes(output, content)
+    except WriteError as error:
+        raise ConversionError(str(error)) from error

@@ -8,11 +8,9 @@ each or many, whatever those of the export had.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import statistics
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
@@ -25,15 +23,16 @@ import tensorflow as tf
 from rich.progress import Progress
 
 from mcc_zoo import datasets
+from mcc_zoo.atomic import temporary_folder
 from mcc_zoo.audio.decoders import Decoder, DecoderName
 from mcc_zoo.datasets.cautions import list_spellings
 from mcc_zoo.datasets.splits import describe_rare_label, describe_split, draw_splits
-from mcc_zoo.experiment.corpus import Corpus, prepare
+from mcc_zoo.experiment.corpus import Corpus, call_with_cache, prepare
 from mcc_zoo.experiment.epoch_reports import report_epochs
 from mcc_zoo.experiment.provenance import build_provenance
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
-from mcc_zoo.export.metadata import METADATA_FILE, ExportMetadata
+from mcc_zoo.export.metadata import ExportMetadata, hash_metadata
 from mcc_zoo.export.saved_model import check_arguments, export_model
 from mcc_zoo.extras import require
 from mcc_zoo.features.cache import FeatureCache
@@ -62,6 +61,7 @@ def finetune(
     licence: str = "not stated",
     cache_dir: str | os.PathLike[str] | None = None,
     decoder: DecoderName | Decoder = "auto",
+    label_columns: Sequence[str] = (),
     quiet: bool = False,
 ) -> Tagger:
     """Fit a new last layer to an export's descriptor, cross-validate it, and export the refit on all tracks.
@@ -81,6 +81,7 @@ def finetune(
         licence: Licence of the music, for the model card.
         cache_dir: Folder that keeps log-mel features for the next run; by default they are deleted.
         decoder: As for `mcc_zoo.load`.
+        label_columns: As for `mcc_zoo.datasets.read_manifest`.
         quiet: No progress bars.
 
     Returns:
@@ -92,26 +93,26 @@ def finetune(
         ValueError: The manifest cannot be read, a label has too few readable tracks, or folds or name are impossible.
     """
     require("sklearn", "train")
-    tracks = _read_tracks(Path(manifest), split, folds, seed)
+    tracks = datasets.read_manifest(Path(manifest), label_columns)
+    _check_folds(tracks, split, folds, seed)
     tagger = load(folder, decoder)
     dataset = Path(manifest).stem
     name = name or f"{tagger.metadata.name}_{dataset}"
     check_arguments(name, tagger.metadata.max_seconds, tagger.front_end)
-    if epochs is not None and (not unfreeze or epochs < 1):
-        raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a last layer alone takes no epochs")
-    recipe, systems = _choose_recipe(tagger.metadata, epochs), (tagger.architecture,)
+    recipe, systems = _choose_recipe(tagger.metadata, epochs, unfreeze), (tagger.architecture,)
     settings = Settings(dataset, systems, folds, seed=seed, split=split, recipe=recipe, front_end=tagger.front_end)
     with _open_cache_folder(cache_dir) as cache:
-        corpus = prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), quiet)
-        _check_labels(tracks, corpus, Path(manifest))
+        corpus = _prepare(tracks, FeatureCache(cache, tagger.front_end, tagger.decoder), Path(manifest), quiet)
         with progress_bar(quiet) as bar:
-            tuned = FineTuning(tagger, corpus, settings, unfreeze, bar).run()
+            tuned = call_with_cache(corpus, FineTuning(tagger, corpus, settings, unfreeze, bar).run)
     model, provenance = tuned.model, _provenance(tagger, corpus, settings, tuned, licence)
     return load(export_model(model, exports_dir, name, provenance, tagger.metadata.max_seconds), decoder)
 
 
-def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
+def _choose_recipe(metadata: ExportMetadata, epochs: int | None, unfreeze: bool) -> Recipe:
     """Take the recipe by which the export was trained, or ours where it does not say; windows as in its training."""
+    if epochs is not None and (not unfreeze or epochs < 1):
+        raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a last layer alone takes no epochs")
     own = metadata.recipe or {}
     known, needed = ({f.name for f in fields(Recipe) if f.default is MISSING or every} for every in (True, False))
     recipe = Recipe(**own) if needed <= set(own) <= known else RECIPES["tuned"]
@@ -124,9 +125,8 @@ def _choose_recipe(metadata: ExportMetadata, epochs: int | None) -> Recipe:
     )
 
 
-def _read_tracks(manifest: Path, split: str, folds: int, seed: int) -> list[datasets.Track]:
-    """Read the manifest, and refuse impossible folds before the model is loaded and hours of decoding."""
-    tracks = datasets.read_manifest(manifest)
+def _check_folds(tracks: list[datasets.Track], split: str, folds: int, seed: int) -> None:
+    """Refuse impossible folds before the model is loaded and hours of decoding, and warn of doubtful ones."""
     for caution in list_spellings(tracks):  # before folds are refused because of a label that few tracks have
         print(f"warning: {caution}", file=sys.stderr)
     draw_splits(tracks, split, folds, seed)
@@ -138,7 +138,6 @@ def _read_tracks(manifest: Path, split: str, folds: int, seed: int) -> list[data
             "artists that were heard in training",
             file=sys.stderr,
         )
-    return tracks
 
 
 @contextlib.contextmanager
@@ -147,16 +146,19 @@ def _open_cache_folder(folder: str | os.PathLike[str] | None) -> Iterator[str | 
     if folder is not None:
         yield folder
         return
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         yield temporary
 
 
-def _check_labels(tracks: Sequence[datasets.Track], corpus: Corpus, manifest: Path) -> None:
+def _prepare(tracks: list[datasets.Track], cache: FeatureCache, manifest: Path, quiet: bool) -> Corpus:
+    """Compute the features of all tracks, and refuse a label of which no track can be read."""
+    corpus = prepare(tracks, cache, quiet)
     if lost := sorted({label for track in tracks for label in track.all_labels} - set(corpus.labels)):
         raise ValueError(
             f"{manifest}: no track labelled {lost[0]!r} could be read ({': '.join(corpus.refused.iloc[0])}): replace "
             "these files, or take the label out"
         )
+    return corpus
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ def _provenance(tagger: Tagger, corpus: Corpus, settings: Settings, tuned: FineT
         "finetuned_from": {
             "name": metadata.name,
             "version": tagger.folder.name,
-            "sha256": hashlib.sha256((tagger.folder / METADATA_FILE).read_bytes()).hexdigest(),
+            "sha256": hash_metadata(tagger.folder),
             "dataset": metadata.dataset or "not stated",
             "licence": metadata.licence or "not stated",
         },

@@ -13,6 +13,7 @@ except ImportError:  # Windows, where nothing is held
     fcntl = None  # type: ignore[assignment]
 
 from mcc_zoo.atomic import NAME_CHARACTERS
+from mcc_zoo.disk import explained
 
 
 class InUseError(ValueError):
@@ -31,16 +32,18 @@ def hold(path: Path) -> Iterator[None]:
 
     Raises:
         InUseError: Another process holds it, or this one already does.
-        OSError: The lock cannot be written beside it.
+        mcc_zoo.disk.WriteError: The lock cannot be written beside it.
     """
     if fcntl is None:
         yield
         return
     lock = path.with_name(f".{path.name[:NAME_CHARACTERS]}.lock")
-    descriptor = _open_locked(lock, path)
+    with explained(path, any_fault=True):
+        descriptor = _open_locked(lock, path)
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        with explained(path, any_fault=True):
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
         with contextlib.suppress(OSError):

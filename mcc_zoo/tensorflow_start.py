@@ -36,7 +36,8 @@ def quiet() -> Iterator[None]:
             yield
         except BaseException:
             written.seek(0)
-            os.write(before, written.read())
+            with contextlib.suppress(OSError):  # standard error may be on a full disk
+                os.write(before, written.read())
             raise
         finally:
             os.dup2(before, 2)
@@ -54,8 +55,17 @@ def import_tensorflow() -> None:
     before = signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     try:
         with quiet():
+            _choose_temporary_folder()
             import tensorflow as tf
 
             tf.config.list_physical_devices()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _choose_temporary_folder() -> None:
+    """Name a folder for temporary files where the disk of each is full: TensorFlow asks for its name when imported."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = os.environ.get("TMPDIR", "/tmp")

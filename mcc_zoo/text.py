@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+UNPRINTABLE = re.compile(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and bytes that are not UTF-8
 
 
 def choose(name: str, choices: dict[str, Any], argument: str) -> Any:
@@ -19,6 +22,15 @@ def counted(number: int, thing: str) -> str:
     ('1 fold', '1,000 tracks')
     """
     return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def escape_unprintable(text: str) -> str:
+    r"""Write control characters, and bytes that are not UTF-8, as escapes, so that text does nothing to a terminal.
+
+    >>> print(escape_unprintable("ça\udce7\n.wav"))
+    ça\udce7\n.wav
+    """
+    return UNPRINTABLE.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
 def without_path(reason: str, path: str) -> str:

@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mcc_zoo.disk import explain
+from mcc_zoo.export.rest import read_error
 from serving.files import open_reader
 from serving.options import MAX_SECONDS, Options, RequestRefused, ServerUnusable
 
@@ -166,6 +168,12 @@ def tag_files(options: Options, ask: Ask) -> int:
     except BrokenPipeError:  # whoever read the rows has enough of them
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED
+    except OSError as error:
+        if not (full := explain(error, what="standard output")):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"error: {full}", file=sys.stderr)
+        return IMPOSSIBLE
     if refused:
         print(f"{refused} of {len(options.files)} files refused, see their reasons", file=sys.stderr)
     return SOME_REFUSED if refused else ALL_TAGGED
@@ -186,10 +194,15 @@ def _make_rows(options: Options, ask: Ask) -> Iterator[dict[str, Any]]:
 
 
 def _read_answer(options: Options, file: str, answer: Answer, labels: Sequence[str] | None) -> dict[str, Any]:
-    """Read tag, tags and, where asked for, the descriptor; without labels the answer has them."""
-    if list(answer.get("is_silent", ())) == [True]:
-        return {"status": "silent", "reason": f"{file}: silent, the model found no sound in it"}
+    """Read tag, tags and, where asked for, the descriptor; without labels the answer has them.
+
+    Of a file that the model refuses, or in which it finds no sound, read the status and the reason.
+    """
     try:
+        if error := read_error(answer):
+            return {"status": "refused", "reason": f"{file}: {error}"}
+        if list(answer.get("is_silent", ())) == [True]:
+            return {"status": "silent", "reason": f"{file}: silent, the model found no sound in it"}
         (tags,), (descriptor,) = answer["tags"], answer["descriptor"]
         names = labels or [_as_text(label) for label in answer["labels"][0]]
         named = dict(zip(names, tags, strict=True))

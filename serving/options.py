@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcc_zoo.atomic import make_folder, write_bytes
+from mcc_zoo.disk import WriteError, explained
+
 MAX_SECONDS = 600.0
 ABOUT_THE_MODEL = re.compile(
     r"[Ss]ervable|[Ss]ignature|Malformed request|[Nn]ot initialized|uninitialized"
@@ -76,10 +79,11 @@ class Options:
         """
         if self.record:
             try:
-                self.record.mkdir(parents=True, exist_ok=True)
-                (self.record / f"{Path(file).name}.{self.signature}.{suffix}").write_bytes(sent)
-            except OSError as error:
-                raise ServerUnusable(f"--record={self.record} cannot be written: {error.strerror}") from error
+                with explained(self.record, "--record=", "name another"):
+                    make_folder(self.record)
+                    write_bytes(self.record / f"{Path(file).name}.{self.signature}.{suffix}", sent)
+            except WriteError as error:
+                raise ServerUnusable(str(error)) from error
 
     def as_error(self, status: str, reason: str, of_the_file: bool) -> RequestRefused | ServerUnusable:
         """Tell a file that the server refuses from a server that cannot be used.

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 from helpers.systems import MANY
+from hypothesis import HealthCheck, settings
 
 import mcc_zoo
 from mcc_zoo.features.chunking import samples_of
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+# Tests of properties try a few inputs, always the same. With --hypothesis-profile=soak or MCC_ZOO_HYPOTHESIS=soak they
+# try thousands, and others each time.
+usual = settings(deadline=None, suppress_health_check=list(HealthCheck))  # no test depends on how fast a machine is
+settings.register_profile("short", usual, max_examples=25, derandomize=True)
+settings.register_profile("soak", usual, max_examples=5_000, print_blob=True)
+settings.load_profile(os.environ.get("MCC_ZOO_HYPOTHESIS", "short"))
 
 # Two logical CPUs, so that mirrored training can be tested without GPUs; has to come before TensorFlow's first use.
 tf.config.set_logical_device_configuration(

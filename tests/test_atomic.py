@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mcc_zoo import atomic
+from mcc_zoo.disk import WriteError
 
 
 def names(folder: Path) -> list[str]:
@@ -106,7 +107,10 @@ def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:
     entered = False
-    with pytest.raises(FileNotFoundError), atomic.open_atomically(tmp_path / "none" / "file"):
+    with (
+        pytest.raises(WriteError, match=r"none/file cannot be written \(No such file or directory\): see that"),
+        atomic.open_atomically(tmp_path / "none" / "file"),
+    ):
         entered = True
     assert not entered
 

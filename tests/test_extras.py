@@ -11,7 +11,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 HIDE = """
 import sys
-HIDDEN = {"tensorflow_serving", "tensorboard", "matplotlib", "sklearn", "jinja2", "werkzeug"}
+HIDDEN = {"tensorflow_serving", "tensorboard", "matplotlib", "sklearn", "jinja2", "werkzeug", "fsspec", "ray"}
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in HIDDEN:

@@ -144,9 +144,9 @@ def test_inference_reaches_no_training() -> None:
 @pytest.mark.parametrize(
     "room",
     [
-        "atomic", "audio", "cli.main", "datasets", "evaluation", "export.metadata", "export.model_card",
-        "features.chunking", "features.front_end", "inference.locate", "paper", "progress", "tensorflow_start",
-        "recipes", "termination", "text", "version",
+        "atomic", "audio", "catalogue.engines.ray_data", "catalogue.inputs", "catalogue.run", "cli.main", "datasets",
+        "evaluation", "export.metadata", "export.model_card", "features.chunking", "features.front_end",
+        "inference.locate", "paper", "progress", "tensorflow_start", "recipes", "termination", "text", "version",
     ],
 )  # fmt: skip
 def test_what_does_without_tensorflow(room: str) -> None:

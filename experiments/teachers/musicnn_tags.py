@@ -90,6 +90,23 @@ def read_done(folder: Path) -> set[str]:
     return {path for part in parts for path in pyarrow.parquet.read_table(part, columns=["path"])["path"].to_pylist()}
 
 
+def write_whole(table: pyarrow.Table, path: Path) -> None:
+    """Replace a Parquet file, whole or not at all; where it cannot be written, end with a sentence and status 2."""
+    unfinished = path.with_name(f".{path.name}")
+    try:
+        with open(unfinished, "wb") as file:
+            pyarrow.parquet.write_table(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        said = f"the teacher's answers {path} cannot be written ({reason}): make room on its disk and try again"
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(2)
+
+
 def main() -> None:
     """Ask the teacher about every clip."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -115,14 +132,12 @@ def main() -> None:
                     for i, (of_tags, of_features) in enumerate(zip(logits, penultimate, strict=True))
                 ]
             table = pyarrow.Table.from_pylist(rows, SCHEMA)
-            unfinished = folder / f".{len(done) + start:06}"
-            pyarrow.parquet.write_table(table, unfinished)
-            unfinished.rename(folder / f"part-{len(done) + start:06}.parquet")
+            write_whole(table, folder / f"part-{len(done) + start:06}.parquet")
             finished = start + len(part)
             left = (time.monotonic() - started) / finished * (len(paths) - finished)
             print(f"{finished} of {len(paths)} clips, {left / 60:.0f} min left", file=sys.stderr)
     parts = [pyarrow.parquet.read_table(part) for part in sorted(folder.glob("part-*.parquet"))]
-    pyarrow.parquet.write_table(pyarrow.concat_tables(parts), output)
+    write_whole(pyarrow.concat_tables(parts), output)
     print(f"{output}: {sum(map(len, parts))} chunks of {len(done) + len(paths)} clips")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from mcc_zoo.audio.checks import AudioError
@@ -55,23 +56,45 @@ def find_with_errors(
     Returns:
         For each file None, for each folder that cannot be listed (`folder` itself among them) the error; by path.
     """
-    found: dict[Path, AudioError | None] = {}
-
-    def note_folder(error: OSError) -> None:
-        found[Path(error.filename)] = AudioError(
-            error.filename, f"cannot be listed as a folder ({error.strerror}); give a folder that can be read"
-        )
-
-    for parent, subfolders, names in os.walk(os.fsdecode(folder), onerror=note_folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        paths = [Path(parent, name) for name in names if not name.startswith(".")]
-        found |= {path: None for path in paths if path.suffix.lower() in suffixes and _may_be_file(path)}
-    return {path: found[path] for path in sorted(found)}
+    return dict(walk(folder, suffixes))
 
 
-def _may_be_file(path: Path) -> bool:
-    """Check whether a path may be a regular file; where that is forbidden to know, reading it gives the reason."""
+def walk(
+    folder: str | bytes | os.PathLike[str], suffixes: frozenset[str] = AUDIO_SUFFIXES
+) -> Iterator[tuple[Path, AudioError | None]]:
+    """List what `find_with_errors` does, in the same order, one by one: memory holds one folder and those around it."""
+    waiting: list[os.DirEntry[str] | str] = [os.fsdecode(folder)]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, str) or _is_folder(entry):
+            try:
+                waiting += _list_backwards(entry)
+            except OSError as error:
+                reason = f"cannot be listed as a folder ({error.strerror}); give a folder that can be read"
+                yield Path(entry), AudioError(os.fspath(entry), reason)
+        elif os.path.splitext(entry.name)[1].lower() in suffixes and _may_be_file(entry):
+            yield Path(entry), None
+
+
+def _list_backwards(folder: str | os.DirEntry[str]) -> list[os.DirEntry[str]]:
+    """List a folder without what is hidden, the last name first; a link to a folder holds nothing."""
+    if isinstance(folder, os.DirEntry) and folder.is_symlink():
+        return []
+    with os.scandir(os.fspath(folder)) as entries:
+        seen = (entry for entry in entries if not entry.name.startswith("."))
+        return sorted(seen, key=lambda entry: entry.name, reverse=True)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return path.is_file()
+        return entry.is_dir()
+    except OSError:  # it may not be looked at
+        return False
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Check whether an entry may be a regular file; where that is forbidden to know, reading it gives the reason."""
+    try:
+        return entry.is_file(follow_symlinks=False) or Path(entry).is_file()
     except OSError:
         return True

@@ -163,6 +163,7 @@ class IsolatedDecoder:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # decoders write warnings there
                 env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},  # tensorflow-io's TensorFlow would take the GPU
+                process_group=0,  # Ctrl-C is for this process to handle: the file is not to blame for its decoder's end
             )
             with contextlib.suppress(AttributeError, OSError):  # the system lacks the call, or limits the size
                 fcntl.fcntl(_get_pipe(self._process.stdout), fcntl.F_SETPIPE_SZ, PIPE_BYTES)

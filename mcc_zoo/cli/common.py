@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 import typer
 
-from mcc_zoo.atomic import open_atomically
-from mcc_zoo.audio import decoders, folders
-from mcc_zoo.export.metadata import ExportError
+from mcc_zoo.atomic import make_folder, open_atomically
+from mcc_zoo.audio import decoders
+from mcc_zoo.catalogue.inputs import ListError
+from mcc_zoo.catalogue.rows import Row
+from mcc_zoo.disk import WriteError, explained
+from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.locks import InUseError, hold
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tensorflow_start import import_tensorflow, quiet
+from mcc_zoo.text import escape_unprintable
 
 if TYPE_CHECKING:
     from mcc_zoo.cli.options import Mode
     from mcc_zoo.inference.result import Result
     from mcc_zoo.inference.tagger import Tagger
 
-REFUSED, IMPOSSIBLE, INTERRUPTED = 1, 2, 130  # exit statuses
-
-Row = dict[str, Any]
-
-
-def escape_unprintable(text: str) -> str:
-    r"""Write control characters, and bytes that are not UTF-8, as escapes, so that text does nothing to a terminal.
-
-    >>> print(escape_unprintable("ça\udce7\n.wav"))
-    ça\udce7\n.wav
-    """
-    return re.sub(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]", lambda c: c[0].encode("unicode_escape").decode(), text)
+REFUSED, IMPOSSIBLE, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit statuses
 
 
 def say(message: str) -> None:
@@ -72,47 +63,32 @@ def load_tagger(export: Path, decoder: decoders.DecoderName) -> Tagger:
     found_decoder = find_decoder(decoder)
     folder = find_export(export)
     import_tensorflow()
-    import numpy as np
-    import tensorflow as tf
+    from mcc_zoo.catalogue.engines import local
 
-    from mcc_zoo.inference import tagger as inference
-
-    with contextlib.suppress(RuntimeError):  # if TensorFlow has started already, its threads stay as they are
-        # Files are read side by side, one per core: more threads per operation would take the other files' cores.
-        tf.config.threading.set_intra_op_parallelism_threads(1)
     try:
         with quiet():
-            tagger = inference.load(folder, found_decoder)
-            # After a first question here, TensorFlow logs nothing between the rows.
-            tagger.tag_waveform(np.zeros(tagger.front_end.chunk_samples), tagger.front_end.sample_rate)
+            tagger = local.load(folder, found_decoder)
     except ExportError as error:
         fail(str(error))
     return tagger
 
 
-def list_inputs(inputs: Iterable[str]) -> dict[str, str]:
-    """List the files to read, each once, in order.
+def list_inputs(inputs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """List the files to read, each once, in order, or end with the reason why a list of them cannot be read.
 
     Args:
-        inputs: Files and folders, as the user wrote them.
+        inputs: As iterating `catalogue.inputs.Inputs` gives them.
 
     Returns:
-        For each path "", or the reason why a folder gives no files.
+        For each path "", or the reason why it is no file.
     """
-    reasons: dict[str, str] = {}
-    for given in inputs:
-        if os.path.isdir(given):
-            reasons |= _list_folder(given)
-        else:
-            reasons[given] = ""
-    return reasons
-
-
-def _list_folder(folder: str) -> dict[str, str]:
-    """List the audio files of a folder; where it holds none it is listed itself, with the reason."""
-    found = {str(path): str(error or "") for path, error in folders.find_with_errors(folder).items()}
-    suffixes = ", ".join(sorted(folders.AUDIO_SUFFIXES))
-    return found or {folder: f"{folder!r}: this folder and its subfolders hold no audio files ({suffixes})"}
+    try:
+        files = dict(inputs)
+    except ListError as error:
+        fail(str(error))
+    if not files:
+        fail("no files to read: the list names none")
+    return files
 
 
 def tag_inputs(tagger: Tagger, files: dict[str, str], sequence: Mode, description: str) -> Iterator[Result]:
@@ -134,24 +110,52 @@ def written_whole(output: Path) -> Iterator[IO[bytes]]:
     It is opened at once, so that a folder that cannot be written to is found out before hours of work.
     """
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with hold(output), open_atomically(output) as file:
-            yield file
+        with explained(output, "--output=", "name another"):
+            make_folder(output.parent)
+            with hold(output), open_atomically(output) as file:
+                yield file
     except InUseError as error:
         fail(f"--output={error}")
-    except OSError as error:
-        fail(f"--output={output} cannot be written ({error.strerror or error}): name another, or make room for it")
+    except WriteError as error:
+        fail(str(error))
 
 
-def summarise(rows: Sequence[Row], tagger: Tagger) -> None:
+class Tally:
+    """Counts rows as they pass.
+
+    Attributes:
+        rows: All of them.
+        long: Those that were averaged over windows.
+        silent: Those of silent files.
+        refused: Those of refused files.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.rows = self.long = self.silent = self.refused = 0
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
+        self.rows += 1
+        self.long += row["windows"] > 1
+        self.silent += row["status"] == "silent"
+        self.refused += row["status"] == "refused"
+
+    def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Count rows and pass them on."""
+        for row in rows:
+            self.add(row)
+            yield row
+
+
+def summarise(tally: Tally, metadata: ExportMetadata) -> None:
     """Print what a user should know about all rows together, and end with status 1 if inputs were refused."""
-    if long := sum(row["windows"] > 1 for row in rows):
-        chunks = tagger.metadata.training_chunks
+    if tally.long:
+        chunks, seconds = metadata.training_chunks, metadata.front_end.chunk_seconds
         say(
-            f"{long} of {len(rows)} tracks longer than the training tracks: averaged over windows of {chunks} chunks "
-            f"({chunks * tagger.front_end.chunk_seconds:.1f} s); --sequence=whole reads a track as one sequence"
+            f"{tally.long} of {tally.rows} tracks longer than one window: averaged over windows of {chunks} "
+            f"chunks ({chunks * seconds:.1f} s); --sequence=whole reads a track as one sequence"
         )
-    if refused := sum(row["status"] != "ok" for row in rows):
-        silent = any(row["status"] == "silent" for row in rows)
-        say(f"{refused} of {len(rows)} inputs refused{' or silent' * silent}, see their reasons")
+    if without_tags := tally.silent + tally.refused:
+        say(f"{without_tags} of {tally.rows} inputs refused{' or silent' * bool(tally.silent)}, see their reasons")
         raise typer.Exit(REFUSED)

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from mcc_zoo import datasets
-from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder
-from mcc_zoo.cli.options import DecoderOption
+from mcc_zoo.cli.common import REFUSED, fail, find_decoder
+from mcc_zoo.cli.options import DecoderOption, LabelColumnsOption
 from mcc_zoo.progress import progress_bar
+from mcc_zoo.text import escape_unprintable
 
 app = typer.Typer()
 MANIFEST = "manifest"  # a table of one's own
@@ -35,9 +36,7 @@ def validate(
         bool,
         typer.Option("--headers-only", help="Decode no audio: much faster, but damaged files are not noticed."),
     ] = False,
-    label_columns: Annotated[
-        str, typer.Option(metavar="NAMES", help="Of a manifest: columns of 0 and 1, each a label, such as guitar,slow.")
-    ] = "",
+    label_columns: LabelColumnsOption = "",
     decoder: DecoderOption = "auto",
 ) -> None:
     """Check a copy of a dataset: which files are missing, which cannot be decoded, which do not belong to it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import sys
 from typing import Annotated, NoReturn
 
@@ -12,10 +11,10 @@ import typer
 from mcc_zoo.cli import datasets, models, page, tagging, training
 from mcc_zoo.cli.common import IMPOSSIBLE, say
 from mcc_zoo.cli.standard_output import OutputError, checked_output
+from mcc_zoo.disk import explain
 from mcc_zoo.extras import MissingExtraError
 from mcc_zoo.version import __version__
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 app = typer.Typer(
     name="mcc-zoo",
     no_args_is_help=True,
@@ -37,11 +36,10 @@ def main() -> None:
             app()
     except (MissingExtraError, OutputError) as error:
         _end(str(error))
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        where = f"{error.filename!r}" if error.filename else "a file"
-        _end(f"{where} cannot be written ({error.strerror}): make room on its disk")
+    except Exception as error:
+        if refusal := explain(error):
+            _end(str(refusal))
+        raise
 
 
 def _end(message: str) -> NoReturn:

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from mcc_zoo.cli.common import REFUSED, Row, escape_unprintable, fail, find_export, say
+from mcc_zoo.catalogue.rows import Row
+from mcc_zoo.cli.common import REFUSED, fail, find_export, say
 from mcc_zoo.cli.options import ExportArgument
 from mcc_zoo.cli.output import stream_csv
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
-from mcc_zoo.export.model_card import describe_score, format_score
+from mcc_zoo.export.model_card import describe_score
 from mcc_zoo.inference.locate import find_exports
 from mcc_zoo.tensorflow_start import import_tensorflow, quiet
+from mcc_zoo.text import escape_unprintable
 
 app = typer.Typer()
 
@@ -98,7 +100,7 @@ def convert(
     ],
     seconds: Annotated[
         float | None,
-        typer.Option(help="Length of the clips that the file reads; by default the length of the training tracks."),
+        typer.Option(help="Length of the clips that the file reads; by default one window, as `mcc-zoo tag` reads."),
     ] = None,
 ) -> None:
     """Convert a model to one file that runs without TensorFlow: .tflite for LiteRT, .onnx for ONNX Runtime.
@@ -129,15 +131,13 @@ def convert(
 
 
 def _make_row(folder: Path, metadata: ExportMetadata) -> Row:
-    labels = metadata.labels
-    chance = 50.0 if metadata.task == "multi-label" else 100 / len(labels)
     return {
         "name": escape_unprintable(folder.parent.name),
         "version": int(folder.name),
         "architecture": metadata.architecture,
         "task": metadata.task,
-        "labels": ", ".join(labels),
-        "score": f"{format_score(metadata)} (chance {chance:.1f} %)",
+        "labels": ", ".join(metadata.labels),
+        "score": describe_score(metadata),
         "folder": escape_unprintable(str(folder)),
     }
 

@@ -1,4 +1,4 @@
-"""Results as rows: their columns, tables on a terminal, and files."""
+"""Rows as tables on a terminal, and as files."""
 
 from __future__ import annotations
 
@@ -7,66 +7,18 @@ import itertools
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import IO, Any, TextIO
 
 import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mcc_zoo.cli.common import Row, escape_unprintable, fail, say, written_whole
+from mcc_zoo.catalogue.rows import PROBABILITY, Row
+from mcc_zoo.cli.common import fail, say, written_whole
 from mcc_zoo.tasks import SEPARATOR
-from mcc_zoo.text import without_path
-
-if TYPE_CHECKING:
-    from mcc_zoo.inference.result import Result
-    from mcc_zoo.inference.tagger import Tagger
-
-PROBABILITY = "probability_"  # before each label, so that a label "path" does not become a second column "path"
 
 Writer = Callable[[list[Row], IO[bytes]], object]
-
-
-def write_path(path: str) -> str:
-    r"""Write a path as text that any file and terminal takes and that leads back to the file.
-
-    A path with control characters, or with bytes that are not UTF-8, becomes a URI, and so does one that looks like a
-    URI. `pathlib.Path.from_uri` reads it in Python 3.13, and
-    `os.fsdecode(urllib.parse.unquote_to_bytes(uri.removeprefix("file://")))` in any.
-
-    >>> write_path("music/100%.wav"), write_path("/music/caf\udce9.wav")
-    ('music/100%.wav', 'file:///music/caf%E9.wav')
-    """
-    if escape_unprintable(path) == path and not path.startswith("file:"):
-        return path
-    return Path(path).absolute().as_uri()
-
-
-def make_row(result: Result, tagger: Tagger) -> Row:
-    """Make the columns that all commands write."""
-    chunks = len(result.taggram)
-    return {
-        "path": write_path(result.path),
-        "status": result.status,
-        "reason": escape_unprintable(without_path(result.reason, result.path)),
-        "tag": result.tag,
-        **({"tags": SEPARATOR.join(label for label, _ in result.above())} if tagger.thresholds else {}),
-        "chunks": chunks,
-        "seconds": round(chunks * tagger.front_end.chunk_seconds, 3),
-        "windows": result.windows,
-    }
-
-
-def make_tag_row(result: Result, tagger: Tagger) -> Row:
-    """Add the probability of each label, to the seven digits of float32; None for a refused file."""
-    probabilities = {label: float(f"{value:.7g}") for label, value in result.tags.items()}
-    return make_row(result, tagger) | {PROBABILITY + label: probabilities.get(label) for label in tagger.labels}
-
-
-def make_descriptor_row(result: Result, tagger: Tagger, with_chunks: bool) -> Row:
-    """Add the track's descriptor (D,), and if asked a list of its chunks' descriptors; empty for a refused file."""
-    chunks = {"chunk_descriptors": list(result.chunk_descriptors)} if with_chunks else {}
-    return make_row(result, tagger) | {"descriptor": result.descriptor} | chunks
 
 
 def make_tag_table(rows: Iterable[Row], top: int) -> Table:
@@ -94,17 +46,14 @@ def print_table(table: Table) -> None:
     Console(markup=False, highlight=False, emoji=False).print(table)
 
 
-def stream_csv(rows: Iterable[Row], out: TextIO) -> list[Row]:
-    """Write comma-separated rows below a header, each as soon as it is there, and return them."""
-    written: list[Row] = []
-    for row in rows:
+def stream_csv(rows: Iterable[Row], out: TextIO) -> None:
+    """Write comma-separated rows below a header, each as soon as it is there."""
+    for number, row in enumerate(rows):
         writer = csv.DictWriter(out, list(row), lineterminator="\n")
-        if not written:
+        if not number:
             writer.writeheader()
         writer.writerow(row)
         out.flush()
-        written.append(row)
-    return written
 
 
 def write_csv(rows: list[Row], file: IO[bytes]) -> None:
@@ -149,10 +98,8 @@ def choose_writer(output: Path, writers: dict[str, Writer]) -> Writer:
     return writers[suffix]
 
 
-def write_rows(found: Iterable[Row], write: Writer, output: Path) -> list[Row]:
-    """Write rows to a file, whole or not at all, and return them."""
+def write_rows(found: Iterable[Row], write: Writer, output: Path) -> None:
+    """Write rows to a file, whole or not at all."""
     with written_whole(output) as file:
-        rows = list(found)
-        write(rows, file)
+        write(list(found), file)
     say(f"wrote {output}")
-    return rows

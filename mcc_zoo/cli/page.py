@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mcc_zoo.audio.checks import AudioError
+from mcc_zoo.catalogue.inputs import Inputs
 from mcc_zoo.cli.common import INTERRUPTED, fail, list_inputs, load_tagger, say, tag_inputs
 from mcc_zoo.cli.options import DecoderOption, ExportArgument
 from mcc_zoo.extras import require
@@ -67,7 +68,7 @@ def open_page(
         model = demo_page.ServedModel(server, name) if server else demo_page.LoadedModel(tagger.folder, name)
     if folder:
         try:
-            results = tag_inputs(tagger, list_inputs([str(folder)]), "windows", "describing")
+            results = tag_inputs(tagger, list_inputs(Inputs([str(folder)])), "windows", "describing")
             library = demo_page.Library.from_results(results, folder)
         except AudioError as error:
             fail(str(error))

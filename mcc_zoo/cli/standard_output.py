@@ -51,17 +51,20 @@ def checked_output() -> Iterator[None]:
     """Let `sys.stdout` raise `OutputError` in the block, and write what is buffered at its end."""
     _fill_closed_streams()
     before = sys.stdout
-    sys.stdout = CheckedOutput(
-        before.buffer, before.encoding, before.errors, line_buffering=bool(before.line_buffering)
-    )
+    checked = CheckedOutput(before.buffer, before.encoding, before.errors, line_buffering=bool(before.line_buffering))
+    sys.stdout = checked
     try:
         try:
             yield
         finally:
-            sys.stdout.flush()
+            checked.flush()
     except OutputError:
         _drop_output()  # what is still buffered, which Python would try to write when it ends
         raise
+    finally:
+        sys.stdout = before
+        with contextlib.suppress(OutputError):
+            checked.detach()  # or the stream below would be closed with it
 
 
 def _fill_closed_streams() -> None:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from mcc_zoo.cli.common import REFUSED, escape_unprintable, fail, find_decoder, find_export, say
-from mcc_zoo.cli.options import DecoderOption, ExportArgument
+from mcc_zoo.cli.common import REFUSED, fail, find_decoder, find_export, say
+from mcc_zoo.cli.options import DecoderOption, ExportArgument, LabelColumnsOption
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.export.model_card import format_score
 from mcc_zoo.tensorflow_start import import_tensorflow
+from mcc_zoo.text import escape_unprintable
 
 app = typer.Typer()
 ManifestArgument = Annotated[
@@ -73,6 +74,7 @@ def finetune(
     licence: LicenceOption = "not stated",
     cache_dir: CacheDirOption = None,
     decoder: DecoderOption = "auto",
+    label_columns: LabelColumnsOption = "",
 ) -> None:
     """Train a model on labels of your own, and export it.
 
@@ -106,6 +108,7 @@ def finetune(
             licence=licence,
             cache_dir=cache_dir,
             decoder=found_decoder,
+            label_columns=label_columns.split(",") if label_columns else (),
             quiet=not sys.stderr.isatty(),
         )
     except (ExportError, ValueError, FloatingPointError, OSError) as error:

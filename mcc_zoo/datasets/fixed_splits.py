@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mcc_zoo.atomic import write_text
+from mcc_zoo.atomic import make_folder, write_text
 from mcc_zoo.datasets.base import Track, strip_suffix
 from mcc_zoo.datasets.tables import read_text
+from mcc_zoo.disk import explained
 
 PARTS = ("train", "valid", "test")  # the names of the lists of a fixed split begin so
 
@@ -97,12 +98,13 @@ def write_lists(folder: Path | str, names: Mapping[str, Sequence[str]]) -> Path:
         The folder.
 
     Raises:
-        OSError: A list cannot be written.
+        mcc_zoo.disk.WriteError: A list cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
-        write_text(folder / f"{part}.txt", "".join(f"{name}\n" for name in names[part]))
+    with explained(folder, "the split"):
+        make_folder(folder)
+        for part in PARTS:
+            write_text(folder / f"{part}.txt", "".join(f"{name}\n" for name in names[part]))
     return folder
 
 

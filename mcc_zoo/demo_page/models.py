@@ -7,7 +7,7 @@ take audio, in the columnar form ("inputs").
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -72,7 +72,7 @@ class LoadedModel:
             outputs = self._saved.signatures[signature](audio=tf.constant(audio, tf.float32))
         except tf.errors.InvalidArgumentError as error:
             raise ModelError(rest.extract_reason(error.message)) from error
-        return {name: value.numpy() for name, value in outputs.items()}
+        return _refuse_bad_clips({name: value.numpy() for name, value in outputs.items()})
 
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """As `Model`."""
@@ -99,7 +99,7 @@ class ServedModel:
         body = rest.encode_request(signature, {"audio": audio})
         status, answer = self.exchange("POST", rest.predict_path(self.name), body)
         try:
-            outputs = rest.decode_answer(status, answer)
+            outputs = _refuse_bad_clips(rest.decode_answer(status, answer))
             return {name: np.asarray(values, np.float32) for name, values in outputs.items()}
         except rest.RestError as error:
             reason = str(error)
@@ -117,6 +117,17 @@ class ServedModel:
             return self._rest.exchange(method, path, body)
         except rest.ServerUnreachable as error:
             raise ModelError(str(error), BAD_GATEWAY) from error
+
+
+def _refuse_bad_clips(outputs: dict[str, Any]) -> dict[str, Any]:
+    """Return outputs without `error`, which is empty.
+
+    Raises:
+        ModelError: It is not.
+    """
+    if error := rest.read_error(outputs):
+        raise ModelError(error)
+    return {name: values for name, values in outputs.items() if name != "error"}
 
 
 def _read_request(body: bytes) -> tuple[str, np.ndarray]:

@@ -19,8 +19,10 @@ from werkzeug.wrappers import Request, Response
 
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
+from mcc_zoo.demo_page.connection import pass_while_connected
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError, ServedModel
 from mcc_zoo.demo_page.tracks import MAX_SECONDS, Library, tag_track
+from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.inference.tagger import Tagger
 from mcc_zoo.paper import SYSTEMS
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 MAX_BYTES = 1 << 28  # 256 MiB; an hour of MP3 at 320 kbit/s takes 144
 LONGEST_NAME = 200  # characters
+NO_ROOM = 507  # status of a server whose disk is full
 PAGE, STYLE, SCRIPT = (Path(__file__).with_name(f"page.{suffix}") for suffix in ("html", "css", "js"))
 ROUTES = Map(
     [
@@ -49,7 +52,7 @@ class DemoPage:
     """The application: `/` the page, `/about` the model, `/tag` a track, `/v1/...` TF Serving's REST protocol.
 
     `POST /tag?name=song.mp3` takes an audio file as the body and answers with what the page shows about it, in JSON.
-    Errors are answered as `{"error": SENTENCE}`.
+    When the client leaves, the work ends. Errors are answered as `{"error": SENTENCE}`.
 
     Args:
         tagger: The export.
@@ -91,6 +94,8 @@ class DemoPage:
             return getattr(self, f"_{endpoint}")(request)
         except (AudioError, ModelError) as error:
             return _json({"error": str(error)}, getattr(error, "status", 400))
+        except WriteError as error:
+            return _json({"error": str(error)}, NO_ROOM)
         except HTTPException as error:
             sentence = error.description or error.name
             if error.code == 413:
@@ -123,12 +128,17 @@ class DemoPage:
         tagger = self._tagger
         name = request.args.get("name", "")[:LONGEST_NAME] or "the track"
         block = tagger.metadata.training_chunks * tagger.front_end.chunk_hop
-        with tempfile.NamedTemporaryFile(prefix="mcc_zoo-") as file, IsolatedDecoder(decoder=tagger.decoder) as decoder:
+        with (
+            explained(tempfile.gettempdir(), "the track", "start the page with another folder in TMPDIR"),
+            tempfile.NamedTemporaryFile(prefix="mcc_zoo-") as file,
+            IsolatedDecoder(decoder=tagger.decoder) as decoder,
+        ):
             shutil.copyfileobj(request.stream, file)
             file.flush()
             try:
                 blocks = decoder.read_blocks(file.name, tagger.front_end.sample_rate, block)
-                track = tag_track(blocks, tagger, self._model)
+                waited_for = pass_while_connected(blocks, request.environ.get("werkzeug.socket"))
+                track = tag_track(waited_for, tagger, self._model)
             except AudioError as error:
                 raise ModelError(f"{name!r}: {error.reason}") from error
             except ModelError as error:

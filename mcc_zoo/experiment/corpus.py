@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from mcc_zoo.audio import checks
 from mcc_zoo.datasets.base import Track, find_task
 from mcc_zoo.datasets.cautions import group_copies, list_copies
 from mcc_zoo.evaluation import auto_tagging
-from mcc_zoo.features.cache import FeatureCache, Features, Progress
+from mcc_zoo.features.cache import CacheError, FeatureCache, Features, check_after_failure
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.tasks import SEPARATOR, Task
 from mcc_zoo.text import without_path
 
+Result = TypeVar("Result")
 ROW = ["seed", "fold", "architecture", "path", "group"]
 RESERVED = {*ROW, *auto_tagging.FIXED, "majority_vote", "chunks_right"}
 
@@ -34,6 +35,7 @@ class Corpus:
         refused: Path and reason of each track that could not be read.
         taught: (tracks, labels) float32 probabilities of a teacher, which training takes as its targets; None where
             it takes `targets`.
+        cache: Where the features lie, and are made anew if they are lost; None if they cannot be.
     """
 
     tracks: list[Track]
@@ -42,6 +44,7 @@ class Corpus:
     targets: np.ndarray
     refused: pd.DataFrame
     taught: np.ndarray | None = None
+    cache: FeatureCache | None = None
 
     @property
     def task(self) -> Task:
@@ -66,11 +69,12 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
 
     Raises:
         ValueError: No track is readable, or a label is the name of a column of predictions.csv.
-        OSError: The cache cannot be written.
+        mcc_zoo.disk.WriteError: The cache cannot be written.
     """
     with progress_bar(quiet) as bar:
         task = bar.add_task("reading tracks", total=len(tracks))
-        found = _read_into_cache(tracks, cache, lambda done, _: bar.update(task, completed=done))
+        paths = [track.path for track in tracks]
+        found = cache.prepare(paths, lambda done, _: bar.update(task, completed=done))
     pairs = [(t, f) for t, f in zip(tracks, found, strict=True) if isinstance(f, Features)]
     refused = [(t, str(f)) for t, f in zip(tracks, found, strict=True) if not isinstance(f, Features)]
     for _, reason in refused:
@@ -88,19 +92,37 @@ def prepare(tracks: Sequence[Track], cache: FeatureCache, quiet: bool = False) -
     if find_task(kept) == "multi-label" and (torn := [label for label in labels if SEPARATOR in label]):
         raise ValueError(f'label {torn[0]!r} has a "|", which separates labels: rename the label')
     targets = np.array([[label in track.all_labels for label in labels] for track in kept], np.float32)
-    return Corpus(kept, features, labels, targets, pd.DataFrame(rows, columns=["path", "reason"]))
+    return Corpus(kept, features, labels, targets, pd.DataFrame(rows, columns=["path", "reason"]), cache=cache)
 
 
-def _read_into_cache(
-    tracks: Sequence[Track], cache: FeatureCache, progress: Progress
-) -> list[Features | checks.AudioError]:
+def call_with_cache(corpus: Corpus, work: Callable[[], Result]) -> Result:
+    """Call `work`, which reads the features of the corpus; if some are lost meanwhile, make them anew and call again.
+
+    Raises:
+        mcc_zoo.features.cache.CacheError: They cannot be made anew, or are lost a second time.
+    """
     try:
-        return cache.prepare([track.path for track in tracks], progress)
-    except OSError as error:  # of a full disk NumPy says how many bytes it wrote, and neither why nor where
-        raise OSError(
-            f"the cache of features in {cache.folder} cannot be written ({error.strerror or error}): make room on its "
-            "disk, or give --cache_dir another folder"
-        ) from error
+        with check_after_failure(corpus.features):
+            return work()
+    except CacheError as error:
+        if corpus.cache is None:
+            raise
+        print(f"{error}: they are made anew, and what was under way begins again", file=sys.stderr)
+        _restore(corpus, corpus.cache)
+    with check_after_failure(corpus.features):
+        return work()
+
+
+def _restore(corpus: Corpus, cache: FeatureCache) -> None:
+    """Make anew what the cache lacks of a corpus."""
+    found = cache.prepare([track.path for track in corpus.tracks])
+    for track, before, now in zip(corpus.tracks, corpus.features, found, strict=True):
+        if now != before:
+            reason = "it has changed" if isinstance(now, Features) else str(now)
+            raise CacheError(
+                f"the cached features {before.path} were lost, and cannot be made anew from {track.path} ({reason}): "
+                "start again"
+            )
 
 
 def shuffle_labels(corpus: Corpus, seed: int) -> Corpus:

@@ -13,16 +13,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from mcc_zoo.atomic import write_text
+from mcc_zoo.atomic import make_folder, write_text
 from mcc_zoo.datasets.splits import count_groups_on_both_sides, describe_split, draw_splits
+from mcc_zoo.disk import explained
 from mcc_zoo.experiment import process_pool, run_folder
-from mcc_zoo.experiment.corpus import Corpus, shuffle_labels
+from mcc_zoo.experiment.corpus import Corpus, call_with_cache, shuffle_labels
 from mcc_zoo.experiment.epoch_reports import FoldBars, describe_result, report_epochs
 from mcc_zoo.experiment.fold import FoldResult, FoldRun
 from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.locks import hold
 from mcc_zoo.progress import progress_bar
+
+RESULTS = "the results"
 
 
 def cross_validate(
@@ -51,11 +54,13 @@ def cross_validate(
     Raises:
         ValueError: The folds are impossible, or the folder holds a run of other settings.
         mcc_zoo.locks.InUseError: Another process is at work in the folder.
+        mcc_zoo.disk.WriteError: The folder cannot be written. Finished folds are kept.
     """
     run_dir = Path(run_dir)
-    run_dir.parent.mkdir(parents=True, exist_ok=True)
-    with hold(run_dir):
-        return _run_folds(corpus, settings, run_dir, device, processes, quiet)
+    with explained(run_dir, RESULTS):
+        make_folder(run_dir.parent)
+        with hold(run_dir):
+            return _run_folds(corpus, settings, run_dir, device, processes, quiet)
 
 
 def _run_folds(
@@ -96,4 +101,6 @@ def _run_folds(
 
 def run_fold(fold: FoldRun, report: process_pool.Report) -> FoldResult:
     """Run a fold, and report its name, epochs and Keras's logs after each epoch."""
-    return fold.run([report_epochs(functools.partial(report, fold.name))])
+    callbacks = [report_epochs(functools.partial(report, fold.name))]
+    with explained(fold.folder, RESULTS):
+        return call_with_cache(fold.corpus, lambda: fold.run(callbacks))

@@ -6,13 +6,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from mcc_zoo.datasets.splits import Split
 from mcc_zoo.experiment.corpus import Corpus
 from mcc_zoo.experiment.settings import Settings
-from mcc_zoo.export.metadata import METADATA_FILE
+from mcc_zoo.export.metadata import hash_metadata
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.tasks import SEPARATOR
 
@@ -37,7 +36,7 @@ def identify_run(corpus: Corpus, settings: Settings, splits: Sequence[Split]) ->
     if settings.start_from is None:  # as before there were such runs
         del fixed["start_from"], fixed["frozen"]
     else:
-        fixed["start_from_sha256"] = hash_file(latest(settings.start_from) / METADATA_FILE)
+        fixed["start_from_sha256"] = hash_metadata(latest(settings.start_from))
     if corpus.taught is not None:
         fixed["taught_sha256"] = hashlib.sha256(corpus.taught.tobytes()).hexdigest()
     return {
@@ -65,11 +64,6 @@ def hash_folds(corpus: Corpus, splits: Sequence[Split]) -> str:
             for split in splits
         ]
     )
-
-
-def hash_file(path: Path) -> str:
-    """Hash the content of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _hash(value: Any) -> str:

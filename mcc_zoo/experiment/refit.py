@@ -7,7 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from mcc_zoo.experiment.corpus import Corpus
+from mcc_zoo.experiment.corpus import Corpus, call_with_cache
 from mcc_zoo.experiment.epoch_reports import describe_training, report_epochs
 from mcc_zoo.experiment.pretrained import adapt_recipe, freeze, read_start, unfreeze
 from mcc_zoo.experiment.settings import Settings
@@ -49,6 +49,20 @@ def train(
         FloatingPointError: The loss became infinite or NaN.
         ValueError: The device is unknown or not there.
     """
+    return call_with_cache(
+        corpus, lambda: _train(corpus, settings, architecture, epochs, channels_epochs, device, quiet)
+    )
+
+
+def _train(
+    corpus: Corpus,
+    settings: Settings,
+    architecture: str,
+    epochs: int,
+    channels_epochs: int | None,
+    device: str,
+    quiet: bool,
+) -> keras.Model:
     start, recipe = read_start(settings), adapt_recipe(settings)
     name = f"{architecture} on all tracks" + (f", from {settings.start_from}" if start else "")
     if recipe.warm_start and architecture in WARM_STARTS and channels_epochs != 0:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mcc_zoo.atomic import PART, write_text
+from mcc_zoo.atomic import PART, make_folder, write_text
 from mcc_zoo.evaluation import metrics, scoring, significance
 from mcc_zoo.experiment import summary
 from mcc_zoo.experiment.provenance import command_line
@@ -80,7 +80,7 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], extra: Mapping[str,
                 f"{run_dir} holds a run with other settings ({changed[0]}): give another --run, or remove that folder"
             )
         started = old["started"]
-    run_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(run_dir)
     now = {"versions": library_versions()}
     start = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "command": command_line(), **now}
     config = {**identity, **extra, **now, "started": [*started, start]}

@@ -99,7 +99,7 @@ def describe_run(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[s
 
 def _describe_chance(predictions: pd.DataFrame) -> str:
     label, percent = find_most_frequent_label(predictions)
-    return f"Chance: always naming the most frequent label ({label}) would be right for {percent:.1f} % of the tracks."
+    return f"Always naming the most frequent label ({label}) would be right for {percent:.1f} % of the tracks."
 
 
 def _describe_chance_of_tags(predictions: pd.DataFrame) -> str:

@@ -220,6 +220,11 @@ class ExportMetadata:
         (Path(folder) / METADATA_FILE).write_text(text, encoding="utf-8")
 
 
+def hash_metadata(folder: str | os.PathLike[str]) -> str:
+    """Compute the SHA-256 of an export's mcc_zoo.json, which names the export: it holds the hashes of the others."""
+    return hashlib.sha256((Path(folder) / METADATA_FILE).read_bytes()).hexdigest()
+
+
 PROVENANCE = tuple(  # what `export_model` cannot read off a model
     field.name
     for field in fields(ExportMetadata)

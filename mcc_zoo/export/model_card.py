@@ -164,7 +164,8 @@ def _describe_contract(metadata: ExportMetadata) -> list[str]:
         f"its 1 + (samples - {front_end.window_length}) // {front_end.hop_length} frames, at least 1. "
         "Bad input is refused with a sentence.",
         "",
-        f"`is_silent` is true for a clip in which nothing reaches {SILENT_DBFS:g} dBFS: its other outputs are zeros.",
+        f"`is_silent` is true for a clip in which nothing reaches {SILENT_DBFS:g} dBFS: its other outputs are zeros. "
+        "`error` is the sentence for which a clip is refused, and empty where it is not. A refused clip has zeros too.",
         "",
     ]
 

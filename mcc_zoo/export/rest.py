@@ -186,6 +186,18 @@ def decode_answer(status: int, body: bytes) -> dict[str, Any]:
     raise RestError(status, extract_reason(str(error or "it does not speak TF Serving's REST protocol")))
 
 
+def read_error(outputs: Mapping[str, Any]) -> str:
+    """Read why a clip of an answer was refused: the first sentence in its output `error`, "" where there is none.
+
+    Exports of earlier versions have no such output. They refuse the whole request.
+
+    >>> read_error({"tags": [[0.0, 0.0]], "error": [b"wav_bytes is empty"]}), read_error({"tags": [[0.1, 0.9]]})
+    ('wav_bytes is empty', '')
+    """
+    sentences = (text.decode() if isinstance(text, bytes) else str(text) for text in outputs.get("error", ()))
+    return next(filter(None, sentences), "")
+
+
 def extract_reason(message: str) -> str:
     r"""Reduce a server's message to plain text: no names of nodes, no brackets of assertions.
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,9 +19,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from mcc_zoo.atomic import sync
+from mcc_zoo.atomic import make_folder, sync
+from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.export.metadata import ExportError, ExportMetadata, check_provenance
 from mcc_zoo.export.model_card import write_card
 from mcc_zoo.export.signatures import LONGEST_SECONDS, MAX_SECONDS, Functions, describe_signatures, make_signatures
@@ -85,22 +86,28 @@ def export_model(
     check_arguments(name, max_seconds, front_end_of(model))
     check_provenance(provenance or {})
     parent = Path(exports_dir) / name
-    parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _open_part(parent) as temporary:
-            with _float32_policy():
-                model = Classifier(model).in_float32()
-                with _full_disk_explained(parent):
-                    _write_version(model, name, temporary, provenance or {}, max_seconds)
-                verify_export(temporary)
-            for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
-                sync(path)
-            temporary.chmod(0o755)
-            return _publish(temporary, parent)
-    except BaseException:
+        with explained(parent, "the export", "name another folder", any_fault=True):
+            make_folder(parent)
+            return _write_next_version(model, parent, provenance or {}, max_seconds)
+    except BaseException as error:
         with contextlib.suppress(OSError):  # it has other versions
             parent.rmdir()
+        if isinstance(error, WriteError):
+            raise ExportError(str(error)) from error
         raise
+
+
+def _write_next_version(model: keras.Model, parent: Path, provenance: Mapping[str, Any], max_seconds: float) -> Path:
+    with _open_part(parent) as temporary:
+        with _float32_policy():
+            model = Classifier(model).in_float32()
+            _write_version(model, parent.name, temporary, provenance, max_seconds)
+            verify_export(temporary)
+        for path in [*temporary.rglob("*"), temporary]:  # before the rename makes them public
+            sync(path)
+        temporary.chmod(0o755)
+        return _publish(temporary, parent)
 
 
 @contextlib.contextmanager
@@ -116,21 +123,6 @@ def _open_part(parent: Path) -> Iterator[Path]:
             yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)  # it has another name by now, unless something went wrong
-
-
-@contextlib.contextmanager
-def _full_disk_explained(folder: Path) -> Iterator[None]:
-    """Raise as one sentence what HDF5 and TensorFlow say, each in its own way, of a disk that is full."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        if isinstance(error, OSError):
-            reason = os.strerror(error.errno) if error.errno else str(error)
-        else:
-            reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]  # OPERATION FILE; REASON [Op:NAME]
-        raise ExportError(
-            f"{folder} cannot be written ({reason}): make room on its disk, or name another folder"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -169,7 +161,7 @@ def _write_version(
     functions, requests = make_signatures(model, max_seconds), make_requests(front_end_of(model))
     with _without_cudnn(model), full_precision():  # the functions are traced here
         metadata = _describe_model(model, name, functions, max_seconds, provenance)
-        model.save(folder, zipped=False)  # first: Keras refuses a folder that is not empty of a SavedModel
+        _save_for_keras(model, folder)  # first: Keras refuses a folder that is not empty of a SavedModel
         archive = keras.export.ExportArchive()
         for signature, function in functions.items():
             archive.add_endpoint(signature, function)
@@ -184,6 +176,18 @@ def _write_version(
     (folder / CARD_FILE).write_text(write_card(metadata), encoding="utf-8")
     metadata = replace(metadata, files=hash_files(folder))
     replace(metadata, sha256=metadata.hash_facts()).write(folder)
+
+
+def _save_for_keras(model: keras.Model, folder: Path) -> None:
+    """Write Keras's files, by way of a ZIP file: its weights Keras writes to memory first.
+
+    Written to a disk that is full, HDF5 can end the process.
+    """
+    packed = folder / "model.keras"
+    model.save(packed)
+    with zipfile.ZipFile(packed) as files:
+        files.extractall(folder)
+    packed.unlink()
 
 
 def _describe_model(

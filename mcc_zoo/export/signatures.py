@@ -1,7 +1,8 @@
 """The four functions that an export offers a server, and what they refuse.
 
 Each of them takes a batch and answers with outputs whose first axis is that batch, as TF Serving's batching and its
-REST rows need. Bad input is refused in the graph, with a sentence.
+REST rows need. A bad request is refused in the graph, with a sentence. Where clips differ (`tag_padded`, `tag_wav`), a
+bad one does not fail the others, which may be another client's: it gets zeros, and the sentence is its `error`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import TypeAlias
 import keras
 import tensorflow as tf
 
-from mcc_zoo.export.faults import Fault, refuse_faults
+from mcc_zoo.audio.limits import MAX_AMPLITUDE
+from mcc_zoo.export.faults import Fault, find_first, refuse_faults
 from mcc_zoo.export.metadata import Signature
-from mcc_zoo.export.wav_in_graph import decode_wav
+from mcc_zoo.export.wav_in_graph import decode_wav, find_fault, read_header
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.log_mel import chunk_counts
+from mcc_zoo.features.log_mel import NOT_FINITE, TOO_LOUD, chunk_counts, pad_to_one_chunk
 from mcc_zoo.features.sound import has_sound
 from mcc_zoo.models.architectures import compose
 from mcc_zoo.models.classifier import Classifier, front_end_of, labels_of
@@ -41,6 +43,7 @@ AXES = {
     "taggram": ("batch", "chunks", "labels"),
     "chunk_descriptors": ("batch", "chunks", "size"),
     "is_silent": ("batch",),
+    "error": ("batch",),
 }
 
 
@@ -114,30 +117,45 @@ def _make_audio_function(answer: Function, front_end: FrontEnd, longest: int, *o
 
 def _make_padded_audio_function(answer: Function, front_end: FrontEnd, longest: int) -> Function:
     def tag_padded_audio(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        faults = _list_audio_faults(audio, front_end, longest) + _list_length_faults(audio, length, front_end)
+        faults = _list_audio_faults(audio, front_end, longest) + _list_length_faults(audio, length)
         audio, length = refuse_faults((audio, length), faults)
         real = tf.sequence_mask(length, tf.shape(audio)[1])
-        found = answer(tf.where(real, audio, 0.0), length)  # what stands in the padding does not matter
-        return {output: found[output] for output in OF_A_TRACK}
+        audio = tf.where(real, audio, 0.0)  # what stands in the padding does not matter
+        error = find_first(_list_clip_faults(audio, length, front_end))
+        is_good = tf.equal(error, "")
+        # The model gets silence in place of a bad clip, for which it answers with zeros.
+        audio = pad_to_one_chunk(tf.where(is_good[:, tf.newaxis], audio, 0.0), front_end)
+        found = answer(audio, tf.where(is_good, length, front_end.window_length))
+        return {**{output: found[output] for output in OF_A_TRACK}, "error": error}
 
     return _make_function(tag_padded_audio, "audio", "length")
 
 
 def _make_wav_function(answer: Function, model: keras.Model, max_seconds: float) -> Function:
-    types = {name: tf.TensorSpec(model.output[name].shape[1:], tf.float32) for name in ("tags", "descriptor")}
-    types["is_silent"] = tf.TensorSpec((), tf.bool)
+    front_end = front_end_of(model)
+    sizes = {name: model.output[name].shape[-1] for name in ("tags", "descriptor")}
+    types = {name: tf.TensorSpec((size,), tf.float32) for name, size in sizes.items()}
+    types |= {"is_silent": tf.TensorSpec((), tf.bool), "error": tf.TensorSpec((), tf.string)}
 
-    def tag_file(indexed: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        audio = decode_wav(indexed[1], indexed[0], front_end_of(model), max_seconds)
-        found = answer(audio[tf.newaxis], tf.shape(audio))
-        return {name: found[name][0] for name in OF_A_TRACK}
+    def tag_file(wav: tf.Tensor) -> dict[str, tf.Tensor]:
+        header = read_header(wav)
+        error = find_fault(wav, header, front_end, max_seconds)
+
+        def tag() -> dict[str, tf.Tensor]:
+            audio = decode_wav(wav, header, front_end)
+            found = answer(audio[tf.newaxis], tf.shape(audio))
+            return {name: found[name][0] for name in OF_A_TRACK}
+
+        def answer_as_silence() -> dict[str, tf.Tensor]:
+            return {**{name: tf.zeros(size) for name, size in sizes.items()}, "is_silent": tf.constant(True)}
+
+        return {**tf.cond(tf.equal(error, ""), tag, answer_as_silence), "error": error}
 
     def tag_wav_files(wav_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         wav_bytes = refuse_faults(wav_bytes, _list_wav_faults(wav_bytes))
-        batch = tf.shape(wav_bytes)[0]
         # File by file: batched, the longest would set the length, and the memory, of all.
-        found = tf.map_fn(tag_file, (tf.range(batch), wav_bytes), fn_output_signature=types)
-        return {**found, "labels": tf.tile(tf.constant([labels_of(model)]), tf.stack([batch, 1]))}
+        found = tf.map_fn(tag_file, wav_bytes, fn_output_signature=types)
+        return {**found, "labels": tf.tile(tf.constant([labels_of(model)]), tf.stack([tf.shape(wav_bytes)[0], 1]))}
 
     return _make_function(tag_wav_files, "wav_bytes")
 
@@ -175,29 +193,38 @@ def _list_audio_faults(audio: tf.Tensor, front_end: FrontEnd, longest: int) -> l
     ]
 
 
-def _list_length_faults(audio: tf.Tensor, length: tf.Tensor, front_end: FrontEnd) -> list[Fault]:
-    shape = _read_shape(length)
-    batch, samples = tf.unstack(tf.concat([_read_shape(audio), [1, 1]], 0)[:2], num=2)
-    lengths = tf.concat([tf.reshape(length, [-1]), [front_end.window_length]], 0)  # one that is right, if there is none
-    least, most = tf.reduce_min(lengths), tf.reduce_max(lengths[:-1])
+def _list_length_faults(audio: tf.Tensor, length: tf.Tensor) -> list[Fault]:
+    shape, batch = _read_shape(length), tf.concat([_read_shape(audio), [1]], 0)[0]
     return [
         (
-            tf.not_equal(tf.size(shape), 1) | tf.not_equal(tf.size(lengths) - 1, batch),
+            tf.not_equal(tf.size(shape), 1) | tf.not_equal(tf.size(length), batch),
             tf.strings.format("length has the shape {} and audio {} clips: send one length a clip", (shape, batch)),
-        ),
+        )
+    ]
+
+
+def _list_clip_faults(audio: tf.Tensor, length: tf.Tensor, front_end: FrontEnd) -> list[Fault]:
+    """List what each clip is refused for.
+
+    Args:
+        audio: (batch, samples), 0 in the padding.
+        length: (batch,) of any values.
+        front_end: Of the model.
+    """
+    samples, stated = tf.shape(audio)[1], tf.strings.as_string(length)
+    is_finite = tf.math.is_finite(audio)
+    largest = tf.reduce_max(tf.where(is_finite, tf.abs(audio), 0.0), 1)
+    window = tf.constant(f": at least one window of {front_end.window_length} samples is needed")
+    width = tf.strings.format(
+        " and audio has {} samples a clip: a length counts the samples before the padding", samples
+    )
+    return [
+        (length < front_end.window_length, tf.strings.join(["length is ", stated, window])),
+        (length > samples, tf.strings.join(["length is ", stated, width])),
+        (~tf.reduce_all(is_finite, 1), tf.constant(NOT_FINITE)),
         (
-            least < front_end.window_length,
-            tf.strings.format(
-                f"length[{{}}] is {{}}: at least one window of {front_end.window_length} samples is needed",
-                (tf.argmin(lengths), least),
-            ),
-        ),
-        (
-            most > samples,
-            tf.strings.format(
-                "length[{}] is {} and audio has {} samples a clip: a length counts the samples before the padding",
-                (tf.argmax(lengths), most, samples),
-            ),
+            largest > MAX_AMPLITUDE,
+            tf.strings.join([TOO_LOUD, tf.strings.as_string(largest, shortest=True)], separator=" "),
         ),
     ]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from mcc_zoo.audio.limits import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
-from mcc_zoo.export.faults import Fault, refuse_faults
+from mcc_zoo.export.faults import Fault, find_first
 from mcc_zoo.export.resample_in_graph import count_resampled, resample
 from mcc_zoo.features.chunking import too_short
 from mcc_zoo.features.front_end import FrontEnd
@@ -39,27 +39,33 @@ class WavHeader(NamedTuple):
         return self.declared // tf.maximum(self.block, 1)
 
 
-def decode_wav(wav: tf.Tensor, index: tf.Tensor, front_end: FrontEnd, max_seconds: float) -> tf.Tensor:
-    """Decode a WAV file of 16-bit PCM, average its channels and resample it to the front end's sample rate.
+def find_fault(wav: tf.Tensor, header: WavHeader, front_end: FrontEnd, max_seconds: float) -> tf.Tensor:
+    """Find out why a file is not read.
 
     Args:
         wav: Its bytes, a scalar string.
-        index: Its place in the request, for the sentences.
+        header: Of the file.
         front_end: Of the model.
         max_seconds: Longer files are refused.
 
     Returns:
-        Float32 tensor (samples,), full scale 1.
-
-    Raises:
-        tf.errors.InvalidArgumentError: It is no such file, or empty, cut off, too short or too long.
+        A sentence, scalar string: it is no WAV file of 16-bit PCM, or empty, cut off, too short or too long. "" where
+        it can be decoded.
     """
-    header = read_header(wav)
-    faults = [
-        *_list_format_faults(wav, header, index),
-        *_list_audio_faults(wav, header, index, front_end, max_seconds),
-    ]
-    wav, header = refuse_faults((wav, header), faults)
+    return find_first([*_list_format_faults(wav, header), *_list_audio_faults(wav, header, front_end, max_seconds)])
+
+
+def decode_wav(wav: tf.Tensor, header: WavHeader, front_end: FrontEnd) -> tf.Tensor:
+    """Decode a file without faults, average its channels and resample it to the front end's sample rate.
+
+    Args:
+        wav: Its bytes, a scalar string.
+        header: Of the file.
+        front_end: Of the model.
+
+    Returns:
+        Float32 tensor (samples,), full scale 1.
+    """
     audio = tf.io.decode_raw(tf.strings.substr(wav, header.start, header.frames * header.block), tf.int16)
     frames = tf.reshape(tf.cast(audio, tf.float32), tf.stack([-1, header.channels]))  # (frames, channels)
     return resample(tf.reduce_mean(frames, axis=1) / 32_768.0, header.sample_rate, front_end.sample_rate)
@@ -82,18 +88,17 @@ def read_header(wav: tf.Tensor) -> WavHeader:
     )
 
 
-def _list_format_faults(wav: tf.Tensor, header: WavHeader, index: tf.Tensor) -> list[Fault]:
+def _list_format_faults(wav: tf.Tensor, header: WavHeader) -> list[Fault]:
     """List what the kind of file can be refused for."""
     size, rate = _count_bytes(wav), header.sample_rate
     is_wav = tf.equal(_read_bytes(wav, 0, 4), "RIFF") & tf.equal(_read_bytes(wav, 8, 4), "WAVE")
     return [
-        (tf.equal(size, 0), _say(index, "is empty: send the bytes of a WAV file")),
-        (~is_wav, _say(index, "is no WAV file, it does not begin with RIFF and WAVE: send 16-bit PCM WAV")),
-        (tf.equal(header.format_at, size), _say(index, "has no format chunk: write the WAV file again")),
+        (tf.equal(size, 0), _say("is empty: send the bytes of a WAV file")),
+        (~is_wav, _say("is no WAV file, it does not begin with RIFF and WAVE: send 16-bit PCM WAV")),
+        (tf.equal(header.format_at, size), _say("has no format chunk: write the WAV file again")),
         (
             tf.not_equal(header.coding, PCM) | tf.not_equal(header.bits, 16),
             _say(
-                index,
                 "has WAV coding {} (1 is PCM, 3 is float) with {} bits a sample and only 16-bit PCM is read here: "
                 "convert it",
                 header.coding,
@@ -102,12 +107,11 @@ def _list_format_faults(wav: tf.Tensor, header: WavHeader, index: tf.Tensor) -> 
         ),
         (
             (header.channels < 1) | (header.channels > MAX_CHANNELS),
-            _say(index, f"has {{}} channels: send 1 to {MAX_CHANNELS}, they are mixed to one", header.channels),
+            _say(f"has {{}} channels: send 1 to {MAX_CHANNELS}, they are mixed to one", header.channels),
         ),
         (
             tf.not_equal(header.block, 2 * header.channels),
             _say(
-                index,
                 "has a header that contradicts itself, {} channels of 16 bits in blocks of {} bytes: write it again",
                 header.channels,
                 header.block,
@@ -115,14 +119,12 @@ def _list_format_faults(wav: tf.Tensor, header: WavHeader, index: tf.Tensor) -> 
         ),
         (
             (rate < MIN_SAMPLE_RATE) | (rate > MAX_SAMPLE_RATE),
-            _say(index, f"has a sample rate of {{}} Hz: send {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz", rate),
+            _say(f"has a sample rate of {{}} Hz: send {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz", rate),
         ),
     ]
 
 
-def _list_audio_faults(
-    wav: tf.Tensor, header: WavHeader, index: tf.Tensor, front_end: FrontEnd, max_seconds: float
-) -> list[Fault]:
+def _list_audio_faults(wav: tf.Tensor, header: WavHeader, front_end: FrontEnd, max_seconds: float) -> list[Fault]:
     """List what the audio in the file can be refused for."""
     rate = header.sample_rate
     samples = count_resampled(header.frames, rate, front_end.sample_rate)
@@ -130,12 +132,11 @@ def _list_audio_faults(
     return [
         (
             tf.equal(header.start, _count_bytes(wav)),
-            _say(index, "holds no samples: send a file with audio in it"),
+            _say("holds no samples: send a file with audio in it"),
         ),
         (
             header.declared > header.there,
             _say(
-                index,
                 "declares {} bytes of audio and {} are there: it is cut off, or was written to a pipe without its "
                 "length; send it whole",
                 header.declared,
@@ -144,18 +145,18 @@ def _list_audio_faults(
         ),
         (
             seconds > max_seconds,
-            _say(index, f"lasts {{}} s and {max_seconds:g} s are allowed: send it in parts", seconds),
+            _say(f"lasts {{}} s and {max_seconds:g} s are allowed: send it in parts", seconds),
         ),
         (
             samples < front_end.window_length,
-            _say(index, f"is too short: {too_short('too few', front_end)}; it has {{}}", samples),
+            _say(f"is too short: {too_short('too few', front_end)}; it has {{}}", samples),
         ),
     ]
 
 
-def _say(index: tf.Tensor, words: str, *values: tf.Tensor) -> tf.Tensor:
-    """Make a sentence about one file of a request."""
-    return tf.strings.format(f"wav_bytes[{{}}] {words}", (index, *values))
+def _say(words: str, *values: tf.Tensor) -> tf.Tensor:
+    """Make a sentence about a file. It has no number: a server may have joined the files of several requests."""
+    return tf.strings.format(f"wav_bytes {words}", values)
 
 
 def _find_chunk(wav: tf.Tensor, name: str) -> tf.Tensor:

@@ -1,14 +1,19 @@
-"""The feature cache: one file of mel frames per audio file, shared by all folds, seeds and systems."""
+"""The feature cache: one file of mel frames per audio file, shared by all folds, seeds and systems.
+
+An entry that is not whole is made anew, whatever stands in its place and whenever that shows: before a training, or
+when a training that reads it fails. Where it cannot be, the error names it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import math
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,11 +23,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mcc_zoo.atomic import open_atomically
+from mcc_zoo.atomic import make_folder, open_atomically
 from mcc_zoo.audio import checks
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
-from mcc_zoo.features.chunking import samples_of
+from mcc_zoo.disk import WriteError, explained
+from mcc_zoo.features.chunking import cut_windows, samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.level import bring_to_one_level
 from mcc_zoo.features.sound import NO_SOUND, SoundMeter
@@ -31,6 +37,10 @@ from mcc_zoo.features.streaming import BLOCK_CHUNKS, mel_blocks
 CACHE_FORMAT = 2  # raise it whenever the front end's numbers change
 CHECKSUM_BYTES = 4
 Progress = Callable[[int, int], None]
+
+
+class CacheError(ValueError):
+    """A file of cached features has gone or was cut while it was in use; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,16 @@ class Features:
         """Rows of shape[0] values that a chunk has in the file: its frames, or one."""
         return math.prod(self.shape[1:])
 
+    def find_fault(self) -> str:
+        """Say why the file cannot be read to its end, which was there when these features were made; "" if it can."""
+        wanted = self.offset + 4 * self.chunks * math.prod(self.shape)
+        try:
+            with open(self.path, "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+        except OSError as error:
+            return error.strerror or str(error)
+        return "" if size >= wanted else f"cut to {size} bytes"
+
 
 class FeatureCache:
     """A folder with one file per audio file, named by a hash of its content, the front end and the decoder.
@@ -67,12 +87,13 @@ class FeatureCache:
     file fails its checksum and is computed anew. Decoders are part of the name because some differ by samples.
 
     Args:
-        folder: Created if missing; it may be deleted at any time.
+        folder: Created if missing; it may be deleted at any time, and is made anew where it is needed.
         front_end: Parameters of the mel frames.
         decoder: A name in `mcc_zoo.audio.decoders.DECODERS`; it runs in a process of its own.
 
     Raises:
         ValueError: The decoder is not installed.
+        mcc_zoo.disk.WriteError: The folder cannot be made.
     """
 
     def __init__(
@@ -82,13 +103,15 @@ class FeatureCache:
         self.folder = Path(folder)
         self.front_end = front_end
         self.decoder = find_decoder(decoder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with _explained(self.folder):
+            make_folder(self.folder)
 
     def features(self, path: str | os.PathLike[str]) -> Features:
         """Return a file's features from the cache, computed first where they are missing or damaged.
 
         Raises:
             mcc_zoo.audio.checks.AudioError: The file is refused.
+            mcc_zoo.disk.WriteError: They cannot be written.
         """
         with IsolatedDecoder(decoder=self.decoder) as isolated:
             return self._features(path, isolated)
@@ -113,15 +136,16 @@ class FeatureCache:
         return parameters
 
     def _read(self, entry: Path) -> Features | None:
+        """Read an entry; None where nothing whole is in its place."""
         try:
             data = entry.read_bytes()
-        except FileNotFoundError:
+        except OSError:
             return None
         body, checksum = data[:-CHECKSUM_BYTES], data[-CHECKSUM_BYTES:]
         if zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "little") != checksum:
             return None
-        frame_bytes = 4 * self.front_end.n_mels
-        offset = len(body) % (frame_bytes * self.front_end.chunk_frames)
+        if (offset := self._find_values(body)) is None:
+            return None
         values = np.frombuffer(body, "<f4", offset=offset)
         chunks = values.size // (self.front_end.n_mels * self.front_end.chunk_frames)
         total, total_squares = values.sum(dtype=np.float64), np.square(values, dtype=np.float64).sum()
@@ -129,6 +153,20 @@ class FeatureCache:
             return None
         shape = (self.front_end.n_mels, self.front_end.chunk_frames)
         return Features(entry, offset, chunks, total, total_squares, shape)
+
+    def _find_values(self, body: bytes) -> int | None:
+        """Find where the values begin in a `.npy` of whole chunks of this front end; None if it is no such file."""
+        file, front_end = io.BytesIO(body), self.front_end
+        try:
+            version = np.lib.format.read_magic(file)
+            shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        except ValueError:
+            return None
+        offset = file.tell()
+        is_whole = len(body) - offset == dtype.itemsize * math.prod(shape) > 0
+        are_chunks = shape[1:] == (front_end.n_mels,) and shape[0] % front_end.chunk_frames == 0
+        is_written_here = version == (1, 0) and dtype == np.dtype("<f4") and not by_columns
+        return offset if is_whole and are_chunks and is_written_here else None
 
     def _write(self, entry: Path, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
         blocks = isolated.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
@@ -139,14 +177,18 @@ class FeatureCache:
                 raise checks.AudioError(path, f"silent, {NO_SOUND}")
         except checks.AudioError as error:
             raise checks.AudioError(path, error.reason) from None
-        with open_atomically(entry, "w+b") as file:
-            np.save(file, frames.astype("<f4"))
-            file.seek(0)
-            checksum = zlib.crc32(file.read())
-            file.write(checksum.to_bytes(CHECKSUM_BYTES, "little"))
-        features = self._read(entry)
-        if features is None:
-            raise OSError(f"{entry}: the file just written cannot be read back: check the disk of the feature cache")
+        with _explained(entry, any_fault=True):
+            make_folder(entry.parent)
+            if entry.is_dir():  # which no file can replace, and which somebody may want to see
+                entry.rename(entry.with_suffix(".aside"))
+            with open_atomically(entry, "w+b") as file:
+                np.save(file, frames.astype("<f4"))
+                file.seek(0)
+                checksum = zlib.crc32(file.read())
+                file.write(checksum.to_bytes(CHECKSUM_BYTES, "little"))
+            features = self._read(entry)
+            if features is None:
+                raise WriteError(0, "what was just written cannot be read back", str(entry))
         return features
 
     def prepare(
@@ -161,6 +203,9 @@ class FeatureCache:
 
         Returns:
             For each file its features, or the error that says why it was refused.
+
+        Raises:
+            mcc_zoo.disk.WriteError: Features cannot be written.
         """
         workers = workers or os.cpu_count() or 1
         idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()
@@ -184,6 +229,27 @@ class FeatureCache:
                 if progress:
                     progress(len(results), len(paths))
         return results
+
+
+def _explained(path: Path, any_fault: bool = False) -> contextlib.AbstractContextManager[None]:
+    return explained(path, "the feature cache", "name another folder for it", any_fault=any_fault)
+
+
+@contextlib.contextmanager
+def check_after_failure(features: Sequence[Features]) -> Iterator[None]:
+    """Look at the files of features where the block fails that reads them.
+
+    Raises:
+        CacheError: The block failed, and a file has gone or was cut meanwhile. Of that, TensorFlow says in many ways
+            what it could not do, and not always with which file.
+    """
+    try:
+        yield
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        for one in features:
+            if fault := one.find_fault():
+                raise CacheError(f"the cached features {one.path} were lost while in use ({fault})") from error
+        raise
 
 
 def read_chunks(features: Features, first: int, count: int) -> np.ndarray:
@@ -210,9 +276,9 @@ def mean_and_std(features: Sequence[Features], front_end: FrontEnd, window_chunk
         sums = [(f.total, f.total_squares) for f in features]
     else:
         sums = [
-            _sum_at_one_level(read_chunks(f, first, min(window_chunks, f.chunks - first)), front_end)
+            _sum_at_one_level(read_chunks(f, first, count), front_end)
             for f in features
-            for first in range(0, f.chunks, window_chunks)
+            for first, count in cut_windows(f.chunks, window_chunks)
         ]
     mean = sum(total for total, _ in sums) / values
     if not math.isfinite(sum(squares for _, squares in sums)):

@@ -44,6 +44,22 @@ def samples_of(chunks: int, front_end: FrontEnd) -> int:
     return (chunks - 1) * front_end.chunk_hop + front_end.chunk_samples
 
 
+def cut_windows(chunks: int, length: int) -> list[tuple[int, int]]:
+    """Cut a track into the windows that are read as one sequence.
+
+    Args:
+        chunks: Chunks of the track.
+        length: Chunks of a window; the last one may have fewer.
+
+    Returns:
+        For each window its first chunk, from 0, and its number of chunks.
+
+    >>> cut_windows(7, 3)
+    [(0, 3), (3, 3), (6, 1)]
+    """
+    return [(first, min(length, chunks - first)) for first in range(0, chunks, length)]
+
+
 def too_short(samples: int | str, front_end: FrontEnd) -> str:
     """Say why audio of so few samples is refused."""
     milliseconds = 1_000 * front_end.window_length / front_end.sample_rate

@@ -24,6 +24,9 @@ from mcc_zoo.audio.limits import MAX_AMPLITUDE
 from mcc_zoo.features.chunking import Shape, too_short
 from mcc_zoo.features.front_end import LOG10_1P_SCALE, LOG_OFFSET, FrontEnd
 
+NOT_FINITE = "audio has samples that are not finite (NaN or infinite)"
+TOO_LOUD = "audio has samples far above full scale, which is 1: divide 16-bit integers by 32768; the largest is"
+
 
 def chunk_counts(lengths: Any, front_end: FrontEnd) -> Any:
     """Count as `chunks_in` does, for a tensor of lengths that are at least one window each; the same shape.
@@ -149,13 +152,9 @@ def check_audio(audio: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
         samples >= front_end.window_length, [too_short("too few", front_end) + "; it has", samples]
     )
     is_finite = tf.math.is_finite(audio)
-    finite = tf.debugging.Assert(tf.reduce_all(is_finite), ["audio has samples that are not finite (NaN or infinite)"])
+    finite = tf.debugging.Assert(tf.reduce_all(is_finite), [NOT_FINITE])
     scaled = tf.debugging.Assert(
-        tf.reduce_all(~is_finite | (tf.abs(audio) <= MAX_AMPLITUDE)),
-        [
-            "audio has samples far above full scale, which is 1: divide 16-bit integers by 32768; the largest is",
-            tf.reduce_max(tf.abs(audio)),
-        ],
+        tf.reduce_all(~is_finite | (tf.abs(audio) <= MAX_AMPLITUDE)), [TOO_LOUD, tf.reduce_max(tf.abs(audio))]
     )
     with tf.control_dependencies([op for op in (enough, finite, scaled) if op is not None]):
         return tf.identity(audio)

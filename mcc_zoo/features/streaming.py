@@ -35,13 +35,17 @@ def _compile_mel(front_end: FrontEnd) -> Callable[[tf.Tensor, tf.Tensor], tf.Ten
 
     def transform(samples: tf.Tensor, chunks: tf.Tensor) -> tf.Tensor:
         frames = tf.TensorArray(tf.float32, BLOCK_CHUNKS, element_shape=(front_end.chunk_frames, front_end.n_mels))
-        for chunk in tf.range(chunks):
+
+        def step(chunk: tf.Tensor, frames: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
             of_chunk = frame(tf.slice(samples, [chunk * hop], [span]))
-            frames = frames.write(chunk, compute_mel(of_chunk, front_end))
+            return chunk + 1, frames.write(chunk, compute_mel(of_chunk, front_end))
+
+        _, frames = tf.while_loop(lambda chunk, _: chunk < chunks, step, (tf.constant(0), frames))
         return tf.reshape(frames.stack(), (-1, front_end.n_mels))
 
-    # A concrete function saves 0.2 ms per call; a block takes 5 ms.
-    return tf.function(transform, input_signature=signature, jit_compile=True).get_concrete_function()
+    # AutoGraph would write a temporary file. A concrete function saves 0.2 ms per call; a block takes 5 ms.
+    compiled = tf.function(transform, input_signature=signature, jit_compile=True, autograph=False)
+    return compiled.get_concrete_function()
 
 
 def mel_blocks(blocks: Iterable[np.ndarray], front_end: FrontEnd) -> Iterator[np.ndarray]:

@@ -15,13 +15,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mcc_zoo.audio.addresses import as_local_file
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.export.consistency import list_contradictions
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
-from mcc_zoo.features.chunking import samples_of
+from mcc_zoo.features.chunking import cut_windows, samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
 from mcc_zoo.features.sound import NO_SOUND, SoundMeter
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, join_windows, mel_blocks
@@ -86,11 +87,11 @@ class Tagger:
         self._idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()  # decoder processes take a while to start
         weakref.finalize(self, _close_all, self._idle)
         frames, chunk = (None, self.front_end.n_mels), (None, self.front_end.n_mels, self.front_end.chunk_frames)
-        self._standardise = tf.function(self._standardise_frames, [tf.TensorSpec(frames, tf.float32)])
-        self._describe = tf.function(self._describe_chunks, [tf.TensorSpec(chunk, tf.float32)])
+        self._standardise = tf.function(self._standardise_frames, [tf.TensorSpec(frames, tf.float32)], autograph=False)
+        self._describe = tf.function(self._describe_chunks, [tf.TensorSpec(chunk, tf.float32)], autograph=False)
         size = self._parts.fused_descriptor_size
         signature = [tf.TensorSpec((None, None, size), tf.float32), tf.TensorSpec((None,), tf.int32)]
-        self._read_batch = tf.function(self._read_sequences, input_signature=signature)
+        self._read_batch = tf.function(self._read_sequences, input_signature=signature, autograph=False)
 
     def __repr__(self) -> str:
         """Say which model it is."""
@@ -103,7 +104,8 @@ class Tagger:
         """Tag one file of any length, format and rate.
 
         Args:
-            path: The file. It is decoded in a process of its own, mixed to mono and resampled.
+            path: The file, or as a text its address, such as s3://music/song.mp3, which fsspec reads (extra [remote]).
+                It is decoded in a process of its own, mixed to mono and resampled.
             sequence: `windows` reads a track that is longer than those of the training in windows of that length
                 and averages them, each weighed by its chunks. `whole` reads it in one sequence.
 
@@ -193,7 +195,8 @@ class Tagger:
         """Read a file to the fused descriptors of its chunks."""
         name, block = os.fsdecode(path), samples_of(BLOCK_CHUNKS, self.front_end)
         try:
-            return self._describe_blocks(name, decoder.read_blocks(path, self.front_end.sample_rate, block), mode)
+            with as_local_file(name) as local:
+                return self._describe_blocks(name, decoder.read_blocks(local, self.front_end.sample_rate, block), mode)
         except AudioError as error:
             return Described(name, status="refused", reason=str(AudioError(name, error.reason)))
 
@@ -236,7 +239,7 @@ class Tagger:
 
     def _cut_windows(self, descriptors: np.ndarray, mode: Mode) -> list[np.ndarray]:
         length = self._count_window_chunks(mode) or len(descriptors)
-        return [descriptors[i : i + length] for i in range(0, len(descriptors), length)]
+        return [descriptors[first : first + count] for first, count in cut_windows(len(descriptors), length)]
 
     def _read_windows(self, windows: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
         """Give tags, descriptor and taggram of every window; padding up to the longest of a batch changes nothing."""

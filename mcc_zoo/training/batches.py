@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.features.cache import Features
+from mcc_zoo.features.chunking import cut_windows
 from mcc_zoo.training.draws import EpochDraws
 
 UNTUNED = tf.data.Options()  # tuning takes time: at its end each stream waits for the tuning thread
@@ -58,9 +59,9 @@ def list_excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
     """
     return np.array(
         [
-            (track, first, min(max_chunks, f.chunks - first))
+            (track, first, count)
             for track, f in enumerate(features)
-            for first in range(0, f.chunks, max_chunks)
+            for first, count in cut_windows(f.chunks, max_chunks)
         ]
     )
 
@@ -146,7 +147,7 @@ def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], target
         data = tf.io.read_file(tf.gather(paths, track))
         start = tf.gather(offsets, track) + first * row_bytes
         values = tf.io.decode_raw(tf.strings.substr(data, start, count * rows * row_bytes), tf.float32)
-        chunks = tf.reshape(values, (-1, *reversed(shape)))
+        chunks = tf.reshape(values, (count, *reversed(shape)))  # which fails where a file has been cut
         chunks = tf.linalg.matrix_transpose(chunks) if len(shape) == 2 else chunks
         return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(wanted, track), number
 

@@ -148,7 +148,9 @@ def _run_over_windows(
 ) -> list[np.ndarray]:
     """Run a network over evaluation batches: for each window the values of its real steps, NaN of chunks with NaN."""
     signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in network.input.items()}
-    run = tf.function(lambda inputs: choose(network(inputs, training=False)), input_signature=[signature])
+    run = tf.function(
+        lambda inputs: choose(network(inputs, training=False)), input_signature=[signature], autograph=False
+    )
     found: dict[int, np.ndarray] = {}
     for inputs, _, rows in batches:
         is_sound = np.isfinite(inputs["chunks"]).all(axis=(1, 2, 3))

@@ -154,7 +154,7 @@ def make_channel_function(model: keras.Model) -> Callable[[np.ndarray], np.ndarr
     def read_window(chunks: tf.Tensor) -> tf.Tensor:
         return channels(classifier.standardise_chunks(chunks[tf.newaxis], tf.shape(chunks)[:1])[0])
 
-    run = tf.function(read_window, [tf.TensorSpec((None, *channels.input.shape[1:]), tf.float32)])
+    run = tf.function(read_window, [tf.TensorSpec((None, *channels.input.shape[1:]), tf.float32)], autograph=False)
     return lambda chunks: run(tf.constant(chunks)).numpy()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from mcc_zoo.features.cache import Features, read_chunks
+from mcc_zoo.atomic import temporary_folder
+from mcc_zoo.features.cache import Features, check_after_failure, read_chunks
+from mcc_zoo.features.chunking import cut_windows
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training import objective
@@ -31,14 +32,14 @@ def cache_channel_features(
         features: As `FeatureCache` gives them.
         transform: Mel chunks of a window (chunks, n_mels, chunk_frames) to (chunks, size) float32.
         folder: Where the files go; only the training that reads them needs them.
-        window_chunks: Chunks of a window, which `list_excerpts` cuts likewise.
+        window_chunks: Chunks of a window.
     """
     cached = []
     for number, one in enumerate(features):
         path, total, total_squares = folder / f"{number}.f32", 0.0, 0.0
         with open(path, "wb") as file:
-            for first in range(0, one.chunks, window_chunks):
-                chunks = read_chunks(one, first, min(window_chunks, one.chunks - first))
+            for first, count in cut_windows(one.chunks, window_chunks):
+                chunks = read_chunks(one, first, count)
                 values = np.where(np.isfinite(chunks).all(), transform(chunks), np.float32(np.nan))  # ReLU hides NaN
                 file.write(values.astype("<f4").tobytes())
                 total += values.sum(dtype=np.float64)
@@ -123,7 +124,8 @@ def open_training_features(
     if start is None or not recipe.warm_frozen:
         yield features, recipe
         return
-    with tempfile.TemporaryDirectory(prefix="channels-", dir=folder) as temporary:
+    with temporary_folder("channels-", folder) as temporary:
         transform = objective.make_channel_function(model)
-        cached = cache_channel_features(features, transform, Path(temporary), recipe.max_chunks)
-        yield cached, objective.without_log_mel_changes(recipe)
+        cached = cache_channel_features(features, transform, temporary, recipe.max_chunks)
+        with check_after_failure(cached):
+            yield cached, objective.without_log_mel_changes(recipe)

@@ -6,8 +6,8 @@ the status and metadata of models, and gRPC's PredictionService.Predict. It take
 for versions at every request, where TF Serving polls. It shares no code with the clients, so that a mistake in theirs
 shows.
 
-Its messages are its own, and its speed is not TF Serving's. Where it batches, requests of another length wait for a
-batch of their own, where TF Serving refuses them.
+Its messages are its own, and its speed is not TF Serving's. Where it batches, a request that fails, or whose rows have
+another shape, fails all of its batch, as in TF Serving.
 """
 
 from serving.fake_tf_serving.batching import Batching

@@ -42,11 +42,6 @@ class Job:
     outputs: Future[Arrays] = field(default_factory=Future)
 
     @property
-    def kind(self) -> tuple[Any, ...]:
-        """Two jobs of one kind can be joined: the same signature, and rows of the same shapes."""
-        return id(self.function), *((name, value.shape[1:]) for name, value in sorted(self.inputs.items()))
-
-    @property
     def rows(self) -> int:
         """Number of clips."""
         return len(next(iter(self.inputs.values())))
@@ -67,8 +62,23 @@ def call_signature(function: Any, inputs: Arrays) -> Arrays:
     return {name: value.numpy() for name, value in outputs.items()}
 
 
+def join(jobs: list[Job]) -> Arrays:
+    """Join the inputs of requests for one signature.
+
+    Raises:
+        Failure: Their rows differ in shape, which TF Serving refuses too.
+    """
+    for name, first in jobs[0].inputs.items():
+        if any(job.inputs[name].shape[1:] != first.shape[1:] for job in jobs):
+            raise Failure(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"Tensors with name '{name}:0' from different tasks have different shapes and padding is turned off",
+            )
+    return {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
+
+
 class BatchQueue:
-    """A queue that joins requests for one signature whose rows have one shape."""
+    """A queue that joins requests for one signature; one that fails, fails all of its batch, as in TF Serving."""
 
     def __init__(self, batching: Batching) -> None:
         """Start the thread that collects requests."""
@@ -106,15 +116,14 @@ class BatchQueue:
                 if job:
                     jobs.append(job)
                     rows += job.rows
-            for kind in {job.kind for job in jobs}:
-                self._pool.submit(self._run, [job for job in jobs if job.kind == kind])
+            for function in {id(job.function) for job in jobs}:
+                self._pool.submit(self._run, [job for job in jobs if id(job.function) == function])
             if last:
                 return
 
     def _run(self, jobs: list[Job]) -> None:
-        joined = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in jobs[0].inputs}
         try:
-            outputs = call_signature(jobs[0].function, joined)
+            outputs = call_signature(jobs[0].function, join(jobs))
         except Failure as error:
             for job in jobs:
                 job.outputs.set_exception(error)

@@ -28,9 +28,9 @@ COMMANDS = ("tag", "describe", "taggram", "models", "show", "verify", "demo-page
     [
         (["tag", "--output", "{}/tags.txt"], "--output={}/tags.txt has the suffix '.txt': choose one of .csv, .json,"),
         (["tag", "--output", "{}/tags"], "--output={}/tags has the suffix '': choose one of .csv, .json, .parquet"),
-        (["tag", "--output", "{}/file/tags.csv"], "--output={}/file/tags.csv cannot be written (File exists): name"),
+        (["tag", "--output", "{}/file/tags.csv"], "--output={}/file cannot be written (File exists): see that"),
         (["describe", "--output", "{}/d.csv"], "--output={}/d.csv has the suffix '.csv': choose one of .parquet, .npz"),
-        (["describe", "--output", "{}/file/d.npz"], "--output={}/file/d.npz cannot be written (File exists): name"),
+        (["describe", "--output", "{}/file/d.npz"], "--output={}/file cannot be written (File exists): see that"),
         (["taggram", "--output", "{}/a.jpg"], "--output={}/a.jpg has the suffix '.jpg': name a .png file, or a folder"),
         (["taggram", "--output", "{}/a.png"], "--output={}/a.png holds the figure of one input and 6 were given: name"),
     ],

@@ -109,5 +109,5 @@ def test_a_full_disk_that_no_command_expects_is_a_sentence(
     monkeypatch.undo()
     assert end.value.code == 2
     assert capsys.readouterr().err == (
-        "error: '/cache/x' cannot be written (No space left on device): make room on its disk\n"
+        "error: /cache/x cannot be written (No space left on device): make room on its disk and try again\n"
     )

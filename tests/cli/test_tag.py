@@ -44,7 +44,7 @@ def test_tag_prints_a_row_for_each_input(run: Run, exported: Path, mixed: list[P
     assert_rows_agree(read_csv(result.stdout), expected)
     assert [found.status for found in expected.values()].count("refused") == 3
     assert result.stderr.splitlines() == [
-        "1 of 7 tracks longer than the training tracks: averaged over windows of 16 chunks (29.7 s); "
+        "1 of 7 tracks longer than one window: averaged over windows of 16 chunks (29.7 s); "
         "--sequence=whole reads a track as one sequence",
         "3 of 7 inputs refused, see their reasons",
     ]
@@ -231,7 +231,8 @@ def test_a_file_that_may_not_be_looked_at_is_listed(tmp_path: Path, monkeypatch:
     def refuse(path: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    (tmp_path / "a.wav").touch()
+    (tmp_path / "a.wav").symlink_to("where.wav")
+    assert folders.find(tmp_path) == []
     monkeypatch.setattr(Path, "is_file", refuse)
     assert folders.find(tmp_path) == [tmp_path / "a.wav"]
 
@@ -274,7 +275,7 @@ def test_a_full_disk_is_a_sentence(
     assert result.exit_code == 2
     assert (
         result.stderr == f"error: --output={tmp_path}/tags.csv cannot be written (No space left on device): "
-        "name another, or make room for it\n"
+        "make room on its disk and try again, or name another\n"
     )
     assert left_behind(tmp_path) == []
 

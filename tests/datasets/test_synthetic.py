@@ -135,23 +135,6 @@ def test_interrupted_corpus_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (Mock(), r"0\.wav: 0 of 20000 samples were written"),
-        (
-            Mock(side_effect=soundfile.LibsndfileError(2)),
-            r"0\.wav: not written \(.*System error.*\)",
-        ),
-    ],
-)
-def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Mock, message: str) -> None:
-    monkeypatch.setattr(soundfile.SoundFile, "write", write)
-    with pytest.raises(OSError, match=message):
-        synthetic.write_corpus(tmp_path / "corpus", FIVE_TRACKS, lambda _: np.ones(20_000), {})
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_empty_folder_is_filled(tmp_path: Path) -> None:
     folder, progress = tmp_path / "corpus", Mock()
     folder.mkdir()

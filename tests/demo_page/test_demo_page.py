@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
+import tempfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import requests
 import soundfile
+import tensorflow as tf
 from helpers.demo_pages import DEAF, HOSTILE, PREDICT, served
 from typer.testing import CliRunner
 
@@ -114,6 +118,43 @@ def test_an_upload_that_is_too_large_is_refused_before_it_is_kept(tagger, loaded
         assert status == 413 and said["error"].endswith("MiB that this page takes; give a smaller file")
         answer = requests.post(address + PREDICT, data=body + b"0", timeout=30)
         assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("sent", [0.5, 1.0])
+def test_a_client_that_leaves_ends_its_work(sent, tagger, loaded_model, tmp_path, monkeypatch):
+    """One leaves while its file is read, one while the first of five windows is tagged."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "kept"))
+    (tmp_path / "kept").mkdir()
+    asked: list[str] = []
+    is_asked, has_left, is_done = threading.Event(), threading.Event(), threading.Event()
+
+    class Waiting:
+        def predict(self, signature, audio):
+            asked.append(signature)
+            is_asked.set()
+            assert has_left.wait(60)
+            return loaded_model.predict(signature, audio)
+
+    class Page(DemoPage):
+        def __call__(self, *request):
+            try:
+                return super().__call__(*request)
+            finally:
+                is_done.set()
+
+    time = np.arange(150 * 8_000) / 8_000
+    soundfile.write(tmp_path / "track.wav", 0.3 * np.sin(2 * np.pi * 440 * time), 8_000)
+    body = (tmp_path / "track.wav").read_bytes()
+    with served(Page(tagger, Waiting())) as address:
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            head = f"POST /tag?name=a.wav HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
+            client.sendall(head.encode() + body[: int(sent * len(body))])
+            assert sent < 1 or is_asked.wait(60)
+        has_left.set()
+        assert is_done.wait(60)
+    assert asked == (["serving_default", "taggram"] if sent == 1 else [])
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 def test_a_hostile_name_is_a_name(page, music):
@@ -243,6 +284,25 @@ def test_a_server_that_cannot_be_used_is_said(tagger, stand_in, proxy, tmp_path,
             status, said = upload(address, clip)
             assert words in said["error"]
             assert status in (400, 502)
+
+
+def test_a_clip_with_an_error_is_refused_in_its_words(loaded_model, monkeypatch):
+    """A stand-in for exports that answer a bad clip with zeros and its error; an empty one is left out."""
+    audio, words = np.zeros((1, 5_000), np.float32), "audio has samples that are not finite (NaN or infinite)"
+    remote = ServedModel(DEAF, "tones")
+    for error in (words, ""):
+        outputs = {"tags": [[0.0, 0.0, 0.0]], "error": [error]}
+        monkeypatch.setattr(remote, "exchange", lambda *_, said=outputs: (200, json.dumps({"outputs": said}).encode()))
+        tensors = {name: tf.constant(value) for name, value in outputs.items()}
+        signatures = {"serving_default": lambda audio, said=tensors: said}
+        monkeypatch.setattr(loaded_model, "_saved", SimpleNamespace(signatures=signatures))
+        for model in (remote, loaded_model):
+            if error:
+                with pytest.raises(ModelError, match=re.escape(words)) as raised:
+                    model.predict("serving_default", audio)
+                assert raised.value.status == 400
+            else:
+                assert set(model.predict("serving_default", audio)) == {"tags"}
 
 
 def test_a_model_of_other_labels_or_descriptors_is_not_believed(tagger, loaded_model):

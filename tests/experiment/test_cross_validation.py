@@ -149,7 +149,7 @@ def test_summary_and_config_say_what_was_run(run):
         "# tones: run run\n\n"
         "18 tracks, 2 labels, 6 groups, 3 folds, seed 0; recipe tuned.\n\n"
         "Split: grouped; the tracks of a group (artist, album, link) stay in one fold. 6 groups known.\n\n"
-        "Chance: always naming the most frequent label (high) would be right for 50.0 % of the tracks.\n\n"
+        "Always naming the most frequent label (high) would be right for 50.0 % of the tracks.\n\n"
         "| system | folds |"
     )
     config = json.loads((run_dir / "config.json").read_text())
@@ -392,17 +392,6 @@ def test_the_label_prior_knows_how_frequent_labels_are(corpus, tmp_path):
 def test_impossible_settings_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SETTINGS, **change)
-
-
-def test_a_full_disk_under_the_cache_is_a_sentence(tmp_path, monkeypatch):
-    def save(file, array):
-        raise OSError("163840 requested and 8192 written")  # NumPy's words
-
-    monkeypatch.setattr(np, "save", save)
-    cache = FeatureCache(tmp_path / "cache", FRONT_END)
-    track = Track(write_tone(tmp_path / "y.wav", 300, 4.0), "y.wav", "a")
-    with pytest.raises(OSError, match=r"^the cache of features in .*/cache cannot be written \(163840 requested"):
-        prepare([track], cache, quiet=True)
 
 
 def test_a_corpus_without_a_readable_track_is_refused(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import zipfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 import soundfile
 from absl.testing import flagsaver
+from helpers.music_package import COPYRIGHT, build_package, music
 
 from experiments import common, debian_packages  # noqa: F401 before the flags are saved: its own stay
 from experiments.debian_packages import Licence, Licences, Package
@@ -23,55 +23,6 @@ pytest_plugins = ["helpers.run_scripts"]
 
 with flagsaver.flagsaver():  # other scripts have flags of the same names
     from experiments import free_music
-
-COPYRIGHT = """Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-Upstream-Name: game
-
-Files: *
-Copyright: 2010 A Coder
-License: GPL-2+
-
-Files: data/music/*
-Copyright: 2011 A Composer
-           2012 Another
-License: CC-BY-SA-3.0
-"""
-
-
-def music(seconds: float, seed: int) -> np.ndarray:
-    """Noise that swells at random, so that no two seeds have the same loudness."""
-    random = np.random.default_rng(seed)
-    swell = np.repeat(random.uniform(0.05, 0.3, int(2 * seconds) + 1), 11_025)[: int(seconds * 22_050)]
-    return swell * random.uniform(-1, 1, len(swell))
-
-
-def build_package(folder: Path, name: str) -> None:
-    """A Debian package as apt-get leaves it: with music, a copy of it in an archive, an effect, a voice and a text."""
-    root = folder / "build"
-    data = root / "usr/share/games/game/data"
-    for path, samples in {
-        "music/theme.ogg": music(70, 1),
-        "music/short.ogg": music(5, 2),
-        "music/voices/hello.ogg": music(25, 3),
-        "sounds/shot.ogg": music(25, 4),
-    }.items():
-        (data / path).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(data / path, samples, 22_050)
-    (data / "music/broken.ogg").write_bytes(b"OggS and no more")
-    soundfile.write(folder / "copy.flac", 0.5 * music(70, 1), 22_050)
-    soundfile.write(folder / "other.flac", music(20.5, 5), 22_050)
-    with zipfile.ZipFile(data / "more.pk3", "w") as archive:
-        archive.write(folder / "copy.flac", "tracks/copy.flac")
-        archive.write(folder / "other.flac", "tracks/other.flac")
-    (root / f"usr/share/doc/{name}").mkdir(parents=True)
-    (root / f"usr/share/doc/{name}/copyright").write_text(COPYRIGHT)
-    (root / "DEBIAN").mkdir()
-    (root / "DEBIAN/control").write_text(
-        f"Package: {name}\nVersion: 1:2.0-1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: a game\n"
-    )
-    home = folder / "music/packages" / name
-    home.mkdir(parents=True)
-    subprocess.run(["dpkg-deb", "--build", root, home / f"{name}.deb"], check=True, capture_output=True)
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="the corpus is made of Debian packages: dpkg-deb is not here")

@@ -173,3 +173,14 @@ def test_new_labels_are_learnt_by_one_regression_each(
     assert (tagger.metadata.task, tagger.labels) == ("multi-label", ["bright", "dark"])
     assert tagger.metadata.tagging_scores is not None and tagger.metadata.tagging_scores.roc_auc > 90
     assert [label for label, _ in tagger.tag(tmp_path / "01.wav").above()] == ["dark"]
+
+
+def test_the_command_takes_columns_of_0_and_1(export: Path, manifest: Callable[[], Path], tmp_path: Path) -> None:
+    table = pd.read_csv(manifest(), keep_default_na=False)
+    for label in ("dark", "bright"):
+        table[label] = [int(label in labels.split("|")) for labels in table["labels"]]
+    table.drop(columns="labels").to_csv(tmp_path / "columns.csv", index=False)
+    arguments = [str(export), str(tmp_path / "columns.csv"), f"--export-dir={tmp_path / 'exports'}", "--folds=3"]
+    done = CliRunner().invoke(app, ["finetune", *arguments, "--label-columns=dark,bright"])
+    assert done.exit_code == 0, done.stderr
+    assert mcc_zoo.load(done.stdout.strip()).labels == ["bright", "dark"]

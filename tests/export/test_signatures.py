@@ -1,4 +1,4 @@
-"""The signatures as a server asks them, through TensorFlow's C library: padded batches, WAV files, and bad requests.
+"""The signatures as a server asks them, through TensorFlow's C library: padded batches, WAV files, what is refused.
 
 The C library, like TF Serving, does not compare what it is given with the shapes of a signature: the graph has to.
 """
@@ -74,7 +74,7 @@ def flac() -> bytes:
     return file.getvalue()
 
 
-BAD = {  # what is wrong: signature, inputs, what the answer says
+BAD_REQUESTS = {  # what is wrong: signature, inputs, what the answer says
     "no samples": ("serving_default", {"audio": noise(0, 1, 0)}, "at least one window of 2048 samples"),
     "no clips": ("serving_default", {"audio": noise(0, 0, QUICK)}, "audio holds no clip"),
     "nothing": ("taggram", {"audio": noise(0, 0, 0)}, "audio holds no clip"),
@@ -88,11 +88,6 @@ BAD = {  # what is wrong: signature, inputs, what the answer says
     "one clip without a batch": ("serving_default", {"audio": noise(0, QUICK)}, "audio has the shape [90000]"),
     "a channel axis": ("taggram", {"audio": noise(0, 1, QUICK, 1)}, "audio has the shape [1 90000 1]: send a batch"),
     "a number": ("serving_default", {"audio": noise(0)}, "audio has the shape []"),
-    "length 0": ("tag_padded", padded(QUICK, 0), "length[1] is 0: at least one window of 2048 samples"),
-    "negative length": ("tag_padded", padded(-5, QUICK), "length[0] is -5: at least one window"),
-    "length under one window": ("tag_padded", padded(2_047, QUICK), "length[0] is 2047: at least one window"),
-    "too large a length": ("tag_padded", padded(QUICK, QUICK + 1), "length[1] is 90001 and audio has 90000 samples"),
-    "largest length": ("tag_padded", padded(QUICK, 2**31 - 1), "length[1] is 2147483647 and audio has 90000"),
     "too few lengths": ("tag_padded", padded(QUICK), "length has the shape [1] and audio 2 clips"),
     "too many lengths": ("tag_padded", padded(QUICK, QUICK, QUICK), "length has the shape [3] and audio 2 clips"),
     "no lengths": ("tag_padded", padded(), "length has the shape [0] and audio 2 clips"),
@@ -101,11 +96,6 @@ BAD = {  # what is wrong: signature, inputs, what the answer says
         {"audio": noise(0, 2, QUICK), "length": np.full((2, 1), QUICK, np.int32)},
         "length has the shape [2 1]",
     ),
-    "NaN before the padding": (
-        "tag_padded",
-        {"audio": with_value(np.nan), "length": np.array([QUICK, QUICK], np.int32)},
-        "audio has samples that are not finite",
-    ),
     "one padded clip without a batch": (
         "tag_padded",
         {"audio": noise(0, QUICK), "length": np.array([QUICK], np.int32)},
@@ -113,15 +103,41 @@ BAD = {  # what is wrong: signature, inputs, what the answer says
     ),
     "no files": ("tag_wav", files(), "wav_bytes holds no file"),
     "a file without a batch": ("tag_wav", {"wav_bytes": np.array(wav(integers(0, QUICK)), object)}, "has the shape []"),
-    "no bytes": ("tag_wav", files(wav(integers(0, QUICK)), b""), "wav_bytes[1] is empty"),
-    "FLAC": ("tag_wav", files(flac()), "wav_bytes[0] is no WAV file"),
-    "text": ("tag_wav", files(b"[0.1, 0.2, 0.3]"), "wav_bytes[0] is no WAV file"),
-    "truncated WAV": ("tag_wav", files(wav(integers(0, QUICK))[:-1_000]), "180000 bytes of audio and 179000 are there"),
-    "float WAV": ("tag_wav", files(wav(integers(0, QUICK), coding=3, bits=32, block=4)), "has WAV coding 3"),
-    "lying header": ("tag_wav", files(wav(integers(0, QUICK), declared=2**31 - 1)), "declares 2147483647 bytes"),
-    "0 Hz": ("tag_wav", files(wav(integers(0, QUICK), 0)), "has a sample rate of 0 Hz"),
-    "too long a WAV": ("tag_wav", files(wav(np.zeros(320_001, np.int16), 8_000)), "s and 40 s are allowed"),
 }  # fmt: skip
+
+
+def with_length(length: int) -> dict[str, np.ndarray]:
+    return padded(QUICK, length)
+
+
+def with_sample(value: float) -> dict[str, np.ndarray]:
+    return padded(QUICK, QUICK) | {"audio": with_value(value)}
+
+
+def with_file(content: bytes) -> dict[str, np.ndarray]:
+    return files(wav(integers(0, QUICK)), content)
+
+
+BAD_CLIPS = {  # what is wrong with the second of two clips: signature, inputs, its error
+    "length 0": ("tag_padded", with_length(0), "length is 0: at least one window of 2048 samples"),
+    "negative length": ("tag_padded", with_length(-5), "length is -5: at least one window"),
+    "length under one window": ("tag_padded", with_length(2_047), "length is 2047: at least one window"),
+    "too large a length": ("tag_padded", with_length(QUICK + 1), "length is 90001 and audio has 90000 samples"),
+    "largest length": ("tag_padded", with_length(2**31 - 1), "length is 2147483647 and audio has 90000"),
+    "NaN before the padding": ("tag_padded", with_sample(np.nan), "audio has samples that are not finite"),
+    "infinity before the padding": ("tag_padded", with_sample(np.inf), "audio has samples that are not finite"),
+    "one loud sample": ("tag_padded", with_sample(-32_768), "divide 16-bit integers by 32768; the largest is 32768"),
+    "no bytes": ("tag_wav", with_file(b""), "wav_bytes is empty"),
+    "FLAC": ("tag_wav", with_file(flac()), "wav_bytes is no WAV file"),
+    "text": ("tag_wav", with_file(b"[0.1, 0.2, 0.3]"), "wav_bytes is no WAV file"),
+    "truncated WAV": ("tag_wav", with_file(wav(integers(0, QUICK))[:-1_000]), "180000 bytes of audio and 179000 are"),
+    "float WAV": ("tag_wav", with_file(wav(integers(0, QUICK), coding=3, bits=32, block=4)), "has WAV coding 3"),
+    "lying header": ("tag_wav", with_file(wav(integers(0, QUICK), declared=2**31 - 1)), "declares 2147483647 bytes"),
+    "0 Hz": ("tag_wav", with_file(wav(integers(0, QUICK), 0)), "has a sample rate of 0 Hz"),
+    "too short a WAV": ("tag_wav", with_file(wav(integers(0, 2_047))), "is needed; it has 2047"),
+    "too long a WAV": ("tag_wav", with_file(wav(np.zeros(320_001, np.int16), 8_000)), "s and 40 s are allowed"),
+}  # fmt: skip
+GOOD_ONES = {"tag_padded": padded(QUICK, QUICK), "tag_wav": with_file(wav(integers(0, QUICK)))}
 
 
 def odd(level: float) -> dict[str, dict[str, np.ndarray]]:
@@ -150,7 +166,11 @@ def answers(trained) -> Callable[[str], dict[tuple[Any, ...], Answer]]:
         for level in LEVELS:
             questions |= {("odd", level, signature): (signature, asked) for signature, asked in odd(level).items()}
         if name == "r0":
-            questions |= {("bad", what): (signature, asked) for what, (signature, asked, _) in BAD.items()}
+            for what, (signature, asked, _) in (BAD_REQUESTS | BAD_CLIPS).items():
+                questions["bad", what] = signature, asked
+            few = {"audio": noise(0, 3, 1_000), "length": np.array([0, 2_000, 2_048], np.int32)}  # under one window
+            questions["all bad",] = ("tag_padded", few)
+            questions |= {("good", signature): (signature, asked) for signature, asked in GOOD_ONES.items()}
         found = ask([(trained.folders[name], *question) for question in questions.values()])
         return dict(zip(questions, found, strict=True))
 
@@ -180,7 +200,7 @@ def test_wav_files_of_different_length_and_rate_in_one_request(trained, answers,
     """At the model's rate the answer is that of the samples; at others, that of the file as the tagger reads it."""
     found = answers(architecture)["wav",]
     assert isinstance(found, dict), found
-    assert set(found) == {"tags", "descriptor", "is_silent", "labels"}
+    assert set(found) == {"tags", "descriptor", "is_silent", "labels", "error"}
     assert [[label.decode() for label in row] for row in found["labels"]] == [TRAINED_LABELS] * len(WAVS)
     for i, content in enumerate(WAVS):
         (tmp_path / "clip.wav").write_bytes(content)
@@ -192,12 +212,42 @@ def test_wav_files_of_different_length_and_rate_in_one_request(trained, answers,
             np.testing.assert_allclose(found["tags"][i : i + 1], alone["tags"], rtol=0, atol=1e-2)
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", BAD_REQUESTS)
 def test_a_bad_request_is_answered_with_a_sentence(answers, name):
-    answer, words = answers("r0")["bad", name], BAD[name][2]
+    answer, words = answers("r0")["bad", name], BAD_REQUESTS[name][2]
     assert isinstance(answer, str), f"it was answered with {answer}"
     assert words in answer
     assert "assertion failed: [" in answer
+
+
+@pytest.mark.parametrize("name", BAD_CLIPS)
+def test_a_bad_clip_answers_for_itself(answers, name):
+    """Its neighbour has the answer that it has beside a good one."""
+    signature, _, words = BAD_CLIPS[name]
+    found, beside_a_good_one = answers("r0")["bad", name], answers("r0")["good", signature]
+    assert isinstance(found, dict) and isinstance(beside_a_good_one, dict), found
+    of_neighbour, of_itself = (text.decode() for text in found["error"])
+    assert of_neighbour == "" and words in of_itself
+    assert found["is_silent"].tolist() == [False, True]
+    for output in ("tags", "descriptor"):
+        assert found[output][0].any() and not found[output][1].any()
+    assert_same(*({output: values[:1] for output, values in answer.items()} for answer in (found, beside_a_good_one)))
+
+
+def test_good_clips_have_no_error(answers):
+    for signature in GOOD_ONES:
+        found = answers("r0")["good", signature]
+        assert isinstance(found, dict), found
+        assert found["error"].tolist() == [b"", b""] and not found["is_silent"].any()
+
+
+def test_clips_that_are_all_bad_have_their_own_errors(answers):
+    found = answers("r0")["all bad",]
+    assert isinstance(found, dict), found
+    assert [text.decode().split(":")[0] for text in found["error"]] == [
+        "length is 0", "length is 2000", "length is 2048 and audio has 1000 samples a clip",
+    ]  # fmt: skip
+    assert not found["tags"].any()
 
 
 @pytest.mark.parametrize("architecture", MARKED_SYSTEMS)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
+import shutil
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from conftest import write_tone
 from mcc_zoo.audio import checks, reading
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.datasets import Track
+from mcc_zoo.disk import WriteError
 from mcc_zoo.features import streaming
 from mcc_zoo.features.cache import FeatureCache, Features, mean_and_std
 from mcc_zoo.features.front_end import FRONT_ENDS, FrontEnd
@@ -102,8 +107,46 @@ def test_other_content_and_other_front_end_have_other_entries(tracks, cache, tmp
     assert other.features(tracks[0].path).path != same.path
 
 
+def checked(body: bytes) -> bytes:
+    """Add the checksum that an entry has behind it."""
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def saved(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+FRAMES = np.zeros((160, 40), "<f4")
+OTHER_FILES = {
+    "empty": b"",
+    "four zeros": bytes(4),  # the checksum of nothing
+    "no header": checked(bytes(4 * 160 * 40)),
+    "no frames": checked(saved(FRAMES[:0])),
+    "half a chunk": checked(saved(FRAMES[:40])),
+    "other bands": checked(saved(FRAMES[:, :39])),
+    "another shape": checked(saved(FRAMES.ravel())),
+    "doubles": checked(saved(FRAMES.astype("<f8"))),
+    "integers": checked(saved(FRAMES.astype("<i4"))),
+    "by columns": checked(saved(np.asfortranarray(FRAMES))),
+    "cut values": checked(saved(FRAMES)[:-320]),
+    "more behind them": checked(saved(FRAMES) + bytes(320)),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_a_file_that_is_no_entry_is_replaced(name, tracks, tmp_path):
+    cache = FeatureCache(tmp_path, FRONT_END)
+    whole = cache.features(tracks[1].path)
+    data = whole.path.read_bytes()
+    whole.path.write_bytes(OTHER_FILES[name])
+    assert cache.features(tracks[1].path) == whole
+    assert whole.path.read_bytes() == data
+
+
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[:-1], lambda b: b[:200], lambda b: b"", lambda b: b[:500] + b"x" + b[501:]]
+    "damage", [lambda b: b[:-1], lambda b: b[:200], lambda b: b[:500] + b"x" + b[501:]], ids=["cut", "head", "letter"]
 )
 def test_a_damaged_entry_is_made_anew(damage, tracks, tmp_path):
     cache = FeatureCache(tmp_path, FRONT_END)
@@ -112,6 +155,69 @@ def test_a_damaged_entry_is_made_anew(damage, tracks, tmp_path):
     whole.path.write_bytes(damage(data))
     assert cache.features(tracks[1].path) == whole
     assert whole.path.read_bytes() == data
+
+
+def put_folder(entry: Path) -> None:
+    entry.mkdir()
+
+
+def put_full_folder(entry: Path) -> None:
+    (entry / "in it").mkdir(parents=True)
+
+
+def put_dangling_link(entry: Path) -> None:
+    entry.symlink_to("nowhere")
+
+
+def put_circular_link(entry: Path) -> None:
+    """What nobody can read, the administrator neither."""
+    entry.symlink_to(entry.name)
+
+
+def put_unreadable_file(entry: Path) -> None:
+    entry.write_bytes(b"of another user")
+    entry.chmod(0)
+
+
+def put_nothing_and_take_the_folder(entry: Path) -> None:
+    shutil.rmtree(entry.parent)
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        put_folder,
+        put_full_folder,
+        put_dangling_link,
+        put_circular_link,
+        put_unreadable_file,
+        put_nothing_and_take_the_folder,
+    ],
+)
+def test_whatever_stands_in_the_place_of_an_entry_costs_nothing(put, tracks, tmp_path):
+    cache = FeatureCache(tmp_path / "cache", FRONT_END)
+    whole = cache.features(tracks[1].path)
+    data = whole.path.read_bytes()
+    whole.path.unlink()
+    put(whole.path)
+    found = cache.prepare([track.path for track in tracks])
+    assert found[1] == whole and all(isinstance(one, Features) for one in found)
+    assert whole.path.read_bytes() == data and not whole.path.is_symlink()
+    aside = list(cache.folder.glob("*.aside"))
+    assert len(aside) == ("folder" in put.__name__ and "take" not in put.__name__)
+    assert all(path.is_dir() for path in aside)  # what somebody put there is not removed
+
+
+def test_an_entry_that_cannot_be_made_is_named(tracks, tmp_path):
+    cache = FeatureCache(tmp_path / "cache", FRONT_END)
+    shutil.rmtree(cache.folder)
+    cache.folder.touch()
+    with pytest.raises(
+        WriteError, match=r"^the feature cache .*/cache cannot be written \(File exists\): .* another folder"
+    ):
+        cache.prepare([tracks[0].path])
+    with pytest.raises(WriteError, match=r"^the feature cache .*/cache cannot be written \(File exists\)"):
+        FeatureCache(cache.folder, FRONT_END)
 
 
 def test_an_interrupted_write_leaves_no_entry(tracks, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import requests
 import tensorflow as tf
 from google.protobuf import text_format
 from helpers.served_models import SERVING, configure, write_wav
+from helpers.wav_files import integers, wav
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.fake_tf_serving import Batching, FakeTFServing
@@ -117,7 +119,7 @@ def test_a_new_version_goes_live_and_a_withdrawn_one_goes(models, tmp_path):
 
 
 def test_joined_requests_get_their_own_answers(models, monkeypatch):
-    """Sixteen clients at once, clips of two lengths: each gets what it would get alone."""
+    """Sixteen clients at once, with one and two rows: each gets what it would get alone."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     rng = np.random.default_rng(0)
     pairs = [rng.normal(size=(rows, 2)).round(3).tolist() for rows in (1, 2) * 8]
@@ -130,3 +132,58 @@ def test_joined_requests_get_their_own_answers(models, monkeypatch):
         assert post(fake_server, {"signature_name": "tag_wav", "inputs": ["no audio"]}).status_code == 400
     for pair, answer in zip(pairs, answers, strict=True):
         np.testing.assert_allclose(answer, np.sum(pair, axis=1) + 7, rtol=1e-6)
+
+
+@pytest.fixture
+def batching(models, monkeypatch):
+    """Start servers that wait for as many rows as they are told."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with contextlib.ExitStack() as stack:
+        yield lambda rows: stack.enter_context(FakeTFServing(configure(models), Batching(rows=rows, seconds=60.0)))
+
+
+def test_bad_clips_of_other_clients_refuse_no_good_ones(batching, exported):
+    """Twelve clients send good WAV files and six send bad ones, all in one batch: each gets the answer to its own."""
+    good = [wav(integers(i, 3_000 + 700 * i)) for i in range(12)]
+    bad = [b"", b"no audio", good[0][:-9], good[1][:30], wav(integers(0, 100)), wav(integers(0, 9_000), 0)]
+    words = ["is empty", "is no WAV file", "is cut off", "has WAV coding", "is too short", "a sample rate of 0 Hz"]
+    sent = [*good[:5], *bad, *good[5:]]
+    server = batching(len(sent))
+
+    def ask(content: bytes) -> requests.Response:
+        coded = [{"b64": base64.b64encode(content).decode()}]
+        return post(server, {"signature_name": "tag_wav", "inputs": coded}, "my_tagger")
+
+    with ThreadPoolExecutor(len(sent)) as pool:
+        answers = dict(zip(sent, pool.map(ask, sent), strict=True))
+    assert {answer.status_code for answer in answers.values()} == {200}
+    alone = tf.saved_model.load(str(exported)).signatures["tag_wav"]
+    for content in good:
+        outputs, expected = answers[content].json()["outputs"], alone(wav_bytes=tf.constant([content]))
+        assert (outputs["error"], outputs["is_silent"]) == ([""], [False])
+        np.testing.assert_allclose(outputs["tags"], expected["tags"], rtol=1e-5)
+    for content, reason in zip(bad, words, strict=True):
+        outputs = answers[content].json()["outputs"]
+        (error,) = outputs["error"]
+        assert error.startswith("wav_bytes ") and reason in error
+        assert not np.any(outputs["tags"]) and not np.any(outputs["descriptor"])
+
+
+def test_bad_lengths_of_other_clients_refuse_no_good_clips(batching, exported, rng):
+    audio = rng.normal(scale=0.2, size=(4, 90_000)).astype(np.float32)
+    lengths = [90_000, 7, 50_000, 90_001]
+    server = batching(len(lengths))
+
+    def ask(i: int) -> requests.Response:
+        inputs = {"audio": audio[i : i + 1].tolist(), "length": [lengths[i]]}
+        return post(server, {"signature_name": "tag_padded", "inputs": inputs}, "my_tagger")
+
+    with ThreadPoolExecutor(4) as pool:
+        outputs = [answer.json()["outputs"] for answer in pool.map(ask, range(4))]
+    assert [found["error"][0].partition(" samples a clip")[0].partition(":")[0] for found in outputs] == [
+        "", "length is 7", "", "length is 90001 and audio has 90000",
+    ]  # fmt: skip
+    alone = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    for i in (0, 2):
+        expected = alone(audio=tf.constant(audio[i : i + 1, : lengths[i]]))
+        np.testing.assert_allclose(outputs[i]["tags"], expected["tags"], rtol=1e-4)

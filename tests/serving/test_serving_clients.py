@@ -15,10 +15,14 @@ import grpc
 import numpy as np
 import pytest
 import soundfile
-from helpers.served_models import CLIENTS, ROOT, unused_port, write_wav
+import tensorflow as tf
+from helpers.served_models import CLIENTS, ROOT, configure, unused_port, write_wav
+from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from mcc_zoo.export.rest import RestServer, extract_reason
+from mcc_zoo.export.rest import extract_reason
 from serving import grpc_client, rest_client
+from serving.fake_tf_serving import Batching, FakeTFServing
 from serving.options import Options, RequestRefused, ServerUnusable
 
 pytest_plugins = ["helpers.serving_fixtures"]
@@ -92,6 +96,50 @@ def test_each_bad_file_has_its_row_and_reason(ask, tmp_path):
     assert all("no regular file" in row["reason"] for row in rows[1:4])
 
 
+def test_what_the_model_says_of_a_clip_is_the_files_reason(ask, tmp_path):
+    """The export answers a bad clip with its output `error`, and the next file is tagged."""
+    (tmp_path / "text.wav").write_text("no audio")
+    status, rows, said = ask("my_tagger", tmp_path / "text.wav", write_wav(tmp_path / "good.wav"), "--wav")
+    assert status == 1 and "1 of 2 files refused" in said
+    assert [row["status"] for row in rows] == ["refused", "ok"]
+    assert (rows[0]["tag"], rows[0]["tags"]) == ("", {})
+    assert rows[0]["reason"] == (
+        f"{tmp_path}/text.wav: wav_bytes is no WAV file, it does not begin with RIFF and WAVE: send 16-bit PCM WAV"
+    )
+
+
+def test_exports_of_earlier_versions_refuse_the_request_of_a_bad_file(ask, tmp_path):
+    """The shipped one has no output `error`."""
+    (tmp_path / "text.wav").write_text("no audio")
+    files = [tmp_path / "text.wav", write_wav(tmp_path / "good.wav")]
+    name = "mcclstm_emotify_genre"
+    config = ModelServerConfig()
+    config.model_config_list.config.add(name=name, base_path=str(ROOT / "exported_models" / name))
+    with FakeTFServing(config) as server:
+        status, rows, _ = ask(name, *files, "--wav", server=getattr(server, ask.protocol))
+    assert (status, [row["status"] for row in rows]) == (1, ["refused", "ok"])
+    assert rows[0]["reason"].startswith(f"{files[0]}: wav_bytes[0] is no WAV file")
+    assert sum(rows[1]["tags"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_clip_that_meets_another_length_in_its_batch_is_one_files_row(ask, models, tmp_path):
+    other = predict_pb2.PredictRequest(model_spec=model_pb2.ModelSpec(name="my_tagger"))
+    other.inputs["audio"].CopyFrom(tf.make_tensor_proto(np.zeros((1, 30_000), np.float32)))
+    file = write_wav(tmp_path / "a.wav", seconds=0.5)
+    with (
+        FakeTFServing(configure(models), Batching(rows=2, seconds=60.0)) as server,
+        grpc.insecure_channel(server.grpc) as channel,
+    ):
+        neighbour = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict.future(other)
+        status, rows, said = ask("my_tagger", file, server=getattr(server, ask.protocol))
+        assert neighbour.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert (status, rows[0]["status"]) == (1, "refused")
+    assert rows[0]["reason"].startswith(
+        f"{file}: Tensors with name 'audio:0' from different tasks have different shapes"
+    )
+    assert "1 of 1 files refused" in said
+
+
 def test_what_the_graph_refuses_is_one_plain_sentence(ask, tmp_path):
     status, rows, _ = ask("my_tagger", write_wav(tmp_path / "blink.wav", seconds=0.01), write_wav(tmp_path / "a.wav"))
     assert status == 1
@@ -129,13 +177,13 @@ def test_a_file_without_sound_is_silent_and_not_tagged(ask, tmp_path):
         assert rows[0]["reason"] == f"{files[0]}: silent, the model found no sound in it"
 
 
-def test_an_answer_that_is_too_late_for_one_file_is_asked_for_once():
-    """A stand-in answers 504; the file is refused, and the next one is tried."""
+def test_an_answer_that_is_too_late_for_one_file_is_asked_for_once(tmp_path, capsys):
+    """A stand-in answers 504: the file is refused, and the next one is tried."""
     asked = []
 
     class Late(BaseHTTPRequestHandler):
         def do_POST(self):
-            asked.append(self.path)
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(504)
             self.end_headers()
             self.wfile.write(b'{"error": "Timed out waiting for the batch"}')
@@ -143,14 +191,17 @@ def test_an_answer_that_is_too_late_for_one_file_is_asked_for_once():
         def log_message(self, *_):
             pass
 
+    files = [str(write_wav(tmp_path / f"{level}.wav", level)) for level in (0.1, 0.9)]
     with HTTPServer(("127.0.0.1", 0), Late) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        options = Options("my_tagger", [], address, wav=True)
-        with pytest.raises(RequestRefused, match="Timed out waiting for the batch"):
-            rest_client.ask(RestServer(address, 10.0, retries=3), options, "a.wav", b"RIFF")
+        status = rest_client.main(["my_tagger", *files, "--wav", f"--server=http://127.0.0.1:{server.server_port}"])
         server.shutdown()
-    assert len(asked) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert status == 1
+    assert [(row["path"], row["status"], row["reason"]) for row in rows] == [
+        (file, "refused", f"{file}: Timed out waiting for the batch") for file in files
+    ]
+    assert len(asked) == len(set(asked)) == 2
 
 
 @pytest.mark.parametrize(

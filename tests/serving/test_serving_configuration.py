@@ -83,7 +83,7 @@ def test_monitoring_and_batching_configuration_parse():
 
 
 def test_compose_file_starts_the_public_image_with_files_that_are_there(service):
-    assert re.fullmatch(r"tensorflow/serving:\d+\.\d+\.\d+", service["image"])
+    assert re.fullmatch(r"tensorflow/serving:\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?", service["image"])
     assert [port.rpartition(":")[2] for port in service["ports"]] == ["8500", "8501"]
     mounted = {inside: outside for outside, inside, *_ in (volume.split(":") for volume in service["volumes"])}
     assert (SERVING / mounted["/models"]).resolve() == ROOT / "exported_models"
@@ -100,6 +100,19 @@ def test_compose_file_starts_the_public_image_with_files_that_are_there(service)
     }
     for path in (value for value in batching.values() if value.startswith("/")):
         assert (SERVING / mounted["/config"] / Path(path).relative_to("/config")).is_file()
+
+
+def test_compose_file_limits_memory_processor_and_logs(service):
+    limits = service["deploy"]["resources"]["limits"]
+    assert 0 < float(limits["cpus"]) <= 2  # Docker does not start a container that may use more than there are
+    assert re.fullmatch(r"[3-9]g", limits["memory"])  # 0.5 GiB, and a WAV file of ten minutes at 192 kHz: 2.2 GiB
+    options = service["logging"]["options"]
+    assert service["logging"]["driver"] in ("json-file", "local")
+    assert re.fullmatch(r"\d+m", options["max-size"]) and int(options["max-file"]) > 1
+
+
+def test_readme_names_the_version_of_the_image(service):
+    assert f"imagetools inspect {service['image'].partition('@')[0]}" in (SERVING / "README.md").read_text()
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the health check of the image is written for its bash")

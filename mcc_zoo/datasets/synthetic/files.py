@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,8 +13,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from mcc_zoo.atomic import publish_folder
+from mcc_zoo.atomic import make_folder, publish_folder
 from mcc_zoo.datasets.synthetic.composition import CorpusError
+from mcc_zoo.disk import explained
 
 SETTINGS_FILE = "corpus.json"
 MANIFEST_FILE = "manifest.csv"
@@ -68,15 +70,18 @@ def write_corpus(
 
     Raises:
         CorpusError: Something else is in the folder, or libsndfile cannot write a format.
-        OSError: A file cannot be written.
+        mcc_zoo.disk.WriteError: A file cannot be written.
     """
     report = progress or (lambda done, total: None)
     folder = Path(folder).resolve()
     if _is_finished(folder, tracks, settings):
         report(len(tracks), len(tracks))
         return folder / MANIFEST_FILE
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", suffix=".partial", dir=folder.parent) as scratch:
+    make_folder(folder.parent)
+    with (
+        explained(folder, "the corpus", "name another folder"),
+        tempfile.TemporaryDirectory(prefix=f".{folder.name}-", suffix=".partial", dir=folder.parent) as scratch,
+    ):
         unfinished = Path(scratch) / "corpus"  # a folder in it, because the temporary folder is private to its owner
         for number, track in enumerate(tracks):
             _write_audio(unfinished / track.path, play(number), track.sample_rate)
@@ -123,15 +128,11 @@ def _write_audio(path: Path, samples: np.ndarray, sample_rate: int) -> None:
             f"{path.name}: this libsndfile ({soundfile.__libsndfile_version__}) cannot write the format; "
             "libsndfile 1.1 or newer can, and comes with the soundfile wheels"
         )
+    channels, encoded = 1 if samples.ndim == 1 else samples.shape[1], io.BytesIO()
+    # To memory: of a full disk libsndfile says "System error".
+    with soundfile.SoundFile(encoded, "w", sample_rate, channels, format=path.suffix[1:].upper()) as file:
+        # In blocks of one second: libsndfile's Vorbis encoder overflows its stack on one long write.
+        for start in range(0, len(samples), sample_rate):
+            file.write(samples[start : start + sample_rate])
     path.parent.mkdir(parents=True, exist_ok=True)
-    channels = 1 if samples.ndim == 1 else samples.shape[1]
-    try:
-        with soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=channels) as file:
-            # In blocks of one second: libsndfile's Vorbis encoder overflows its stack on one long write.
-            for start in range(0, len(samples), sample_rate):
-                file.write(samples[start : start + sample_rate])
-    except soundfile.LibsndfileError as error:
-        raise OSError(f"{path}: not written ({error}); check that the disk is not full") from error
-    written = soundfile.info(path).frames
-    if abs(written - len(samples)) > 4_608:  # two MP3 frames of padding at either end
-        raise OSError(f"{path}: {written} of {len(samples)} samples were written; check that the disk is not full")
+    path.write_bytes(encoded.getvalue())

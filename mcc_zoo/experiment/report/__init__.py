@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mcc_zoo.disk import explained
 from mcc_zoo.experiment.report.page import render
 from mcc_zoo.experiment.report.run import Run, read_run
 
@@ -26,7 +27,8 @@ def write_report(run_dir: str | os.PathLike[str], dataset: str) -> Path:
 
     Raises:
         ValueError: The folder is not that of a finished run, or one of its files is damaged.
-        OSError: A file cannot be written.
+        mcc_zoo.disk.WriteError: A file cannot be written.
     """
     run = read_run(run_dir, dataset)
-    return run.write("report.html", render(run).encode())
+    with explained(run.folder, "the report"):
+        return run.write("report.html", render(run).encode())

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mcc_zoo.atomic import write_bytes
+from mcc_zoo.atomic import make_folder, write_bytes
 from mcc_zoo.evaluation import auto_tagging, metrics, scoring
 from mcc_zoo.experiment.fold_details import FILTERS, TAGGRAMS, TrackTaggram, read_filters, read_taggrams
 from mcc_zoo.experiment.run_folder import find_fold_files
@@ -118,7 +118,7 @@ class Run:
     def write(self, name: str, content: bytes) -> Path:
         """Replace a file of the folder, whole or not at all, and return its path."""
         path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         write_bytes(path, content)
         return path
 
