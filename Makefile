@@ -88,14 +88,14 @@ bench: .venv/installed-test $(BENCH_ENVIRONMENTS)
 	@test -n "$(PYTHON_tfio)" || { echo "Python 3.11 or 3.12 is needed: install one, or give PYTHON_tfio=PATH"; exit 1; }
 	$(PYTHON_tfio) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade pip
-	$(@D)/bin/python -m pip install --quiet --editable .[tfio,test_tfio]
+	$(@D)/bin/python -m pip install --quiet --editable .[tfio,test_base]
 	@touch $@
 
 .venv-cluster/installed: setup.cfg setup.py pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: install one, or give PYTHON=PATH"; exit 1; }
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade pip
-	$(@D)/bin/python -m pip install --quiet --editable .[test_cluster]
+	$(@D)/bin/python -m pip install --quiet --editable .[cluster,test_base]
 	@touch $@
 
 clean:
