@@ -90,6 +90,9 @@ def make_training_batches(
         random_offset: Let excerpts start at any frame, not only at a chunk's start. A track of several chunks then
             gives one chunk less.
         names: Of the tracks, for messages; by default their files of features.
+
+    Raises:
+        ValueError: With static shapes, there are fewer tracks than a batch has.
     """
     whole = np.array([f.chunks for f in features])
     lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
@@ -109,6 +112,11 @@ def make_training_batches(
     loaded = _load_windows(windows.dataset, features, targets)
     batched = _batch_by_length(loaded, lengths, batch_tracks, max_chunks, static_shapes)
     steps = int(batched.cardinality())
+    if steps == 0:
+        raise ValueError(
+            f"static shapes need whole batches of {batch_tracks} tracks, and there are {len(features)}: "
+            "lower the recipe's batch_tracks, or train on a CPU or GPU"
+        )
     seeds = EpochDraws(lambda: draw_numbers(seed).batch(2).take(steps).batch(steps))
     names = names or [str(f.path) for f in features]
     return TrainingBatches(batched.prefetch(2).with_options(UNTUNED), names, windows, seeds)

@@ -25,6 +25,7 @@ from mcc_zoo.experiment.fold import FoldRun
 from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
+from mcc_zoo.experiment.unfinished import UnfinishedFold
 from mcc_zoo.export.metadata import METADATA_FILE
 from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.features.front_end import FRONT_ENDS
@@ -77,13 +78,14 @@ def test_training_starts_from_an_export_and_keeps_what_is_frozen(
         "tones", (architecture,), 3, recipe=RECIPE, front_end=FRONT_END, start_from=str(export), frozen=frozen
     )
     run = FoldRun(corpus, split_of(corpus), settings, 0, 0, architecture, tmp_path, "cpu")
-    start = run.find_warm_start()
+    unfinished = UnfinishedFold(tmp_path, architecture)
+    start = run.find_warm_start(unfinished)
     assert start is not None and run.lender is None and not run.lends_channels
     built = Subset(corpus, np.arange(9), settings).build_model(architecture, run.strategy, start)
     lent, before = read_weights(mcc_zoo.load(export).model), read_weights(built)
     for name in {*still, *moved} - {"steps"}:
         np.testing.assert_array_equal(before[name], lent[name])
-    model, _ = run.train(start, tmp_path)
+    model, _ = run.train(start, unfinished)
     assert (Classifier(model).mean, Classifier(model).std) == pytest.approx((0.25, 0.75))
     after = read_weights(model)
     for name in still:

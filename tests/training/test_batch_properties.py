@@ -68,19 +68,23 @@ def test_training_sees_an_excerpt_of_each_track(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         features, tracks = write_features(Path(folder), chunks)
-        batches = make_training_batches(
-            features, np.arange(len(chunks)), batch_tracks=batch_tracks, max_chunks=max_chunks, seed=seed,
-            static_shapes=static, random_offset=offset,
-        )  # fmt: skip
+        arguments = {"batch_tracks": batch_tracks, "max_chunks": max_chunks, "seed": seed, "random_offset": offset}
+        if static and len(chunks) < batch_tracks:
+            with pytest.raises(
+                ValueError, match=f"whole batches of {batch_tracks} tracks, and there are {len(chunks)}"
+            ):
+                make_training_batches(features, np.arange(len(chunks)), static_shapes=True, **arguments)
+            return
+        batches = make_training_batches(features, np.arange(len(chunks)), static_shapes=static, **arguments)
         seen, count = [], 0
-        for inputs, targets in batches:
+        for inputs, targets, numbers in batches.dataset:
             count += 1
             if static:
                 assert inputs["chunks"].shape == (batch_tracks, max_chunks, BANDS, FRAMES)
-            for window, length, target in zip(
-                *map(np.asarray, (inputs["chunks"], inputs["chunk_count"], targets)), strict=True
+            for window, length, target, number in zip(
+                *map(np.asarray, (inputs["chunks"], inputs["chunk_count"], targets, numbers)), strict=True
             ):
-                number = int(target)
+                assert number == target
                 whole = chunks[number]
                 seen.append(number)
                 assert length == min(max(1, whole - 1) if offset else whole, max_chunks)
@@ -90,7 +94,7 @@ def test_training_sees_an_excerpt_of_each_track(
                 start = int((rows[0, 0] - frames[0, 0]) / BANDS)
                 assert offset or start % FRAMES == 0
                 np.testing.assert_array_equal(rows, frames[start : start + len(rows)])
-        assert count == batches.cardinality() and len(seen) == len(set(seen))
+        assert count == batches.steps and len(seen) == len(set(seen))
         assert static or sorted(seen) == list(range(len(chunks)))
 
 
