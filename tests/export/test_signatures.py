@@ -209,7 +209,7 @@ def test_wav_files_of_different_length_and_rate_in_one_request(trained, answers,
         if KINDS[i][0] == RATE:
             assert_same({name: found[name][i : i + 1] for name in ("tags", "descriptor")}, alone)
         else:
-            np.testing.assert_allclose(found["tags"][i : i + 1], alone["tags"], rtol=0, atol=1e-2)
+            np.testing.assert_allclose(found["tags"][i : i + 1], alone["tags"], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", BAD_REQUESTS)
