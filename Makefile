@@ -1,5 +1,5 @@
 # make demo: the whole system on music that it makes itself. make test: the tests that a developer needs, a few minutes.
-# make test-all: all tests. make test-tfio: a part of them on the oldest TensorFlow, with tensorflow-io. make test-cluster:
+# make test-all: all tests. make soak: the tests of reliability, for an hour. make test-tfio: a part of them on the oldest TensorFlow, with tensorflow-io. make test-cluster:
 # those of a Ray cluster. make bench: speed beside other libraries, see benchmarks/README.md. All set up their environments
 # first.
 
@@ -21,7 +21,7 @@ FIRST_musicnn = musicnn==0.1.0
 # tensorflow-io runs on the oldest TensorFlow alone, whose wheels end with Python 3.12.
 PYTHON_tfio ?= $(shell for p in python3.11 python3.12; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test test-all test-cluster test-tfio check docs bench clean
+.PHONY: demo test test-all soak test-cluster test-tfio check docs bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m experiments.demo --data_dir=demo/corpus --results_dir=demo/results \
@@ -37,6 +37,11 @@ test: .venv/installed-test
 # And what takes long: every system through every converter, deliberate kills, browsers, a wheel in an empty environment.
 test-all: .venv/installed-test
 	$(BIN)/pytest -q $(PARALLEL) --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+# Long forms: thousands of random inputs and damaged files, hundreds of kills. What came out is written into
+# docs/reliability.md; if anything was lost or wrong, a test fails.
+soak: .venv/installed-test
+	MCC_ZOO_SOAK=1 $(BIN)/pytest -q -m soak $(PARALLEL) --dist=worksteal --tally=docs/reliability.md
 
 test-tfio: .venv-tfio/installed
 	MCC_ZOO_REQUIRE_TFIO=1 .venv-tfio/bin/pytest -q tests/audio/test_reading.py tests/audio/test_decoders.py -k tfio

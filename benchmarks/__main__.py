@@ -53,10 +53,10 @@ def write_results(benchmark: str, tables: dict[str, pd.DataFrame], folder: Path)
     for kind in ("results", "figures"):
         (folder / kind).mkdir(exist_ok=True)
     readme = (folder / "README.md").read_text(encoding="utf-8")
-    picture = f"![{next(iter(tables))}](figures/{benchmark}.png)\n\n"
+    command, picture = f"python -m benchmarks {benchmark}", f"![{next(iter(tables))}](figures/{benchmark}.png)\n\n"
     for name, table in tables.items():
         table.to_csv(folder / "results" / f"{re.sub(r'[^a-z]+', '_', name)}.csv", index=False)
-        readme = replace_section(readme, name, f"{picture}{format_table(table)}\n{describe_run(benchmark)}\n")
+        readme = replace_section(readme, name, f"{picture}{format_table(table)}\n{describe_run(command)}\n")
         picture = ""  # of the first table alone
     (folder / "README.md").write_text(readme, encoding="utf-8")
     draw_bars(next(iter(tables.values()))).savefig(folder / "figures" / f"{benchmark}.png")
@@ -94,11 +94,11 @@ def format_cell(cell: object) -> str:
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
-def describe_run(benchmark: str) -> str:
-    """Describe the run: date, command, machine and versions."""
+def describe_run(command: str) -> str:
+    """Describe a run of a command: date, machine and versions."""
     versions = ", ".join(f"{name} {version}" for name, version in list_versions())
     return (
-        f"{datetime.date.today()}, `python -m benchmarks {benchmark}`; {name_processor()}, {os.cpu_count()} cores; "
+        f"{datetime.date.today()}, `{command}`; {name_processor()}, {os.cpu_count()} cores; "
         f"Python {platform.python_version()}, {versions}."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from helpers import soak
 from helpers.systems import MANY
 from hypothesis import HealthCheck, settings
 
@@ -27,17 +28,49 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
-# Tests of properties try a few inputs, always the same. With --hypothesis-profile=soak or MCC_ZOO_HYPOTHESIS=soak they
-# try thousands, and others each time.
+# Tests of properties try a few inputs, always the same; in `make soak` thousands, and others each time.
 usual = settings(deadline=None, suppress_health_check=list(HealthCheck))  # no test depends on how fast a machine is
 settings.register_profile("short", usual, max_examples=25, derandomize=True)
-settings.register_profile("soak", usual, max_examples=5_000, print_blob=True)
-settings.load_profile(os.environ.get("MCC_ZOO_HYPOTHESIS", "short"))
+settings.register_profile("soak", usual, max_examples=2_000, print_blob=True)
+settings.load_profile("soak" if soak.IS_SOAK else "short")
 
 # Two logical CPUs, so that mirrored training can be tested without GPUs; has to come before TensorFlow's first use.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tally", metavar="FILE", help="write what the tests tried between the markers in this page")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.soak)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" and (count := soak.count_inputs(item)):
+        soak.Tally(report.user_properties).add(soak.INPUTS, held=count)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    from benchmarks.__main__ import describe_run, format_table, replace_section
+
+    table = soak.make_table(terminalreporter.stats.get("passed", []))
+    if page := config.getoption("--tally"):
+        path, text = Path(page), f"{format_table(table)}\n{describe_run('make soak')}\n"
+        path.write_text(replace_section(path.read_text(encoding="utf-8"), "soak", text), encoding="utf-8")
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> soak.Tally:
+    """Takes down what a test tried."""
+    return soak.Tally(request.node.user_properties)
 
 
 @pytest.fixture

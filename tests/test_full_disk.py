@@ -21,6 +21,7 @@ import tensorflow as tf
 from absl.testing import flagsaver
 from helpers.full_disk_writers import SLOW, WRITERS, Bench
 from helpers.full_disks import FOLDER, Disk, open_disk
+from helpers.soak import Tally
 
 import mcc_zoo
 from experiments import common
@@ -64,6 +65,7 @@ def list_unfinished(folder: Path, is_kept: str) -> list[str]:
     return sorted(name for name in names if re.fullmatch(unfinished, name) and not re.fullmatch(is_kept, name))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ROWS)
 def test_a_full_disk_is_a_sentence_and_the_same_command_goes_on(
     name: str,
@@ -71,6 +73,7 @@ def test_a_full_disk_is_a_sentence_and_the_same_command_goes_on(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tally: Tally,
 ) -> None:
     writer, bench = WRITERS[name], Bench(request.getfixturevalue, monkeypatch, capsys)
     if not (rooms := writer.pages if disk.is_mounted else writer.limits):
@@ -109,6 +112,7 @@ def test_a_full_disk_is_a_sentence_and_the_same_command_goes_on(
     assert status in (0, 1), said  # 1: a track was set aside
     assert list_unfinished(disk.folder, "never") == []
     assert not output.suffix or (output.read_bytes() != OLD.encode() and output.stat().st_size)
+    tally.add("a disk that is full in the middle of writing", one_sentence_and_the_same_command_goes_on=len(rooms))
 
 
 def can_mount() -> bool:

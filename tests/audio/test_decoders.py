@@ -17,6 +17,7 @@ import pytest
 import soundfile
 from conftest import write_tone
 from helpers.av_files import encode
+from helpers.soak import Tally, amount
 
 import mcc_zoo
 from mcc_zoo.audio import decoders, reading
@@ -214,14 +215,15 @@ def test_lists_of_other_files_are_not_followed(tmp_path: Path, content: bytes) -
     assert "cannot be decoded (" in refusal(path, "av")
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OWN)
-def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str) -> None:
+def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str, tally: Tally) -> None:
     whole = encode(tmp_path / name, low_noise(20_000), RATE).read_bytes()
     outcomes = {"array": 0, "refusal": 0}
     path = tmp_path / f"damaged {name}"
     with IsolatedDecoder(timeout=20, decoder="av") as isolated:
-        for seed in range(60):
+        for seed in range(amount(60, 240)):
             random, damaged = np.random.default_rng(seed), bytearray(whole)
             for place in random.integers(0, random.choice([64, 512, len(whole)]), random.integers(1, 9)):
                 damaged[place] = random.choice([0, 0x7F, 0x80, 0xFF, int(random.integers(256))])
@@ -235,6 +237,7 @@ def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str) -
                 assert all(np.isfinite(block).all() for block in blocks)
                 outcomes["array"] += 1
     assert min(outcomes.values()) >= 5
+    tally.add("damaged sound files", read=outcomes["array"], refused=outcomes["refusal"])
 
 
 def test_tfio_is_here_where_it_has_to_be() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.soak import Tally, amount
 from helpers.sound_kinds import RATE, encoded, make_music, vorbis
 from helpers.wav_files import wav
 
@@ -23,7 +24,7 @@ FILES: dict[str, Callable[[Path], bytes]] = {
     "a.mp3": lambda folder: encoded(folder, "a.mp3"),
     "a.m4a": lambda folder: encoded(folder, "a.m4a", movflags="faststart"),
 }
-SEEDS = 100  # of each format, 600 in all
+SEEDS = amount(100, 400)  # of each format
 
 
 def mutate(content: bytes, seed: int) -> bytes:
@@ -47,10 +48,11 @@ def mutate(content: bytes, seed: int) -> bytes:
     return bytes(damaged)
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize("decoder", ["auto", "av"])
 @pytest.mark.parametrize("name", FILES)
-def test_no_audio_is_lost_in_silence(name: str, decoder: DecoderName, tmp_path: Path) -> None:
+def test_no_audio_is_lost_in_silence(name: str, decoder: DecoderName, tmp_path: Path, tally: Tally) -> None:
     whole, path = FILES[name](tmp_path), tmp_path / f"damaged {name}"
     path.write_bytes(whole)
     least = 0.9 * len(reading.read(path, 22_050)) / 22_050
@@ -68,3 +70,4 @@ def test_no_audio_is_lost_in_silence(name: str, decoder: DecoderName, tmp_path: 
                 short.append((seed, round(seconds, 2)))
     assert not short
     assert 5 <= len(lengths) <= SEEDS - 5
+    tally.add("damaged sound files", read=len(lengths), refused=SEEDS - len(lengths))

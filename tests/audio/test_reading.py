@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import soundfile
+from helpers.soak import Tally, amount
 
 from mcc_zoo.audio import checks, decoders, folders, reading
 from mcc_zoo.audio.decoders import DECODERS
@@ -767,6 +768,7 @@ def mutations(content: bytes, count: int) -> list[bytes]:
     return mutated
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("decoder", "name"),
@@ -777,13 +779,13 @@ def mutations(content: bytes, count: int) -> list[bytes]:
     ],
     indirect=["decoder"],
 )
-def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str) -> None:
+def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str, tally: Tally) -> None:
     """No other exception, no crash, no hang, and nothing that is not finite."""
     container, subtype, _ = FORMATS.get(name, ("OGG", "OPUS", 0.0))
     samples = np.stack([sine(48_000, 0.15), noise(7_200)[:, 0]], 1)
     path = write(tmp_path / "a.x", samples, 48_000, format=container, subtype=subtype)
     outcomes: dict[str, int] = {"array": 0, "refusal": 0}
-    for content in mutations(path.read_bytes(), 200):
+    for content in mutations(path.read_bytes(), amount(200, 800)):
         path.write_bytes(content)
         started = time.perf_counter()
         try:
@@ -798,6 +800,7 @@ def test_mutated_files_end_in_an_array_or_a_refusal(tmp_path: Path, name: str) -
             outcomes["array"] += 1
         assert time.perf_counter() - started < 10
     assert outcomes["refusal"] >= 40  # at least the cut ones
+    tally.add("damaged sound files", read=outcomes["array"], refused=outcomes["refusal"])
 
 
 @pytest.mark.parametrize("decoder", [name for name in INSTALLED if name != "tfio"], indirect=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.soak import Tally, amount
 
 import mcc_zoo
 from mcc_zoo.audio import reading, subprocess_decoder
@@ -127,13 +128,21 @@ def test_a_file_that_is_cut_is_refused_after_its_blocks(decoder: IsolatedDecoder
         list(blocks)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "blocks_before", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
 )
 def test_a_file_whose_decoder_somebody_ends_is_read_all_the_same(
-    decoder: IsolatedDecoder, music: Path, how: signal.Signals, blocks_before: int
+    decoder: IsolatedDecoder, music: Path, how: signal.Signals, blocks_before: int, tally: Tally
 ) -> None:
+    rounds = amount(1, 20)
+    for _ in range(rounds):
+        end_and_read_on(decoder, music, how, blocks_before)
+    tally.add("SIGKILL or SIGTERM of a decoder", file_read_all_the_same=rounds)
+
+
+def end_and_read_on(decoder: IsolatedDecoder, music: Path, how: signal.Signals, blocks_before: int) -> None:
     decoder.start()
     blocks = decoder.read_blocks(music / "long.wav", 44_100, 81_920)
     found = [next(blocks) for _ in range(blocks_before)]

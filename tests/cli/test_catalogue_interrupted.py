@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.catalogues import assert_same_rows, finish, link_files, read_rows, start, wait_for_shards
+from helpers.soak import Tally, amount
 
-FILES, KILLS = 200, 3
+FILES, KILLS = amount(200, 800), amount(3, 12)
 
 
 @pytest.fixture
@@ -22,9 +23,10 @@ def catalogue(music: Path, tmp_path: Path) -> Path:
     return tmp_path / "music"
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_a_catalogue_that_is_killed_and_resumed_is_that_of_one_run(
-    exported: Path, catalogue: Path, tmp_path: Path
+    exported: Path, catalogue: Path, tmp_path: Path, tally: Tally
 ) -> None:
     """Each kill comes at a random time after a shard that this process has written."""
     rng, written = np.random.default_rng(), 0
@@ -44,6 +46,7 @@ def test_a_catalogue_that_is_killed_and_resumed_is_that_of_one_run(
     assert len(expected) == FILES and (expected["status"] == "refused").sum() == FILES / 5
     assert found["path"].tolist() == expected["path"].tolist()
     assert_same_rows(found, expected)
+    tally.add("SIGKILL of `mcc-zoo tag` on a catalogue", table_the_same=KILLS)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from helpers.ended_folds import Trainer, read_results
+from helpers.soak import Tally
 from helpers.tone_folds import make_fold, prepare_tones
 
 from mcc_zoo.experiment.corpus import Corpus
@@ -27,7 +28,7 @@ from mcc_zoo.recipes import WARM_STARTS
 from mcc_zoo.termination import TERMINATED
 from mcc_zoo.training import resuming
 
-KILLS = int(os.environ.get("MCC_ZOO_KILLS", "20"))
+KILLS = 20
 FILES = {"fold.json", "predictions.csv", "history.csv", "taggrams.json"}
 
 
@@ -162,10 +163,10 @@ def test_a_killed_fold_gives_what_it_would_have_given(corpus: Corpus, tmp_path: 
     assert {path.name for path in killed.fold.folder.parent.iterdir()} == {killed.fold.folder.name}
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["r3", "mcclstm", "r1"])
-def test_a_fold_that_is_ended_again_and_again(architecture: str, corpus: Corpus, tmp_path: Path) -> None:
-    """A longer soak: MCC_ZOO_KILLS=200."""
+def test_a_fold_that_is_ended_again_and_again(architecture: str, corpus: Corpus, tmp_path: Path, tally: Tally) -> None:
     recipe = {"max_epochs": 2 * KILLS, "patience": 2 * KILLS}
     undisturbed, ended = (
         Trainer(make_fold(corpus, tmp_path / name, architecture, **recipe)) for name in ("undisturbed", "ended")
@@ -176,8 +177,8 @@ def test_a_fold_that_is_ended_again_and_again(architecture: str, corpus: Corpus,
     count = sum(ended.end(how, ended.random.choice([None, 1, 1, 2])) for how in signals)
     assert ended.run() == 0
     assert read_results(ended.fold) == read_results(undisturbed.fold)
-    print(f"{architecture}: ended {count} times, at most {max(ended.seconds):.1f} s after the signal")
     assert count > KILLS // 2
+    tally.add("SIGKILL or SIGTERM in the training of a fold", results_the_same_to_the_byte=count)
 
 
 @pytest.mark.slow

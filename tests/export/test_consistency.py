@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.soak import Tally
 from typer.testing import CliRunner
 
 import mcc_zoo
@@ -51,10 +52,11 @@ def test_a_whole_export_has_no_contradiction(export: Path) -> None:
     assert mcc_zoo.load(export).architecture == "r0"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "what", [pytest.param(what, marks=[] if what in EVERY_DAY else pytest.mark.slow) for what in EDITS]
 )
-def test_an_edit_is_refused(export: Path, what: str) -> None:
+def test_an_edit_is_refused(export: Path, what: str, tally: Tally) -> None:
     facts = json.loads((export / METADATA_FILE).read_text(encoding="utf-8"))
     edit(export, EDITS[what](facts))
     with pytest.raises(mcc_zoo.ExportError, match=r"mcc_zoo\.json: .*: copy it again, or export it again"):
@@ -63,11 +65,13 @@ def test_an_edit_is_refused(export: Path, what: str) -> None:
     assert found.startswith("mcc_zoo.json: ")
     done = CliRunner().invoke(app, ["verify", str(export)])
     assert (done.exit_code, done.stdout.startswith("mcc_zoo.json: ")) == (1, True)
+    tally.add("an edited, cut or half-copied export", refused=1)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ["model.weights.h5", "config.json"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "missing", "text"])
-def test_a_half_copied_model_is_a_sentence(export: Path, tmp_path: Path, name: str, damage: str) -> None:
+def test_a_half_copied_model_is_a_sentence(export: Path, tmp_path: Path, name: str, damage: str, tally: Tally) -> None:
     path = export / name
     content = path.read_bytes()
     path.unlink()
@@ -77,3 +81,4 @@ def test_a_half_copied_model_is_a_sentence(export: Path, tmp_path: Path, name: s
         mcc_zoo.load(export)
     done = CliRunner().invoke(app, ["tag", str(export), str(tmp_path / "no.wav")])
     assert done.exit_code == 2 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+    tally.add("an edited, cut or half-copied export", refused=1)

@@ -1,18 +1,15 @@
-"""Exporters that are killed at any moment, and several at once.
-
-MCC_ZOO_KILLS=100 pytest tests/export/test_interrupted_exports.py kills a hundred.
-"""
+"""Exporters that are killed at any moment, and several at once."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.soak import amount
 
 import mcc_zoo
 from mcc_zoo.export.metadata import METADATA_FILE
@@ -20,7 +17,7 @@ from mcc_zoo.export.verify import find_differences
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.locks import hold
 
-KILLS = int(os.environ.get("MCC_ZOO_KILLS", "6"))
+KILLS = amount(6, 100)
 AT_ONCE = 2
 TINY = FrontEnd(sample_rate=8_000, window_length=256, hop_length=128)
 EXPORT_SECONDS = 6.0  # about; kills are spread over it
@@ -60,8 +57,9 @@ def versions_of(parent: Path) -> list[Path]:
     return [path for path in parent.iterdir() if not path.name.startswith(".")]
 
 
+@pytest.mark.soak
 @pytest.mark.slow
-def test_killed_exporters_leave_no_broken_version(start, tmp_path, rng):
+def test_killed_exporters_leave_no_broken_version(start, tmp_path, rng, tally):
     parent, kills = tmp_path / "tagger", 0
     parent.mkdir()
     while kills < KILLS:
@@ -77,7 +75,6 @@ def test_killed_exporters_leave_no_broken_version(start, tmp_path, rng):
             kills += 1
     versions = versions_of(parent)
     unfinished = len(list(parent.iterdir())) - len(versions)
-    print(f"{kills} killed: {unfinished} unfinished, {len(versions)} versions")
     assert unfinished  # some were killed while they wrote
     for version in versions:
         assert version.name.isdecimal() and (version / METADATA_FILE).is_file()
@@ -91,6 +88,7 @@ def test_killed_exporters_leave_no_broken_version(start, tmp_path, rng):
         assert find_differences(parent / str(number)) == []
     assert mcc_zoo.load(parent).folder == parent / str(taken[-1])
     assert [path.name for path in parent.iterdir() if path.name.startswith(".")] == []  # and what was left is gone
+    tally.add("SIGKILL of an export", export_begun_anew=kills)
 
 
 def test_what_a_killed_export_left_is_removed_and_what_another_writes_is_not(tmp_path: Path) -> None:

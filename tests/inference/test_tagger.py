@@ -14,6 +14,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 from helpers.c_library import ask
+from helpers.soak import Tally, amount
 
 import mcc_zoo
 from mcc_zoo.audio import limits, reading
@@ -215,15 +216,18 @@ def test_results_may_be_left_unread(tagger: Tagger, music: Path) -> None:
     results.close()  # ends the decoders, and does not wait for the other 49
 
 
+@pytest.mark.soak
 @pytest.mark.slow
-def test_leaving_early_never_waits_for_a_decoder(tagger: Tagger, music: Path) -> None:
+def test_leaving_early_never_waits_for_a_decoder(tagger: Tagger, music: Path, tally: Tally) -> None:
     """A thread that waited for a pipe closed under it waited for the whole timeout, in two of nine rounds."""
-    for _ in range(100):
+    rounds = amount(100, 400)
+    for _ in range(rounds):
         results = tagger.tag_files([music / "long.wav"] * 6)
         next(results)
         began = time.monotonic()
         results.close()
         assert time.monotonic() - began < TIMEOUT_SECONDS / 4
+    tally.add("leaving in the middle of tagging", ended_at_once=rounds)
 
 
 @pytest.mark.parametrize("folder", ["music", Path("music")])

@@ -15,6 +15,7 @@ import requests
 import tensorflow as tf
 from google.protobuf import text_format
 from helpers.served_models import SERVING, configure, write_wav
+from helpers.soak import amount
 from helpers.wav_files import integers, wav
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
@@ -142,31 +143,39 @@ def batching(models, monkeypatch):
         yield lambda rows: stack.enter_context(FakeTFServing(configure(models), Batching(rows=rows, seconds=60.0)))
 
 
-def test_bad_clips_of_other_clients_refuse_no_good_ones(batching, exported):
+@pytest.mark.soak
+def test_bad_clips_of_other_clients_refuse_no_good_ones(batching, exported, tally):
     """Twelve clients send good WAV files and six send bad ones, all in one batch: each gets the answer to its own."""
     good = [wav(integers(i, 3_000 + 700 * i)) for i in range(12)]
     bad = [b"", b"no audio", good[0][:-9], good[1][:30], wav(integers(0, 100)), wav(integers(0, 9_000), 0)]
     words = ["is empty", "is no WAV file", "is cut off", "has WAV coding", "is too short", "a sample rate of 0 Hz"]
     sent = [*good[:5], *bad, *good[5:]]
-    server = batching(len(sent))
+    server, rounds = batching(len(sent)), amount(1, 100)
 
     def ask(content: bytes) -> requests.Response:
         coded = [{"b64": base64.b64encode(content).decode()}]
         return post(server, {"signature_name": "tag_wav", "inputs": coded}, "my_tagger")
 
     with ThreadPoolExecutor(len(sent)) as pool:
-        answers = dict(zip(sent, pool.map(ask, sent), strict=True))
-    assert {answer.status_code for answer in answers.values()} == {200}
+        answered = [dict(zip(sent, pool.map(ask, sent), strict=True)) for _ in range(rounds)]
     alone = tf.saved_model.load(str(exported)).signatures["tag_wav"]
-    for content in good:
-        outputs, expected = answers[content].json()["outputs"], alone(wav_bytes=tf.constant([content]))
-        assert (outputs["error"], outputs["is_silent"]) == ([""], [False])
-        np.testing.assert_allclose(outputs["tags"], expected["tags"], rtol=1e-5)
-    for content, reason in zip(bad, words, strict=True):
-        outputs = answers[content].json()["outputs"]
-        (error,) = outputs["error"]
-        assert error.startswith("wav_bytes ") and reason in error
-        assert not np.any(outputs["tags"]) and not np.any(outputs["descriptor"])
+    expected = {content: alone(wav_bytes=tf.constant([content]))["tags"] for content in good}
+    for answers in answered:
+        assert {answer.status_code for answer in answers.values()} == {200}
+        for content in good:
+            outputs = answers[content].json()["outputs"]
+            assert (outputs["error"], outputs["is_silent"]) == ([""], [False])
+            np.testing.assert_allclose(outputs["tags"], expected[content], rtol=1e-5)
+        for content, reason in zip(bad, words, strict=True):
+            outputs = answers[content].json()["outputs"]
+            (error,) = outputs["error"]
+            assert error.startswith("wav_bytes ") and reason in error
+            assert not np.any(outputs["tags"]) and not np.any(outputs["descriptor"])
+    tally.add(
+        "clips of 18 clients at once in one batch, on a stand-in of TF Serving",
+        right_tags=rounds * len(good),
+        own_error=rounds * len(bad),
+    )
 
 
 def test_bad_lengths_of_other_clients_refuse_no_good_clips(batching, exported, rng):
