@@ -7,6 +7,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 import tensorflow as tf
@@ -305,21 +306,28 @@ def start(work: Callable[[], object]) -> None:
         try:
             if len(arguments) > 1:
                 raise ValueError(f"{arguments[1]!r} is not a flag: flags start with --, see --help")
-            with checked_output():
-                work()
+            work()
         except KeyboardInterrupt as error:
             print("interrupted: finished folds and epochs are kept, the same command continues", file=sys.stderr)
             sys.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
         except Exception as error:
             if unwritten := error if isinstance(error, OutputError) else explain(error):
-                with contextlib.suppress(OSError):  # standard error may be on the same full disk
-                    print(f"error: {unwritten}", file=sys.stderr)
-                sys.exit(2)
+                end_unwritten(unwritten)
             if isinstance(error, (ValueError, FloatingPointError, OSError, ExportError)):
                 sys.exit(f"error: {error}")
             raise
 
     logging.set_verbosity(logging.WARNING)
     tf.get_logger().setLevel("ERROR")  # it warns of retracing, once per fold, for each has a new model
-    with interrupt_on_sigterm():
-        app.run(body)
+    try:
+        with interrupt_on_sigterm(), checked_output():
+            app.run(body)
+    except OutputError as error:  # of --help, or of the last lines
+        end_unwritten(error)
+
+
+def end_unwritten(error: Exception) -> NoReturn:
+    """Say what could not be written, and exit with status 2."""
+    with contextlib.suppress(OSError):  # standard error may be on the same full disk
+        print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)

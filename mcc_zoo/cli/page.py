@@ -49,8 +49,8 @@ def open_page(
 ) -> None:
     """Open a local web page to hear a track and see its tags over time while it plays.
 
-    Only this machine can reach the page. The same address also answers TF Serving's REST requests, at
-    /v1/models/NAME:predict.
+    Only this machine can reach the page. The same address also takes samples as TF Serving does over REST,
+    POST /v1/models/NAME:predict; files only with --server, which hands such requests on.
 
     This command needs the extra page: pip install 'mcc_zoo[page]'
 

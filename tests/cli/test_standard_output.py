@@ -20,11 +20,17 @@ SAID = {
     "unread": "error: standard output cannot be written (Broken pipe): let the program that reads it read to the end",
     "closed": "error: standard output cannot be written (Bad file descriptor): it is closed, leave it open",
 }
+REDIRECTIONS = [(">/dev/full", "full"), ("| (exec 0<&-; sleep 1)", "unread"), (">&-", "closed")]
 
 
 def start(*arguments: str | Path, shell: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, with redirections of a shell."""
-    command = [sys.executable, "-c", "from mcc_zoo.cli import main; main()", *map(str, arguments)]
+    """Run mcc-zoo in a process of its own, with redirections of a shell."""
+    return start_python("-c", "from mcc_zoo.cli import main; main()", *arguments, shell=shell)
+
+
+def start_python(*arguments: str | Path, shell: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own, with redirections of a shell."""
+    command = [sys.executable, *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(Path(mcc_zoo.__file__).parents[1])}
     return subprocess.run(
         ["bash", "-c", f'"$@" {shell}; exit ${{PIPESTATUS[0]}}', "bash", *command],
@@ -42,9 +48,7 @@ def manifest(music: Path, tmp_path: Path) -> Path:
     return table
 
 
-@pytest.mark.parametrize(
-    ("shell", "fault"), [(">/dev/full", "full"), ("| (exec 0<&-; sleep 1)", "unread"), (">&-", "closed")]
-)
+@pytest.mark.parametrize(("shell", "fault"), REDIRECTIONS)
 @pytest.mark.parametrize(
     "command",
     [
@@ -60,6 +64,14 @@ def test_what_cannot_be_printed_is_a_sentence(
     done = start(*command, *last, shell=shell)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, SAID[fault])
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shell", "fault"), REDIRECTIONS)
+def test_the_help_of_an_experiment_that_cannot_be_printed_is_a_sentence(shell: str, fault: str) -> None:
+    done = start_python("-m", "experiments.structure", "--help", shell=shell)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, SAID[fault])
+    assert "Traceback" not in done.stderr
 
 
 def test_closed_streams_do_not_matter_to_what_does_not_use_them(exported: Path) -> None:
