@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mcc_zoo.audio import checks, reading
 from mcc_zoo.audio.decoders import Decoder, DecoderName
+from mcc_zoo.audio.sound import NO_SOUND, SEGMENT_SECONDS, SoundMeter
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.datasets.base import Dataset, DatasetWarning, Track, find_task
 from mcc_zoo.datasets.cautions import find_copies, list_copies, list_spellings
@@ -32,7 +33,7 @@ class CheckResult:
         missing: Tracks of a complete copy that are not on disk. For Ballroom only their number is known, by
             `found_counts`.
         extra: Audio files among the tracks that belong to none.
-        unreadable: Tracks that do not decode, each with the reason, a sentence that names the file.
+        unreadable: Tracks that do not decode or are silent, each with the reason, a sentence that names the file.
         known_faults: Those of `unreadable` that do not decode in most copies.
         was_decoded: Whether every track was decoded to its end; if not, only headers were read.
         notes: Warnings of the reader; of a manifest, labels in two spellings and the same audio in two places.
@@ -229,13 +230,22 @@ def _find_unreadable(
         for done, track in enumerate(tracks, start=1):
             try:
                 rate = reading.probe(track.path, isolated.decoder).sample_rate
-                for _ in isolated.read_blocks(track.path, rate, 10 * rate) if decode else ():
-                    pass  # at the file's own rate: resampling would only take time
+                if decode:
+                    _listen(track.path, rate, isolated)
             except checks.AudioError as error:
                 unreadable.append((track.name, str(error)))
             if progress is not None:
                 progress(done, len(tracks))
     return unreadable
+
+
+def _listen(path: Path, rate: int, isolated: IsolatedDecoder) -> None:
+    """Read a track at its own rate: resampling would only take time."""
+    meter = SoundMeter(round(SEGMENT_SECONDS * rate))
+    for _ in meter.listen(isolated.read_blocks(path, rate, 10 * rate)):
+        pass
+    if not meter.has_sound:
+        raise checks.AudioError(path, f"silent, {NO_SOUND}")
 
 
 def _find_unlisted(tracks: Sequence[Track]) -> list[str]:

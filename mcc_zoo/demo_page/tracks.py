@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from mcc_zoo.audio.checks import AudioError
+from mcc_zoo.audio.sound import NO_SOUND, SoundMeter
 from mcc_zoo.demo_page.models import BAD_GATEWAY, Model, ModelError
 from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.features.chunking import samples_of, too_short
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.sound import NO_SOUND, SoundMeter
+from mcc_zoo.features.sound import segment_samples
 from mcc_zoo.inference.result import Result
 from mcc_zoo.inference.tagger import Tagger
 
@@ -138,11 +139,12 @@ def tag_track(blocks: Iterable[np.ndarray], tagger: Tagger, model: Model) -> Tag
         AudioError: The track is refused.
         ModelError: The model refuses the track, does not answer, or is not the tagger's.
     """
-    answers, meter = [], SoundMeter(tagger.front_end)
+    answers, meter = [], SoundMeter(segment_samples(tagger.front_end))
     audio = meter.listen(_refuse_long(blocks, tagger.front_end))
     for window in split_into_windows(audio, tagger.front_end, tagger.metadata.training_chunks):
         answers.append([model.predict(signature, window[np.newaxis]) for signature in ("serving_default", "taggram")])
-    if not any(meter.find_sound(len(answers), tagger.metadata.training_chunks)):
+    hop = tagger.metadata.training_chunks * tagger.front_end.chunk_hop
+    if not any(meter.find_sound(len(answers), hop)):
         raise AudioError(None, f"silent, {NO_SOUND}")
     try:
         pooled = pool_windows(

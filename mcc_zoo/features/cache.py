@@ -26,12 +26,13 @@ import tensorflow as tf
 from mcc_zoo.atomic import make_folder, open_atomically
 from mcc_zoo.audio import checks
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
+from mcc_zoo.audio.sound import NO_SOUND, SoundMeter
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.features.chunking import cut_windows, samples_of
 from mcc_zoo.features.front_end import FrontEnd
 from mcc_zoo.features.level import bring_to_one_level
-from mcc_zoo.features.sound import NO_SOUND, SoundMeter
+from mcc_zoo.features.sound import segment_samples
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, mel_blocks
 
 CACHE_FORMAT = 2  # raise it whenever the front end's numbers change
@@ -170,7 +171,7 @@ class FeatureCache:
 
     def _write(self, entry: Path, path: str | os.PathLike[str], isolated: IsolatedDecoder) -> Features:
         blocks = isolated.read_blocks(path, self.front_end.sample_rate, samples_of(BLOCK_CHUNKS, self.front_end))
-        meter = SoundMeter(self.front_end)
+        meter = SoundMeter(segment_samples(self.front_end))
         try:
             frames = np.concatenate(list(mel_blocks(meter.listen(blocks), self.front_end)))
             if not meter.has_sound:

@@ -18,13 +18,14 @@ import tensorflow as tf
 from mcc_zoo.audio.addresses import as_local_file
 from mcc_zoo.audio.checks import AudioError
 from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
+from mcc_zoo.audio.sound import NO_SOUND, SoundMeter
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.evaluation.pooling import pool_windows
 from mcc_zoo.export.consistency import list_contradictions
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.features.chunking import cut_windows, samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
-from mcc_zoo.features.sound import NO_SOUND, SoundMeter
+from mcc_zoo.features.sound import segment_samples
 from mcc_zoo.features.streaming import BLOCK_CHUNKS, join_windows, mel_blocks
 from mcc_zoo.forking import check_threads
 from mcc_zoo.inference.locate import latest
@@ -201,13 +202,14 @@ class Tagger:
             return Described(name, status="refused", reason=str(AudioError(name, error.reason)))
 
     def _describe_blocks(self, name: str, blocks: Iterable[np.ndarray], mode: Mode) -> Described:
-        meter = SoundMeter(self.front_end)
+        meter = SoundMeter(segment_samples(self.front_end))
         frames = mel_blocks(meter.listen(blocks), self.front_end)
         if self.front_end.level != "none":
             frames = join_windows(frames, self._count_window_chunks(mode), self.front_end)
         found = [descriptors for window in frames for descriptors in self._describe_window(window)]
         descriptors, length = np.concatenate(found), self._count_window_chunks(mode)
-        has_sound = meter.find_sound(-(-len(descriptors) // (length or len(descriptors))), length)
+        hop = length * self.front_end.chunk_hop if length else None
+        has_sound = meter.find_sound(-(-len(descriptors) // (length or len(descriptors))), hop)
         if not any(has_sound):
             return Described(name, status="silent", reason=str(AudioError(name or None, f"silent, {NO_SOUND}")))
         return Described(name, descriptors, has_sound)

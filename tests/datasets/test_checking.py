@@ -13,8 +13,11 @@ import pytest
 import soundfile
 from helpers.dataset_folders import LABELS, NAMES, RATE, names, soundtracks_folder, touch, write_audio, write_table
 
+import mcc_zoo
 from mcc_zoo import datasets
 from mcc_zoo.datasets import DATASETS, CheckResult, DatasetError
+from mcc_zoo.features.cache import FeatureCache
+from mcc_zoo.features.front_end import FRONT_ENDS
 
 
 def test_check_of_a_broken_copy(tmp_path: Path) -> None:
@@ -65,6 +68,22 @@ def test_check_of_headers_alone_misses_what_only_decoding_shows(tmp_path: Path) 
     decoded = datasets.check_dataset(DATASETS["gtzan"], tmp_path)
     assert decoded.readable_count == 0
     assert "nan" in decoded.unreadable[0][1]
+
+
+def test_silent_tracks_are_those_that_training_sets_aside(tmp_path: Path) -> None:
+    (tmp_path / "genres/pop").mkdir(parents=True)
+    noise = np.random.default_rng(0).normal(size=(2, RATE))
+    for number, wave in enumerate(
+        [np.zeros(RATE), 1e-4 * noise[0], 1e-3 * noise[0], 0.1 * np.stack([noise[1], -noise[1]])]
+    ):
+        soundfile.write(tmp_path / f"genres/pop/pop.0000{number}.wav", np.transpose(wave), RATE, subtype="FLOAT")
+    found = datasets.check_dataset(DATASETS["gtzan"], tmp_path)
+    assert [name for name, _ in found.unreadable] == ["pop/pop.00000.wav", "pop/pop.00001.wav", "pop/pop.00003.wav"]
+    assert all("silent, nothing in it reaches -70 dBFS" in reason for _, reason in found.unreadable)
+    cache = FeatureCache(tmp_path / "cache", FRONT_ENDS["22k"])
+    for name, _ in found.unreadable:
+        with pytest.raises(mcc_zoo.AudioError, match="silent, nothing in it"):
+            cache.features(tmp_path / "genres" / name)
 
 
 def test_check_of_ballroom_counts_and_names_what_is_extra(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from mcc_zoo.audio.limits import SILENT_DBFS
+from mcc_zoo.audio.sound import SoundMeter
 from mcc_zoo.features.front_end import FrontEnd
-from mcc_zoo.features.sound import SoundMeter, has_sound
+from mcc_zoo.features.sound import has_sound
 
 FRONT_END = FrontEnd(sample_rate=8_000, window_length=256, hop_length=128, chunk_frames=8)
 SEGMENT, CHUNK = 128, 8 * 128
@@ -41,7 +42,7 @@ def test_clips_have_sound_or_not(name):
     audio = clip.astype(np.float32)
     assert has_sound(tf.constant(audio[None]), tf.constant([len(audio)]), FRONT_END).numpy().tolist() == [expected]
     for block in (1, 127, 128, 129, 5_000):
-        meter = SoundMeter(FRONT_END)
+        meter = SoundMeter(SEGMENT)
         blocks = [audio[i : i + block] for i in range(0, len(audio), block)]
         np.testing.assert_array_equal(np.concatenate(list(meter.listen(blocks))), audio)
         assert meter.has_sound == expected
@@ -60,9 +61,9 @@ def test_windows_have_sound_or_not(more):
     """Of five chunks the third and fourth sound; windows of two are silent, sounding, and silent."""
     audio = np.zeros(5 * CHUNK + 128 + more, np.float32)
     audio[2 * CHUNK : 4 * CHUNK] = sine(2 * CHUNK, -30)
-    meter = SoundMeter(FRONT_END)
+    meter = SoundMeter(SEGMENT)
     for _ in meter.listen([audio]):
         pass
-    assert meter.find_sound(3, 2) == [False, True, False]
-    assert meter.find_sound(5, 1) == [False, False, True, True, False]
+    assert meter.find_sound(3, 2 * CHUNK) == [False, True, False]
+    assert meter.find_sound(5, CHUNK) == [False, False, True, True, False]
     assert meter.find_sound(1, None) == [True]
