@@ -99,7 +99,10 @@ def describe_run(predictions: pd.DataFrame, config: Mapping[str, Any]) -> list[s
 
 def _describe_chance(predictions: pd.DataFrame) -> str:
     label, percent = find_most_frequent_label(predictions)
-    return f"Always naming the most frequent label ({label}) would be right for {percent:.1f} % of the tracks."
+    return (
+        f"Always naming the most frequent label ({label}) would be right for {percent:.1f} % of the tracks. "
+        "Majority vote is the accuracy of the label that most chunks of a track have as their most probable one."
+    )
 
 
 def _describe_chance_of_tags(predictions: pd.DataFrame) -> str:

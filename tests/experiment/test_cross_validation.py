@@ -149,7 +149,8 @@ def test_summary_and_config_say_what_was_run(run):
         "# tones: run run\n\n"
         "18 tracks, 2 labels, 6 groups, 3 folds, seed 0; recipe tuned.\n\n"
         "Split: grouped; the tracks of a group (artist, album, link) stay in one fold. 6 groups known.\n\n"
-        "Always naming the most frequent label (high) would be right for 50.0 % of the tracks.\n\n"
+        "Always naming the most frequent label (high) would be right for 50.0 % of the tracks. "
+        "Majority vote is the accuracy of the label that most chunks of a track have as their most probable one.\n\n"
         "| system | folds |"
     )
     config = json.loads((run_dir / "config.json").read_text())
