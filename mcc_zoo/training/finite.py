@@ -47,14 +47,18 @@ class WatchedModel(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Compute the loss as Keras does, but NaN of chunks that are not finite: ReLU makes 0 of them."""
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss = tf.where(tf.reduce_all(tf.math.is_finite(x["chunks"])), loss, np.nan)
+        """Compute the loss, and note the step if it is the first whose loss is not finite."""
+        loss = self.compute_sound_loss(x, y, y_pred, sample_weight, training)
         if training:
             is_first = tf.logical_and(self.first_bad_step < 0, tf.logical_not(tf.math.is_finite(loss)))
             self.first_bad_step.assign(tf.where(is_first, self.step, self.first_bad_step))
             self.step.assign_add(1)
         return loss
+
+    def compute_sound_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True) -> Any:
+        """Compute the loss as Keras does, but NaN of chunks that are not finite: ReLU makes 0 of them."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        return tf.where(tf.reduce_all(tf.math.is_finite(x["chunks"])), loss, np.nan)
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
