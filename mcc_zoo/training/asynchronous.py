@@ -92,7 +92,7 @@ class AsynchronousTraining:
         self._cluster, self.model, self._objective, self._training = cluster, model, objective, training
         strategy = connect(cluster)
         self._coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
-        _build_metrics(model, objective, training)
+        build_metrics(model, next(iter(objective.add_targets(training.dataset))))
         with _explain_loss(cluster), strategy.scope():
             self._weights = [tf.Variable(v.value, name=v.name) for v in model.trainable_variables]
             others = (v for v in model.non_trainable_variables if v.dtype != SEED_DTYPE)
@@ -223,9 +223,9 @@ class AsynchronousTraining:
         return logs | {STALENESS: float(notes[:, 0].mean()), MOST_STALE: float(notes[:, 0].max())}
 
 
-def _build_metrics(model: WatchedModel, objective: Objective, training: TrainingBatches) -> None:
-    """Let Keras make the variables of the model's metrics, which it does when they are first used."""
-    inputs, targets, weights = next(iter(objective.add_targets(training.dataset)))
+def build_metrics(model: WatchedModel, batch: tuple[dict[str, tf.Tensor], ...]) -> None:
+    """Let Keras make the variables of a model's metrics, which it does when they are first used."""
+    inputs, targets, weights = batch
     outputs = model(inputs, training=False)
     model.compute_loss(inputs, targets, outputs, weights, training=False)
     model.compute_metrics(inputs, targets, outputs, weights)

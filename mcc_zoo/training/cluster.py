@@ -26,7 +26,8 @@ COORDINATOR, WORKER, SERVER = "chief", "worker", "ps"  # TensorFlow's names
 NAMES = {COORDINATOR: "coordinator", WORKER: "worker", SERVER: "parameter server"}
 EXAMPLE = '{"cluster": {"chief": ["HOST:PORT"], "worker": [...], "ps": [...]}, "task": {"type": "worker", "index": 0}}'
 START_SECONDS = 300.0  # in which all processes of a cluster have to answer
-COORDINATOR_SECONDS = 60.0  # without an answer of the coordinator, after which the others end
+# Without an answer of the coordinator, after which the others end: a new one cannot connect to those of an old one.
+COORDINATOR_SECONDS = 10.0
 POLL_SECONDS = 0.2
 MOST_WAITING = 64  # threads of a process that wait for another one
 

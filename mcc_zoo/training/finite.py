@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mcc_zoo.training import replicas
 from mcc_zoo.training.batches import TrainingBatches
 
 
@@ -43,6 +44,18 @@ class WatchedModel(keras.Model):
         }
         self.step = tf.Variable(0, **options)
         self.first_bad_step = tf.Variable(-1, **options)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Take a step as Keras does; where several devices share it, as one device would."""
+        if replicas.count_replicas() == 1:
+            return super().train_step(data)
+        return replicas.train_step(self, data)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Measure a batch, likewise."""
+        if replicas.count_replicas() == 1:
+            return super().test_step(data)
+        return replicas.test_step(self, data)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

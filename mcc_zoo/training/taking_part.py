@@ -55,8 +55,8 @@ def take_part(strategy: str, tpu: str, local_workers: int | None) -> Iterator[No
         if strategy == "parameter_server" and local_workers:
             if TF_CONFIG in os.environ:
                 raise ValueError(
-                    f"--local_workers={local_workers}: the environment has TF_CONFIG too, which describes another "
-                    "cluster: leave one of the two out"
+                    f"--local_workers={local_workers}: TF_CONFIG is set too, which describes another cluster: "
+                    "leave one of the two out"
                 )
             cluster = stack.enter_context(start_local_cluster(local_workers))
             os.environ[TF_CONFIG] = cluster.to_json()
