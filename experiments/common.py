@@ -13,13 +13,14 @@ import pandas as pd
 import tensorflow as tf
 from absl import app, flags, logging
 
+from experiments import devices
 from mcc_zoo.audio import decoders
 from mcc_zoo.cli.standard_output import OutputError, checked_output
 from mcc_zoo.datasets import Track, splits
 from mcc_zoo.datasets.cautions import list_spellings
 from mcc_zoo.datasets.fixed_splits import write_lists
 from mcc_zoo.disk import explain
-from mcc_zoo.experiment import cross_validation, run_folder
+from mcc_zoo.experiment import run_folder
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.provenance import build_provenance
 from mcc_zoo.experiment.refit import train
@@ -37,7 +38,6 @@ from mcc_zoo.recipes import RECIPES, WARM_STARTS, Recipe
 from mcc_zoo.tensorflow_start import INTERRUPTED
 from mcc_zoo.termination import TERMINATED, Terminated, interrupt_on_sigterm
 from mcc_zoo.text import counted
-from mcc_zoo.training.devices import choose_precision
 
 FLAGS = flags.FLAGS
 MOST_NAMES = 10  # of missing tracks; the rest is counted
@@ -84,18 +84,7 @@ flags.DEFINE_enum(
     "What --start_from leaves as it is: nothing; the channels; or the descriptor, which is channels and fusion.",
 )
 flags.DEFINE_integer("max_epochs", None, "Most epochs per fold, instead of the recipe's.", lower_bound=1)
-flags.DEFINE_enum(
-    "device", "auto", ["auto", "cpu", "gpu", "tpu"], "Where to train; auto uses GPUs if there are any, else the CPU."
-)
-flags.DEFINE_enum(
-    "precision",
-    "auto",
-    ["auto", "float32", "mixed_bfloat16", "mixed_float16"],
-    "Number type of training; auto: mixed_bfloat16 on TPUs, mixed_float16 on GPUs, float32 on CPUs.",
-)
-flags.DEFINE_integer(
-    "jobs", None, "Folds trained at a time, each by a process with its share of the cores; by default one per core.", 1
-)
+flags.adopt_module_key_flags(devices)
 flags.DEFINE_bool(
     "shuffle_labels", False, "Permute the labels among the tracks: a control, whose accuracy has to be at chance."
 )
@@ -139,10 +128,11 @@ def make_settings(dataset: str) -> Settings:
         split=FLAGS.split,
         recipe=recipe,
         front_end=front_end,
-        precision=choose_precision(FLAGS.precision, FLAGS.device),
+        precision=devices.choose_precision(),
         shuffle_labels=FLAGS.shuffle_labels,
         start_from=start_from,
         frozen=FLAGS.frozen,
+        workers=devices.make_distribution().workers,
     )
 
 
@@ -168,6 +158,8 @@ def name_run(settings: Settings) -> str:
         parts.append(f"{FLAGS.max_epochs}epochs")
     if FLAGS.decoder != "auto":
         parts.append(FLAGS.decoder)
+    if settings.workers:
+        parts.append(f"parameter-server-{settings.workers}workers")
     if settings.shuffle_labels:
         parts.append("shuffled")
     return "-".join(parts)
@@ -209,9 +201,7 @@ def run(dataset: str, tracks: Sequence[Track], teach: Callable[[Corpus], Corpus]
     corpus = teach(prepare(tracks, cache, FLAGS.quiet))
     groups = len({track.group for track in corpus.tracks if track.group})
     print(f"{dataset}: {len(corpus.tracks)} tracks, {len(corpus.labels)} labels, {groups} groups; results in {run_dir}")
-    predictions = cross_validation.cross_validate(
-        corpus, settings, run_dir, device=FLAGS.device, processes=FLAGS.jobs, quiet=FLAGS.quiet
-    )
+    predictions = devices.cross_validate(corpus, settings, run_dir)
     write_report(run_dir, dataset)
     print((run_dir / "summary.md").read_text())
     print(f"curves, confusions and scores of the labels: {run_dir / 'report.html'}")
@@ -251,7 +241,14 @@ def export_system(corpus: Corpus, settings: Settings, run_dir: Path, predictions
     if source and settings.recipe.warm_start and before and not FLAGS.quiet:
         print(f"{FLAGS.export} starts from the channels of {source}: {source} is trained first", file=sys.stderr)
     model = train(
-        corpus, settings, FLAGS.export, epochs, channels_epochs=before, device=FLAGS.device, quiet=FLAGS.quiet
+        corpus,
+        settings,
+        FLAGS.export,
+        epochs,
+        channels_epochs=before,
+        device=FLAGS.device,
+        distribution=devices.make_distribution(),
+        quiet=FLAGS.quiet,
     )
     provenance = build_provenance(
         corpus,
@@ -306,7 +303,8 @@ def start(work: Callable[[], object]) -> None:
         try:
             if len(arguments) > 1:
                 raise ValueError(f"{arguments[1]!r} is not a flag: flags start with --, see --help")
-            work()
+            with devices.take_part():
+                work()
         except KeyboardInterrupt as error:
             print("interrupted: finished folds and epochs are kept, the same command continues", file=sys.stderr)
             sys.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)

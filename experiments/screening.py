@@ -18,12 +18,11 @@ from typing import Any
 import pandas as pd
 from absl import flags
 
-from experiments import common
+from experiments import common, devices
 from mcc_zoo import datasets, recipes
 from mcc_zoo.atomic import PART, publish_folder, write_text
 from mcc_zoo.datasets.splits import draw_splits
 from mcc_zoo.disk import explained
-from mcc_zoo.experiment import cross_validation
 from mcc_zoo.experiment.corpus import Corpus, prepare
 from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
@@ -111,9 +110,7 @@ def screen() -> Path:
         if (lender := find_lender(trial)) and has_same_channels(folder / name_folder(lender), corpus, settings):
             architectures = set(settings.architectures) & set(recipes.WARM_STARTS.values())
             copy_folds(folder / name_folder(lender), run_dir, architectures)
-        cross_validation.cross_validate(
-            corpus, settings, run_dir, device=flags.FLAGS.device, processes=flags.FLAGS.jobs, quiet=flags.FLAGS.quiet
-        )
+        devices.cross_validate(corpus, settings, run_dir)
         with explained(table, "the results"):
             write_text(table, summarise(folder).to_csv(index=False))
     print(summarise(folder).to_string(index=False))

@@ -83,7 +83,7 @@ RECIPES = {
         name="paper",
         initializer="normal",  # Sec. 3
         pooling="last",  # Sec. 2.3
-        optimizer="sgd",  # Sec. 3; asynchronous there, synchronous here
+        optimizer="sgd",  # Sec. 3; asynchronous there, and here with --strategy=parameter_server
         learning_rate=0.01,  # not stated; P16's code
         schedule="constant",  # not stated; P16's code
         clip_norm=None,

@@ -24,6 +24,7 @@ from mcc_zoo.experiment.identity import identify_run
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.locks import hold
 from mcc_zoo.progress import progress_bar
+from mcc_zoo.training.devices import ONE_MACHINE, Distribution
 
 RESULTS = "the results"
 
@@ -34,6 +35,7 @@ def cross_validate(
     run_dir: str | os.PathLike[str],
     *,
     device: str = "auto",
+    distribution: Distribution = ONE_MACHINE,
     processes: int | None = 1,
     quiet: bool = False,
 ) -> pd.DataFrame:
@@ -44,6 +46,7 @@ def cross_validate(
         settings: What to compare and how.
         run_dir: Folder of the run. Finished folds of the same settings that lie there are kept.
         device: As for `mcc_zoo.training.devices.make_strategy`.
+        distribution: How each training is spread over devices and machines. The settings have its number of workers.
         processes: How many folds are trained at a time, each in a process with its share of the cores; None chooses
             for this machine. With more than one, a script that calls this needs `if __name__ == "__main__":`.
         quiet: No progress bars and no lines.
@@ -52,7 +55,8 @@ def cross_validate(
         The rows of predictions.csv, in order of architecture, seed, fold and track.
 
     Raises:
-        ValueError: The folds are impossible, or the folder holds a run of other settings.
+        ValueError: The folds are impossible, a device or strategy is not there, a parameter server is gone, or the
+            folder holds a run of other settings.
         mcc_zoo.locks.InUseError: Another process is at work in the folder.
         mcc_zoo.disk.WriteError: The folder cannot be written. Finished folds are kept.
     """
@@ -60,11 +64,17 @@ def cross_validate(
     with explained(run_dir, RESULTS):
         make_folder(run_dir.parent)
         with hold(run_dir):
-            return _run_folds(corpus, settings, run_dir, device, processes, quiet)
+            return _run_folds(corpus, settings, run_dir, device, distribution, processes, quiet)
 
 
 def _run_folds(
-    corpus: Corpus, settings: Settings, run_dir: Path, device: str, processes: int | None, quiet: bool
+    corpus: Corpus,
+    settings: Settings,
+    run_dir: Path,
+    device: str,
+    distribution: Distribution,
+    processes: int | None,
+    quiet: bool,
 ) -> pd.DataFrame:
     if settings.shuffle_labels:
         corpus = shuffle_labels(corpus, settings.seed)
@@ -83,13 +93,13 @@ def _run_folds(
     )
     write_text(run_dir / "refused.csv", corpus.refused.to_csv(index=False))
     folds = [
-        FoldRun(corpus, split, settings, seed, fold, architecture, run_dir, device)
+        FoldRun(corpus, split, settings, seed, fold, architecture, run_dir, device, distribution)
         for seed in seeds
         for fold, split in enumerate(splits[seed])
         for architecture in settings.architectures
     ]
     unfinished = [fold for fold in folds if not fold.is_finished()]
-    processes = processes or process_pool.choose_processes(len(unfinished), device)
+    processes = processes or process_pool.choose_processes(len(unfinished), device, distribution.strategy)
     with progress_bar(quiet) as bar:
         bars = FoldBars(bar, len(folds), len(folds) - len(unfinished), settings.recipe.max_epochs)
         for needs_channels in (False, True):  # folds that lend their channels to others come first

@@ -29,7 +29,7 @@ from mcc_zoo.experiment.unfinished import UnfinishedFold
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import WARM_STARTS
 from mcc_zoo.training.checkpoint import Checkpoint
-from mcc_zoo.training.devices import make_strategy
+from mcc_zoo.training.devices import ONE_MACHINE, Distribution, make_strategy
 from mcc_zoo.training.fit import MONITOR, Fit, fit
 from mcc_zoo.training.warm_start import WarmStart, open_training_features
 from mcc_zoo.version import library_versions
@@ -101,6 +101,7 @@ class FoldRun:
         architecture: The system.
         run_dir: Folder of the whole run.
         device: As for `mcc_zoo.training.devices.make_strategy`.
+        distribution: Likewise.
     """
 
     corpus: Corpus
@@ -111,6 +112,7 @@ class FoldRun:
     architecture: str
     run_dir: Path
     device: str = "auto"
+    distribution: Distribution = ONE_MACHINE
 
     @property
     def name(self) -> str:
@@ -125,7 +127,7 @@ class FoldRun:
     @property
     def strategy(self) -> tf.distribute.Strategy:
         """Where to train."""
-        return make_strategy(self.device)
+        return make_strategy(self.device, self.distribution)
 
     @property
     def training(self) -> Subset:
@@ -174,6 +176,7 @@ class FoldRun:
 
         Raises:
             FloatingPointError: A loss became infinite or NaN.
+            mcc_zoo.training.asynchronous.LostServerError: A parameter server is gone; a checkpoint is there.
         """
         unfinished = UnfinishedFold(self.folder.with_name(self.folder.name + PART), self.architecture)
         unfinished.open()
@@ -274,6 +277,7 @@ class FoldRun:
                 recipe,
                 warm=start is not None,
                 checkpoint=checkpoint,
+                cluster=self.distribution.cluster,
                 callbacks=callbacks,
             )
         unfreeze(model)

@@ -37,6 +37,8 @@ def identify_run(corpus: Corpus, settings: Settings, splits: Sequence[Split]) ->
         del fixed["start_from"], fixed["frozen"]
     else:
         fixed["start_from_sha256"] = hash_metadata(latest(settings.start_from))
+    if not settings.workers:  # likewise
+        del fixed["workers"]
     if corpus.taught is not None:
         fixed["taught_sha256"] = hashlib.sha256(corpus.taught.tobytes()).hexdigest()
     return {

@@ -26,9 +26,13 @@ Result = TypeVar("Result")
 _messages: Any = None  # a worker's queue to the process that started it
 
 
-def choose_processes(folds: int, device: str = "auto") -> int:
-    """Choose how many processes share so many folds: one per core as far as memory allows, one on accelerators."""
-    accelerators = device in ("gpu", "tpu") or (device == "auto" and tf.config.list_physical_devices("GPU"))
+def choose_processes(folds: int, device: str = "auto", strategy: str = "default") -> int:
+    """Choose how many processes share so many folds.
+
+    One per core as far as memory allows; one on accelerators, and where a fold is trained by several devices.
+    """
+    accelerators = device == "gpu" or (device == "auto" and tf.config.list_physical_devices("GPU"))
+    accelerators = accelerators or strategy != "default"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // BYTES_PER_PROCESS
     return 1 if accelerators else max(1, min(folds, os.cpu_count() or 1, memory))
 

@@ -15,7 +15,7 @@ from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import WARM_STARTS
-from mcc_zoo.training.devices import make_strategy
+from mcc_zoo.training.devices import ONE_MACHINE, Distribution, make_strategy
 from mcc_zoo.training.fit import fit
 from mcc_zoo.training.warm_start import WarmStart, open_training_features
 
@@ -28,6 +28,7 @@ def train(
     *,
     channels_epochs: int | None = None,
     device: str = "auto",
+    distribution: Distribution = ONE_MACHINE,
     quiet: bool = False,
 ) -> keras.Model:
     """Train a system on all tracks for a fixed number of epochs, for an export.
@@ -40,6 +41,7 @@ def train(
         channels_epochs: Epochs of the system that a warm start takes channels from; `epochs` by default, 0 for no warm
             start.
         device: As for `mcc_zoo.training.devices.make_strategy`.
+        distribution: Likewise.
         quiet: No progress bar.
 
     Returns:
@@ -47,10 +49,10 @@ def train(
 
     Raises:
         FloatingPointError: The loss became infinite or NaN.
-        ValueError: The device is unknown or not there.
+        ValueError: The device or strategy is unknown or not there, or a parameter server is gone.
     """
     return call_with_cache(
-        corpus, lambda: _train(corpus, settings, architecture, epochs, channels_epochs, device, quiet)
+        corpus, lambda: _train(corpus, settings, architecture, epochs, channels_epochs, device, distribution, quiet)
     )
 
 
@@ -61,15 +63,20 @@ def _train(
     epochs: int,
     channels_epochs: int | None,
     device: str,
+    distribution: Distribution,
     quiet: bool,
 ) -> keras.Model:
     start, recipe = read_start(settings), adapt_recipe(settings)
     name = f"{architecture} on all tracks" + (f", from {settings.start_from}" if start else "")
     if recipe.warm_start and architecture in WARM_STARTS and channels_epochs != 0:
-        start = _borrow_channels(corpus, settings, WARM_STARTS[architecture], channels_epochs or epochs, device, quiet)
-        name += f", from {WARM_STARTS[architecture]}'s channels"
+        lender = WARM_STARTS[architecture]
+        lent = train(
+            corpus, settings, lender, channels_epochs or epochs, device=device, distribution=distribution, quiet=quiet
+        )
+        start = WarmStart.from_network(Classifier(lent).chunk_network, channels_epochs or epochs)
+        name += f", from {lender}'s channels"
     keras.utils.set_random_seed(settings.seed)
-    strategy, everything = make_strategy(device), np.arange(len(corpus.tracks))
+    strategy, everything = make_strategy(device, distribution), np.arange(len(corpus.tracks))
     model = Subset(corpus, everything, settings).build_model(architecture, strategy, start)
     freeze(model, settings)
     with (
@@ -85,6 +92,7 @@ def _train(
             recipe,
             epochs=epochs,
             warm=start is not None,
+            cluster=distribution.cluster,
             callbacks=[
                 report_epochs(
                     lambda done, logs: bar.update(task, completed=done, description=describe_training(name, logs))
@@ -93,11 +101,3 @@ def _train(
         )
     unfreeze(model)
     return Classifier(model).in_float32()
-
-
-def _borrow_channels(
-    corpus: Corpus, settings: Settings, lender: str, epochs: int, device: str, quiet: bool
-) -> WarmStart:
-    """Train the system that lends its channels, and take its weights."""
-    model = train(corpus, settings, lender, epochs, device=device, quiet=quiet)
-    return WarmStart.from_network(Classifier(model).chunk_network, epochs)

@@ -32,6 +32,7 @@ class Settings:
             of the same names and shapes; None starts from the recipe's initial weights.
         frozen: What stays as it was in the export: its `channels`; the `descriptor`, which is channels and fusion; or
             `nothing`.
+        workers: Number of workers that train asynchronously, by `--strategy=parameter_server`; 0 trains synchronously.
         on_validation: Predict the validation tracks of each fold instead of its test tracks, to compare recipes.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     start_from: str | None = None
     frozen: Frozen = "descriptor"
     on_validation: bool = False
+    workers: int = 0
 
     def __post_init__(self) -> None:
         """Refuse unknown systems and counts below one."""

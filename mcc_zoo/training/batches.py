@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +30,16 @@ class TrainingBatches:
         names: The tracks' names, by number.
         windows: Order and excerpts of the epoch.
         seeds: For each batch of the epoch a seed of its augmentation, (2,) int64.
+        plan: For each batch the windows that `read` reads, (batch, 4) int64.
+        read: Reads such windows into a dataset of one batch, in a graph that may run on another machine.
     """
 
     dataset: tf.data.Dataset
     names: Sequence[str]
     windows: EpochDraws
     seeds: EpochDraws
+    plan: tf.data.Dataset
+    read: Callable[[tf.Tensor], tf.data.Dataset]
 
     @property
     def steps(self) -> int:
@@ -119,7 +125,16 @@ def make_training_batches(
         )
     seeds = EpochDraws(lambda: draw_numbers(seed).batch(2).take(steps).batch(steps))
     names = names or [str(f.path) for f in features]
-    return TrainingBatches(batched.prefetch(2).with_options(UNTUNED), names, windows, seeds)
+    plan = _bucket(
+        windows.dataset, lambda row: tf.cast(row[2], tf.int32), lengths, batch_tracks, max_chunks, static_shapes
+    )
+    read = functools.partial(_read_batch, features=features, targets=targets)
+    return TrainingBatches(batched.prefetch(2).with_options(UNTUNED), names, windows, seeds, plan, read)
+
+
+def _read_batch(rows: tf.Tensor, features: Sequence[Features], targets: np.ndarray) -> tf.data.Dataset:
+    loaded = _load_windows(tf.data.Dataset.from_tensor_slices(rows), features, targets)
+    return loaded.padded_batch(tf.shape(rows, tf.int64)[0])
 
 
 def draw_numbers(seed: int) -> tf.data.Dataset:
@@ -144,7 +159,7 @@ def make_evaluation_batches(
 
 def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], targets: np.ndarray) -> tf.data.Dataset:
     """Read windows [track, first row in the file, chunks, number] from the files of features; the number goes along."""
-    paths = tf.constant([str(f.path) for f in features])
+    paths = tf.constant([os.path.abspath(f.path) for f in features])  # workers have other working folders
     offsets = tf.constant([f.offset for f in features], tf.int64)
     wanted = tf.constant(targets, tf.float32)
     shape, rows = features[0].shape, features[0].rows
@@ -166,17 +181,9 @@ def _batch_by_length(
     examples: tf.data.Dataset, lengths: np.ndarray, batch_tracks: int, max_chunks: int, static_shapes: bool
 ) -> tf.data.Dataset:
     """Batch examples of similar length; shorter ones get zeros at their end."""
-    longest = [max_chunks] if static_shapes else [*(bucket for bucket in BUCKETS if bucket < max_chunks), max_chunks]
-    batched = examples.bucket_by_sequence_length(
-        lambda inputs, *_: inputs["chunk_count"],
-        bucket_boundaries=[length + 1 for length in longest],
-        bucket_batch_sizes=[batch_tracks] * (len(longest) + 1),
-        pad_to_bucket_boundary=static_shapes,
-        drop_remainder=static_shapes,
+    batched = _bucket(
+        examples, lambda inputs, *_: inputs["chunk_count"], lengths, batch_tracks, max_chunks, static_shapes
     )
-    in_bucket = np.bincount(np.searchsorted(longest, lengths))
-    count = (in_bucket // batch_tracks if static_shapes else -(-in_bucket // batch_tracks)).sum()
-    batched = batched.apply(tf.data.experimental.assert_cardinality(int(count)))
     if not static_shapes:
         return batched
 
@@ -185,3 +192,25 @@ def _batch_by_length(
         return ({**inputs, "chunks": chunks}, *rest)
 
     return batched.map(fix_shape)
+
+
+def _bucket(
+    items: tf.data.Dataset,
+    get_length: Callable[..., tf.Tensor],
+    lengths: np.ndarray,
+    batch_tracks: int,
+    max_chunks: int,
+    static_shapes: bool,
+) -> tf.data.Dataset:
+    """Batch items whose lengths are in the same bucket; `lengths` are those of all items."""
+    longest = [max_chunks] if static_shapes else [*(bucket for bucket in BUCKETS if bucket < max_chunks), max_chunks]
+    batched = items.bucket_by_sequence_length(
+        get_length,
+        bucket_boundaries=[length + 1 for length in longest],
+        bucket_batch_sizes=[batch_tracks] * (len(longest) + 1),
+        pad_to_bucket_boundary=static_shapes,
+        drop_remainder=static_shapes,
+    )
+    in_bucket = np.bincount(np.searchsorted(longest, lengths))
+    count = (in_bucket // batch_tracks if static_shapes else -(-in_bucket // batch_tracks)).sum()
+    return batched.apply(tf.data.experimental.assert_cardinality(int(count)))

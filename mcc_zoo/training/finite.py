@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mcc_zoo.training import replicas
 from mcc_zoo.training.batches import TrainingBatches
 
 
@@ -44,17 +45,33 @@ class WatchedModel(keras.Model):
         self.step = tf.Variable(0, **options)
         self.first_bad_step = tf.Variable(-1, **options)
 
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Take a step as Keras does; where several devices share it, as one device would."""
+        if replicas.count_replicas() == 1:
+            return super().train_step(data)
+        return replicas.train_step(self, data)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Measure a batch, likewise."""
+        if replicas.count_replicas() == 1:
+            return super().test_step(data)
+        return replicas.test_step(self, data)
+
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Compute the loss as Keras does, but NaN of chunks that are not finite: ReLU makes 0 of them."""
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss = tf.where(tf.reduce_all(tf.math.is_finite(x["chunks"])), loss, np.nan)
+        """Compute the loss, and note the step if it is the first whose loss is not finite."""
+        loss = self.compute_sound_loss(x, y, y_pred, sample_weight, training)
         if training:
             is_first = tf.logical_and(self.first_bad_step < 0, tf.logical_not(tf.math.is_finite(loss)))
             self.first_bad_step.assign(tf.where(is_first, self.step, self.first_bad_step))
             self.step.assign_add(1)
         return loss
+
+    def compute_sound_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True) -> Any:
+        """Compute the loss as Keras does, but NaN of chunks that are not finite: ReLU makes 0 of them."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        return tf.where(tf.reduce_all(tf.math.is_finite(x["chunks"])), loss, np.nan)
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):

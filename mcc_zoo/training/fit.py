@@ -13,8 +13,10 @@ import tensorflow as tf
 
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
+from mcc_zoo.training.asynchronous import AsynchronousTraining, LostServerError
 from mcc_zoo.training.batches import TrainingBatches
 from mcc_zoo.training.checkpoint import Checkpoint
+from mcc_zoo.training.cluster import Cluster
 from mcc_zoo.training.finite import StopAtNonFiniteLoss, explain_bad_loss
 from mcc_zoo.training.objective import Objective, join_after_log_mel
 from mcc_zoo.training.resuming import CheckpointKeeper
@@ -44,6 +46,7 @@ def fit(
     epochs: int | None = None,
     warm: bool = False,
     checkpoint: Checkpoint | None = None,
+    cluster: Cluster | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fit:
     """Train a model in place. With validation tracks, stop early and restore the best weights.
@@ -59,6 +62,7 @@ def fit(
             weights are those that a full training has after as many epochs.
         warm: Whether the model starts from weights that were trained before.
         checkpoint: Where the state is kept meanwhile, and what the training goes on from if it is there.
+        cluster: The cluster that trains asynchronously; None trains on the devices of the model's strategy.
         callbacks: Further Keras callbacks.
 
     Returns:
@@ -66,6 +70,7 @@ def fit(
 
     Raises:
         FloatingPointError: A loss became infinite or NaN.
+        mcc_zoo.training.asynchronous.LostServerError: A parameter server is gone. The checkpoint has the epochs before.
     """
     epochs = epochs or recipe.max_epochs
     objective = Objective(model, recipe, behind_channels=warm and recipe.warm_frozen)
@@ -82,7 +87,9 @@ def fit(
         keeper.restore()
     else:
         own = [keeper] if stopping is None else [stopping, keeper]
-        _run_epochs(training_model, objective, training, validation, range(keeper.epochs, epochs), [*own, *callbacks])
+        to_do = range(keeper.epochs, epochs)
+        with keeper.keep_at(LostServerError):
+            _run_epochs(training_model, objective, training, validation, to_do, [*own, *callbacks], cluster)
     table = pd.DataFrame(keeper.history)
     best = int(table[MONITOR].argmin()) + 1 if validation is not None else len(table)
     return Fit(table, best)
@@ -95,6 +102,7 @@ def _run_epochs(
     validation: tf.data.Dataset | None,
     epochs: range,
     callbacks: Sequence[keras.callbacks.Callback],
+    cluster: Cluster | None,
 ) -> None:
     """Train a compiled model for these epochs, counted from 0."""
     recipe = objective.recipe
@@ -108,9 +116,14 @@ def _run_epochs(
     advice = f"lower the recipe's learning rate ({recipe.learning_rate:g})"
     advice += "" if precision == "float32" else f", train in float32 instead of {precision}"
     with explain_bad_loss(objective.model.name, training, advice):
+        evaluated = None if validation is None else objective.add_targets(validation)
+        if cluster:
+            trained = AsynchronousTraining(cluster, training_model, objective, training)
+            trained.fit(evaluated, epochs, [*first, *callbacks])
+            return
         training_model.fit(
             objective.add_targets(training.dataset, training.seeds.dataset),
-            validation_data=None if validation is None else objective.add_targets(validation),
+            validation_data=evaluated,
             initial_epoch=epochs.start,
             epochs=epochs.stop,
             callbacks=[*first, *callbacks],

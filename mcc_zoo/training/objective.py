@@ -18,6 +18,7 @@ from mcc_zoo.training.augmentation import augment
 from mcc_zoo.training.batches import UNTUNED
 from mcc_zoo.training.devices import is_on_accelerator
 from mcc_zoo.training.finite import WatchedModel
+from mcc_zoo.training.replicas import divide_evenly
 
 STEPS_PER_EXECUTION = 16  # on accelerators
 
@@ -82,7 +83,7 @@ class Objective:
                 loss_weights=weights if self.chunk_loss else None,
                 # An accelerator waits for Python after each execution; a CPU gains nothing.
                 steps_per_execution=min(steps, STEPS_PER_EXECUTION) if is_on_accelerator(strategy) else 1,
-                metrics={"tags": self.make_metrics()},
+                weighted_metrics={"tags": self.make_metrics()},
             )
             # Made inside the first step, its variables would have TensorFlow trace the step twice.
             optimizer.build(training_model.trainable_variables)
@@ -119,7 +120,7 @@ class Objective:
         """
         classifier = Classifier(self.model)
         reads_last = classifier.has_lstm and self.recipe.steps_loss == "last"
-        front_end = classifier.front_end
+        front_end, replicas = classifier.front_end, self.model.distribute_strategy.num_replicas_in_sync
 
         def add(batch: tuple[Any, ...], seed: tf.Tensor | None = None) -> tuple[dict[str, tf.Tensor], ...]:
             inputs, of_track = batch[:2]
@@ -135,7 +136,7 @@ class Objective:
             if self.chunk_loss:
                 targets["chunk_tags"] = of_steps
                 weights["chunk_tags"] = weigh_steps(inputs["chunk_count"], steps, last=False)
-            return inputs, targets, weights
+            return divide_evenly(inputs, targets, weights, replicas)
 
         zipped = tf.data.Dataset.zip((batches,) if seeds is None else (batches, seeds))
         return zipped.map(add).prefetch(2).with_options(UNTUNED)

@@ -6,8 +6,10 @@ early stopping, nor the seeds of dropout, nor the history; and a file of it that
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 
 import keras
 
@@ -74,6 +76,17 @@ class CheckpointKeeper(keras.callbacks.Callback):
         """Record the epoch's logs."""
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    @contextlib.contextmanager
+    def keep_at(self, kind: type[Exception]) -> Iterator[None]:
+        """Keep the state of the last whole epoch if the block ends by an error of this kind."""
+        try:
+            yield
+        except kind:
+            self._next = time.monotonic()
+            if self.history:
+                self._keep(len(self.history["loss"]), is_finished=False)
+            raise
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Keep the trained model: what follows may take long, too."""

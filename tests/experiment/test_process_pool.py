@@ -139,6 +139,6 @@ def test_processes_follow_cores_memory_and_jobs(monkeypatch):
     assert process_pool.choose_processes(100) == 8
     assert process_pool.choose_processes(3) == 3
     assert process_pool.choose_processes(0) == 1
-    assert process_pool.choose_processes(100, "gpu") == process_pool.choose_processes(100, "tpu") == 1
+    assert process_pool.choose_processes(100, "gpu") == process_pool.choose_processes(100, "cpu", "tpu") == 1
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": (7 << 30) // 4096}.__getitem__)
     assert process_pool.choose_processes(100) == 2

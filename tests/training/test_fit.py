@@ -29,7 +29,7 @@ from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.recipes import RECIPES, WARM_STARTS
 from mcc_zoo.training import objective
 from mcc_zoo.training.batches import make_evaluation_batches
-from mcc_zoo.training.devices import choose_precision, make_strategy
+from mcc_zoo.training.devices import Distribution, choose_precision, make_strategy
 from mcc_zoo.training.fit import MONITOR, fit
 from mcc_zoo.training.objective import Objective
 from mcc_zoo.training.warm_start import WarmStart
@@ -240,19 +240,21 @@ def test_mixed_precision_trains_a_model_that_computes_in_float32(corpus, precisi
 
 
 @pytest.mark.parametrize(
-    ("asked", "device", "gpus", "expected"),
+    ("asked", "device", "strategy", "gpus", "expected"),
     [
-        ("auto", "auto", 0, "float32"),
-        ("auto", "auto", 1, "mixed_float16"),
-        ("auto", "cpu", 1, "float32"),
-        ("auto", "gpu", 1, "mixed_float16"),
-        ("auto", "tpu", 0, "mixed_bfloat16"),
-        ("float32", "gpu", 1, "float32"),
+        ("auto", "auto", "default", 0, "float32"),
+        ("auto", "auto", "mirrored", 1, "mixed_float16"),
+        ("auto", "cpu", "default", 1, "float32"),
+        ("auto", "gpu", "default", 1, "mixed_float16"),
+        ("auto", "auto", "tpu", 0, "mixed_bfloat16"),
+        ("auto", "auto", "parameter_server", 1, "float32"),
+        ("float32", "gpu", "default", 1, "float32"),
+        ("float32", "auto", "tpu", 0, "float32"),
     ],
 )
-def test_precision_follows_the_device_unless_it_is_asked_for(asked, device, gpus, expected, monkeypatch):
+def test_precision_follows_the_devices_unless_it_is_asked_for(asked, device, strategy, gpus, expected, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] * gpus)
-    assert choose_precision(asked, device) == expected
+    assert choose_precision(asked, device, strategy) == expected
 
 
 def test_accelerators_run_several_steps_at_once_and_a_cpu_one(corpus, monkeypatch):
@@ -320,13 +322,24 @@ def test_a_loss_that_is_not_finite_stops_with_a_sentence(corpus):
 
 
 @pytest.mark.parametrize(
-    ("device", "message"),
-    [("gpu", "TensorFlow sees no GPU"), ("tpu", "no TPU answers"), ("abacus", "device='abacus' is not known")],
+    ("device", "strategy", "message"),
+    [
+        ("gpu", "default", "TensorFlow sees no GPU"),
+        ("abacus", "default", "device='abacus' is not known"),
+        ("auto", "telepathy", "strategy='telepathy' is not known"),
+        ("auto", "tpu", "strategy=tpu: no TPU answers at grpc://127.0.0.1:1 "),
+        ("auto", "mirrored", "strategy=mirrored needs two devices of one kind or more, and TensorFlow sees none"),
+    ],
 )
-def test_devices_that_are_not_there_are_refused(device, message, monkeypatch):
+def test_devices_that_are_not_there_are_refused(device, strategy, message, monkeypatch):
+    def refuse(address):
+        raise RuntimeError("nobody is there")
+
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
+    monkeypatch.setattr(tf.distribute.cluster_resolver.TPUClusterResolver, "connect", refuse)
+    address = "grpc://127.0.0.1:1" if strategy == "tpu" else ""
     with pytest.raises(ValueError, match=message):
-        make_strategy(device)
+        make_strategy(device, Distribution(strategy, address))
 
 
 def test_windows_of_a_long_track_are_weighed_by_their_chunks():
