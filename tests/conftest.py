@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
+from absl import app
 from helpers import soak
 from helpers.systems import MANY
 from hypothesis import HealthCheck, settings
@@ -33,6 +34,8 @@ usual = settings(deadline=None, suppress_health_check=list(HealthCheck))  # no t
 settings.register_profile("short", usual, max_examples=25, derandomize=True)
 settings.register_profile("soak", usual, max_examples=2_000, print_blob=True)
 settings.load_profile("soak" if soak.IS_SOAK else "short")
+
+app.define_help_flags()  # before a test saves the flags and takes away those of a script: absl defines them once
 
 # Two logical CPUs, so that mirrored training can be tested without GPUs; has to come before TensorFlow's first use.
 tf.config.set_logical_device_configuration(

@@ -80,11 +80,9 @@ class Tagger:
         self.folder, self.metadata, self.model = folder, metadata, model
         self.labels = list(metadata.labels)
         self.thresholds: Mapping[str, float] = _choose_thresholds(metadata)
-        self.front_end = metadata.front_end
-        self.sample_rate = metadata.front_end.sample_rate
+        self.front_end, self.sample_rate = metadata.front_end, metadata.front_end.sample_rate
         self._parts = Classifier(model)
-        self.architecture = self._parts.architecture
-        self.has_lstm = self._parts.has_lstm
+        self.architecture, self.has_lstm = self._parts.architecture, self._parts.has_lstm
         self._idle: SimpleQueue[IsolatedDecoder] = SimpleQueue()  # decoder processes take a while to start
         weakref.finalize(self, _close_all, self._idle)
         frames, chunk = (None, self.front_end.n_mels), (None, self.front_end.n_mels, self.front_end.chunk_frames)

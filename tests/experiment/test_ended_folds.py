@@ -147,6 +147,7 @@ def test_what_an_ended_process_has_left_is_removed(tmp_path: Path) -> None:
     assert [*unfinished.folder.iterdir()] == [unfinished.logs]
 
 
+@pytest.mark.slow
 def test_a_killed_fold_gives_what_it_would_have_given(corpus: Corpus, tmp_path: Path) -> None:
     undisturbed, killed = (
         Trainer(make_fold(corpus, tmp_path / name, "r0", **SETTINGS["r0"])) for name in ("undisturbed", "killed")

@@ -95,6 +95,7 @@ def test_copies_are_told_by_their_loudness():
     assert not free_music.is_copy(first, other) and not free_music.is_copy(first, first[:-3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [82_944, 164_863, 164_864, 1_323_000, 2_646_001])
 def test_the_teacher_has_a_window_for_each_chunk(tmp_path, samples):
     soundfile.write(tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.5, 0.5, samples), 44_100)

@@ -77,9 +77,8 @@ def delete_the_cache(entry: Path) -> None:
 
 
 HARMS = [
-    delete,
     cut_after_a_chunk,
-    *(pytest.param(harm, marks=pytest.mark.slow) for harm in (cut, empty, replace_by_folder, delete_the_cache)),
+    *(pytest.param(harm, marks=pytest.mark.slow) for harm in (cut, delete, empty, replace_by_folder, delete_the_cache)),
 ]
 
 

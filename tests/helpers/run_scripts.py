@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass
 
 import pytest
-from absl import app
 from absl.testing import flagsaver
 
 
@@ -26,7 +25,6 @@ def run_script(monkeypatch, capsys, tmp_path):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [name, *flags])
         capsys.readouterr()
-        app.define_help_flags()  # once, before the flags are saved: absl does not define them again
         with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:  # takes the script's own flags away again
             runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
         printed, code = capsys.readouterr(), ended.value.code

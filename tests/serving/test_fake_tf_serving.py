@@ -144,6 +144,7 @@ def batching(models, monkeypatch):
 
 
 @pytest.mark.soak
+@pytest.mark.slow
 def test_bad_clips_of_other_clients_refuse_no_good_ones(batching, exported, tally):
     """Twelve clients send good WAV files and six send bad ones, all in one batch: each gets the answer to its own."""
     good = [wav(integers(i, 3_000 + 700 * i)) for i in range(12)]
