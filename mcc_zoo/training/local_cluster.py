@@ -40,7 +40,8 @@ def start_local_cluster(workers: int) -> Iterator[Cluster]:
     cluster = Cluster(chief, tuple(others), (server,))
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, "-m", "mcc_zoo.training.local_cluster", cluster.to_json()]
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
+    # A session of its own: Ctrl-C is for the starter, which ends the others.
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True) as process:
         try:
             yield cluster
         finally:
@@ -103,7 +104,6 @@ def _end_with_starter() -> None:
 def main(config: str) -> None:
     """Keep the cluster that a TF_CONFIG describes running until the process that started this one ends."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter too, which ends this process
     nursery = _Nursery(Cluster.read(config))
     try:
         nursery.watch()

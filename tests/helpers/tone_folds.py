@@ -22,11 +22,11 @@ FRONT_END = FRONT_ENDS["22k"]
 SPLIT = Split(np.arange(10), np.arange(10, 14), np.arange(14, 18))
 
 
-def prepare_tones(folder: Path) -> Corpus:
-    """Cache 18 low and high tones of one to three chunks."""
+def prepare_tones(folder: Path, high: float = 900.0) -> Corpus:
+    """Cache 18 low and high tones of one to three chunks; by default so near that they take some epochs to learn."""
     tracks = []
     for i in range(18):
-        label, hertz = ("high", 900 + 60 * i) if i % 2 else ("low", 700 + 60 * i)  # so near that it takes some epochs
+        label, hertz = ("high", high + 60 * i) if i % 2 else ("low", 700 + 60 * i)
         path = write_tone(folder / f"{i:02}.wav", hertz, 4.0 + 3.8 * (i % 3), seed=i)
         tracks.append(Track(path, path.name, label))
     return prepare(tracks, FeatureCache(folder / "cache", FRONT_END), quiet=True)

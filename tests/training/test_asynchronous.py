@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from helpers.clusters import RECIPE, train_in_process
+from helpers.clusters import HIGH, RECIPE, train_in_process
 from helpers.tone_folds import make_fold, prepare_tones
 
 from mcc_zoo.experiment.corpus import Corpus
@@ -24,7 +24,7 @@ def tones(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def corpus(tones) -> Corpus:
-    return prepare_tones(tones)
+    return prepare_tones(tones, HIGH)
 
 
 @pytest.mark.parametrize("architecture", ["r2", pytest.param("mcclstm", marks=pytest.mark.slow)])
@@ -86,12 +86,13 @@ def test_one_worker_trains_as_fit_does(tones, corpus):
 @pytest.mark.slow
 def test_two_workers_learn_and_one_of_them_may_be_killed(tones):
     """The killed one is started again. Every epoch has a staleness, and some steps are not of the latest weights."""
-    status, answer, errors = train_in_process(tones, "r2", 2, 30, "adam", "worker")
+    status, answer, errors = train_in_process(tones, "r2", 2, 20, "adam", "worker")
     assert status == 0, errors
     assert "worker 0 has died (status -9) and is started again" in errors
     history = pd.read_csv(Path(answer["folder"]) / "history.csv")
-    assert len(history) == 30
-    assert history["loss"].iloc[-5:].mean() < 0.5 * history["loss"].iloc[:5].mean()
+    assert len(history) == 20
+    assert history["val_tags_cross_entropy"].min() < 0.35  # chance is 0.69
+    assert history["tags_accuracy"].iloc[-5:].mean() > 0.8
     assert (history[STALENESS] >= 0).all()
     assert history[MOST_STALE].max() >= 1
 
