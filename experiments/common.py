@@ -33,6 +33,7 @@ from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.features.front_end import FRONT_ENDS, Level
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.paper import ARCHITECTURES
+from mcc_zoo.process_limits import explain_limit
 from mcc_zoo.progress import progress_bar
 from mcc_zoo.recipes import RECIPES, WARM_STARTS, Recipe
 from mcc_zoo.tensorflow_start import INTERRUPTED
@@ -296,7 +297,8 @@ def main(load: Callable[[], tuple[str, Sequence[Track]]]) -> None:
 def start(work: Callable[[], object]) -> None:
     """Parse the flags and call `work`.
 
-    An error of the user prints one sentence and exits with status 1; what cannot be written, with status 2.
+    An error of the user prints one sentence and exits with status 1; what cannot be written, or a limit that
+    is too low, with status 2.
     """
 
     def body(arguments: list[str]) -> None:
@@ -309,8 +311,8 @@ def start(work: Callable[[], object]) -> None:
             print("interrupted: finished folds and epochs are kept, the same command continues", file=sys.stderr)
             sys.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
         except Exception as error:
-            if unwritten := error if isinstance(error, OutputError) else explain(error):
-                end_unwritten(unwritten)
+            if reason := str(error) if isinstance(error, OutputError) else explain(error) or explain_limit(error):
+                end_impossible(str(reason))
             if isinstance(error, (ValueError, FloatingPointError, OSError, ExportError)):
                 sys.exit(f"error: {error}")
             raise
@@ -321,11 +323,11 @@ def start(work: Callable[[], object]) -> None:
         with interrupt_on_sigterm(), checked_output():
             app.run(body)
     except OutputError as error:  # of --help, or of the last lines
-        end_unwritten(error)
+        end_impossible(str(error))
 
 
-def end_unwritten(error: Exception) -> NoReturn:
-    """Say what could not be written, and exit with status 2."""
+def end_impossible(reason: str) -> NoReturn:
+    """Say why this machine cannot do it, and exit with status 2."""
     with contextlib.suppress(OSError):  # standard error may be on the same full disk
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {reason}", file=sys.stderr)
     sys.exit(2)

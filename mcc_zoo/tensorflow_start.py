@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
+
+from mcc_zoo.process_limits import caution_of_address_space
 
 INTERRUPTED = 130  # exit status after Ctrl-C
 
@@ -52,6 +55,8 @@ def import_tensorflow() -> None:
     starts inherit the setting.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if caution := caution_of_address_space():
+        print(caution, file=sys.stderr)
     before = signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     try:
         with quiet():

@@ -13,6 +13,7 @@ from mcc_zoo.cli.common import IMPOSSIBLE, say
 from mcc_zoo.cli.standard_output import OutputError, checked_output
 from mcc_zoo.disk import explain
 from mcc_zoo.extras import MissingExtraError
+from mcc_zoo.process_limits import explain_limit
 from mcc_zoo.version import __version__
 
 app = typer.Typer(
@@ -37,7 +38,7 @@ def main() -> None:
     except (MissingExtraError, OutputError) as error:
         _end(str(error))
     except Exception as error:
-        if refusal := explain(error):
+        if refusal := explain(error) or explain_limit(error):
             _end(str(refusal))
         raise
 
