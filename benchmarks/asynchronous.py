@@ -2,7 +2,7 @@
 
     python -m benchmarks.asynchronous --results_dir=results/asynchronous demo/corpus/manifest.csv EMOTIFY/genre.csv:20
 
-Each manifest may be followed by the most epochs to train. A system is trained by recipe `paper` on the first of five
+Each manifest may be followed by the most epochs to train. A system is trained on the first of five
 folds of seed 0, as `python -m experiments.manifest` trains it: synchronously, and asynchronously by local workers.
 Seeds draw weights and the order of the tracks. What is done already is not done again, so that the same command goes on
 after an end. Tables are written into benchmarks/README.md, between the markers with their names.
@@ -28,7 +28,7 @@ from mcc_zoo import datasets
 from mcc_zoo.datasets.fixed_splits import write_lists
 from mcc_zoo.datasets.splits import draw_splits
 
-RECIPE, FOLDS = "paper", 5
+FOLDS = 5
 EPOCHS = 60  # unless the command says otherwise
 WORKERS = (0, 1, 2)  # 0 is synchronous training
 TABLES = ("asynchronous training", "asynchronous training, speed")
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("manifests", nargs="+", metavar="MANIFEST[:EPOCHS]", help="CSV with the columns path and label")
     parser.add_argument("--results_dir", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--system", default="r3", help="what to train (default: r3)")
+    parser.add_argument("--recipe", default="paper", help="paper (plain SGD) or tuned (default: paper)")
     parser.add_argument("--seeds", type=int, default=3, help="seeds of weights and order (default: 3)")
     parser.add_argument("--workers", type=int, nargs="+", default=WORKERS, help="0 is synchronous (default: 0 1 2)")
     parser.add_argument("--quick", action="store_true", help="print the tables, write nothing into the README")
@@ -71,8 +72,9 @@ def run(arguments: argparse.Namespace, manifest: Path, epochs: int, workers: int
     )
     spread = ["--strategy=parameter_server", f"--local_workers={workers}"] if workers else ["--jobs=1"]
     flags = {
-        "manifest": manifest, "split": lists, "seeds": arguments.seeds, "architectures": system, "recipe": RECIPE,
-        "max_epochs": epochs, "results_dir": results_dir, "run": f"{name}-{system}-{workers}workers-{epochs}epochs",
+        "manifest": manifest, "split": lists, "seeds": arguments.seeds, "architectures": system,
+        "recipe": arguments.recipe, "max_epochs": epochs, "results_dir": results_dir,
+        "run": f"{name}-{system}-{arguments.recipe}-{workers}workers-{epochs}epochs",
     }  # fmt: skip
     command = [sys.executable, "-m", "experiments.manifest", *spread, *(f"--{key}={own}" for key, own in flags.items())]
     subprocess.run(command, check=True)
