@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from helpers.ended_folds import Trainer, read_results
-from helpers.soak import Tally
+from helpers.soak import Tally, amount
 from helpers.tone_folds import make_fold, prepare_tones
 
 from mcc_zoo.experiment.corpus import Corpus
@@ -28,7 +28,7 @@ from mcc_zoo.recipes import WARM_STARTS
 from mcc_zoo.termination import TERMINATED
 from mcc_zoo.training import resuming
 
-KILLS = 20
+KILLS = amount(6, 20)
 FILES = {"fold.json", "predictions.csv", "history.csv", "taggrams.json"}
 
 
@@ -173,7 +173,7 @@ def test_a_fold_that_is_ended_again_and_again(architecture: str, corpus: Corpus,
         Trainer(make_fold(corpus, tmp_path / name, architecture, **recipe)) for name in ("undisturbed", "ended")
     )
     assert undisturbed.run() == 0
-    signals = [signal.SIGKILL] * KILLS + [signal.SIGTERM] * (KILLS // 4)
+    signals = [signal.SIGKILL] * KILLS + [signal.SIGTERM] * max(2, KILLS // 4)
     ended.random.shuffle(signals)
     count = sum(ended.end(how, ended.random.choice([None, 1, 1, 2])) for how in signals)
     assert ended.run() == 0
