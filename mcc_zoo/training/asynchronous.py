@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from mcc_zoo.training.batches import TrainingBatches
-from mcc_zoo.training.cluster import NAMES, SERVER, Cluster, connect
+from mcc_zoo.training.cluster import Cluster, connect
 from mcc_zoo.training.finite import NonFiniteLossError, WatchedModel
 from mcc_zoo.training.objective import Objective
 
@@ -238,10 +238,9 @@ def _explain_loss(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        silent = [name for name in cluster.list_silent() if name.startswith(NAMES[SERVER])]
-        if silent:
+        if silent := cluster.find_lost_server():
             raise LostServerError(
-                f"{silent[0]} is gone, and the weights with it: start the cluster again and run the same command, "
+                f"{silent} is gone, and the weights with it: start the cluster again and run the same command, "
                 "which goes on after the last whole epoch"
             ) from error
         if isinstance(error, tf.errors.NotFoundError):

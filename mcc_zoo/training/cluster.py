@@ -29,6 +29,7 @@ START_SECONDS = 300.0  # in which all processes of a cluster have to answer
 # Without an answer of the coordinator, after which the others end: a new one cannot connect to those of an old one.
 COORDINATOR_SECONDS = 10.0
 POLL_SECONDS = 0.2
+CLOSING_SECONDS = 5.0
 MOST_WAITING = 64  # threads of a process that wait for another one
 
 
@@ -91,6 +92,18 @@ class Cluster:
             for index, address in enumerate(self.addresses[role])
             if not _answers(address)
         ]
+
+    def find_lost_server(self) -> str:
+        """Name a parameter server that has ended, in words; "" if all answer for some seconds.
+
+        A process that ends closes its connections, which is how the others find out, a moment before its port.
+        """
+        ends = time.monotonic() + CLOSING_SECONDS
+        while not (lost := [name for name in self.list_silent() if name.startswith(NAMES[SERVER])]):
+            if time.monotonic() > ends:
+                return ""
+            time.sleep(POLL_SECONDS)
+        return lost[0]
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
         """Wait until all workers and parameter servers answer.

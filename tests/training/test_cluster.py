@@ -6,12 +6,13 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from helpers.clusters import ENVIRONMENT
 
-from mcc_zoo.training import taking_part
+from mcc_zoo.training import cluster, taking_part
 from mcc_zoo.training.cluster import Cluster
 from mcc_zoo.training.devices import Distribution
 
@@ -91,6 +92,7 @@ def test_other_strategies_take_no_notice_of_tf_config(monkeypatch):
 
 SERVE = """
 import sys
+import threading
 from mcc_zoo.training import cluster
 cluster.COORDINATOR_SECONDS = 0.6
 cluster.Cluster.read(sys.argv[1]).serve(1)
@@ -103,6 +105,18 @@ def find_ports(count: int) -> list[str]:
     for one in sockets:
         one.close()
     return addresses
+
+
+def test_a_server_whose_port_closes_after_its_connections_is_found(monkeypatch):
+    chief, worker, server = find_ports(3)
+    host, port = server.split(":")
+    described = Cluster(chief, (worker,), (server,))
+    with socket.create_server((host, int(port))) as listening:
+        with monkeypatch.context() as patched:
+            patched.setattr(cluster, "CLOSING_SECONDS", 0.3)
+            assert described.find_lost_server() == ""  # the worker does not answer either, and is no server
+        threading.Timer(0.5, listening.close).start()
+        assert described.find_lost_server() == f"parameter server 0 at {server}"
 
 
 @pytest.mark.slow
