@@ -76,7 +76,13 @@ def test_a_model_of_another_name_trains_and_exports(architecture, tmp_path):
     inputs["chunks"] = inputs["chunks"].astype(np.float32)
     batches = tf.data.Dataset.from_tensor_slices((inputs, np.eye(3, dtype=np.float32)[np.arange(6) % 3])).batch(3)
     draws = EpochDraws(lambda: tf.data.Dataset.random(seed=0).batch(2).batch(2).take(1))
-    fit(model, TrainingBatches(batches, "abcdef", draws, draws), None, RECIPES["tuned"], epochs=1)
+    fit(
+        model,
+        TrainingBatches(batches, "abcdef", draws, draws, draws.dataset, lambda _: batches),
+        None,
+        RECIPES["tuned"],
+        epochs=1,
+    )
     changed = [bool((new != old).any()) for new, old in zip(model.get_weights(), before, strict=True)]
     assert sum(changed) == len(model.trainable_weights) > 0
     folder = mcc_zoo.export_model(model, tmp_path, "mine", max_seconds=30)
