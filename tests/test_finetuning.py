@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from conftest import write_tone
+from helpers.untuned import in_one_batch
 from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
@@ -285,11 +286,11 @@ def test_keras_trains_a_loaded_export_further(exported, tones):
     before = [weight.numpy() for weight in model.trainable_weights]
     names = ("low 0.wav", "middle 1.wav", "high 2.wav")
     audio = np.stack([reading.read(tones.parent / name, 44_100)[:166_000] for name in names])  # two chunks
-    labels = {"tags": np.array([2, 0, 1])}
+    batch = in_one_batch(audio, {"tags": np.array([2, 0, 1])})
     model.compile(tf.keras.optimizers.Adam(1e-4), loss={"tags": "sparse_categorical_crossentropy"})
-    loss = model.evaluate(audio, labels, verbose=0)
-    model.fit(audio, labels, epochs=1, verbose=0)
+    loss = model.evaluate(batch, verbose=0)
+    model.fit(batch, epochs=1, verbose=0)
     changed = [bool((new.numpy() != old).any()) for new, old in zip(model.trainable_weights, before, strict=True)]
     assert all(changed) and len(changed) == 13
-    model.fit(audio, labels, epochs=9, verbose=0)
-    assert model.evaluate(audio, labels, verbose=0) < 0.8 * loss
+    model.fit(batch, epochs=9, verbose=0)
+    assert model.evaluate(batch, verbose=0) < 0.8 * loss

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from mcc_zoo.training.batches import TrainingBatches
 from mcc_zoo.training.cluster import Cluster, connect
+from mcc_zoo.training.draws import UNTUNED
 from mcc_zoo.training.finite import NonFiniteLossError, WatchedModel
 from mcc_zoo.training.objective import Objective
 
@@ -185,7 +186,8 @@ class AsynchronousTraining:
         with _explain_loss(self._cluster):
             self._send()
             seeds = [v.numpy() for v in self._seeds]
-            for step, (rows, seed) in enumerate(tf.data.Dataset.zip(self._training.plan, self._training.seeds.dataset)):
+            steps = tf.data.Dataset.zip(self._training.plan, self._training.seeds.dataset).with_options(UNTUNED)
+            for step, (rows, seed) in enumerate(steps):
                 # As in `fit`, where every step adds 1 to what it draws dropout from.
                 drawn = np.reshape([value + [0, step] for value in seeds], (-1, 2)).astype(np.int64)
                 self._coordinator.schedule(self._step, args=(rows, seed, tf.constant(step), tf.constant(drawn)))

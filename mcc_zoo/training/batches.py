@@ -12,10 +12,8 @@ import tensorflow as tf
 
 from mcc_zoo.features.cache import Features
 from mcc_zoo.features.chunking import cut_windows
-from mcc_zoo.training.draws import EpochDraws
+from mcc_zoo.training.draws import UNTUNED, EpochDraws
 
-UNTUNED = tf.data.Options()  # tuning takes time: at its end each stream waits for the tuning thread
-UNTUNED.autotune.enabled = False
 BUCKETS = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # longest sequence of each batch shape, in chunks
 
 

@@ -58,14 +58,13 @@ def make_strategy(device: str = "auto", distribution: Distribution = ONE_MACHINE
     if device == "gpu" and not gpus:
         raise ValueError("device=gpu: TensorFlow sees no GPU; use cpu or auto")
     if distribution.strategy == "mirrored":
-        return _mirror(
-            gpus if gpus and device != "cpu" else [one.name for one in tf.config.list_logical_devices("CPU")]
-        )
+        cpus = [one.name for one in tf.config.list_logical_devices("CPU")]
+        return _mirror(*(gpus if gpus and device != "cpu" else cpus))
     if device == "cpu" and gpus:
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     # On one device the default: another strategy makes its iterators anew each epoch, at half a second an epoch.
     is_mirrored = len(gpus) > 1 and distribution.strategy == "default"
-    return tf.distribute.MirroredStrategy() if is_mirrored else tf.distribute.get_strategy()
+    return _mirror(*gpus) if is_mirrored else tf.distribute.get_strategy()
 
 
 def _connect_to_tpu(address: str) -> tf.distribute.Strategy:
@@ -77,7 +76,8 @@ def _connect_to_tpu(address: str) -> tf.distribute.Strategy:
     return tf.distribute.TPUStrategy(resolver)
 
 
-def _mirror(devices: list[str]) -> tf.distribute.Strategy:
+@functools.cache  # a second strategy on the same devices would number its reductions from the same number, and fail
+def _mirror(*devices: str) -> tf.distribute.Strategy:
     if len(devices) < 2:
         raise ValueError(
             f"strategy=mirrored needs two devices of one kind or more, and TensorFlow sees "

@@ -6,6 +6,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+# Whoever frees a stream that is tuned waits for its tuning thread, which may sleep for half a minute.
+UNTUNED = tf.data.Options()
+UNTUNED.autotune.enabled = False
+
 KEPT_OF = 2  # tf.data's iterations, one is an epoch: Keras 3.15 makes two, and earlier results were drawn from these
 
 
@@ -26,7 +30,7 @@ class EpochDraws:
         self._current = tf.Variable(self._draw(0), trainable=False)
 
     def _start(self) -> None:
-        self._iterations, self._done = iter(self._make().repeat()), 0
+        self._iterations, self._done = iter(self._make().repeat().with_options(UNTUNED)), 0
 
     def _draw(self, epoch: int) -> tf.Tensor:
         if self._done > KEPT_OF * epoch:

@@ -15,8 +15,8 @@ from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.paper import DROPOUT
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training.augmentation import augment
-from mcc_zoo.training.batches import UNTUNED
 from mcc_zoo.training.devices import is_on_accelerator
+from mcc_zoo.training.draws import UNTUNED
 from mcc_zoo.training.finite import WatchedModel
 from mcc_zoo.training.replicas import divide_evenly
 

@@ -54,7 +54,8 @@ def fold_of(corpus: Corpus, run_dir: Path, level: str = "none", **recipe: float)
     return replace(fold, settings=settings)
 
 
-@pytest.mark.parametrize("value", [pytest.param(np.nan, marks=pytest.mark.slow), 1e38])
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [np.nan, 1e38])
 def test_the_tracks_of_the_step_are_named(corpus, poison, value, tmp_path, monkeypatch):
     path = poison(3, value)
     said = []
@@ -89,7 +90,12 @@ def test_a_learning_rate_that_is_too_high_is_named(corpus, tmp_path):
     ("number", "level", "message"),
     [
         (2, "window", "seed 0, fold 1, the mean of the training tracks' log-mel values is not finite"),
-        (12, "none", r"the loss of the validation tracks was not finite after epoch 1: lower .* at the validation"),
+        pytest.param(
+            12,
+            "none",
+            r"the loss of the validation tracks was not finite after epoch 1: lower .* at the validation",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(16, "none", r"the tags of {path} are not finite", marks=pytest.mark.slow),
     ],
 )

@@ -26,6 +26,7 @@ with flagsaver.flagsaver():  # other scripts have flags of the same names
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="the corpus is made of Debian packages: dpkg-deb is not here")
+@pytest.mark.slow
 def test_music_becomes_clips_and_a_table_of_licences(tmp_path, run_script):
     build_package(tmp_path, "game-data")
     data_dir = tmp_path / "music"

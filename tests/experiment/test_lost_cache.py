@@ -76,12 +76,10 @@ def delete_the_cache(entry: Path) -> None:
     shutil.rmtree(entry.parent)
 
 
-HARMS = [
-    cut_after_a_chunk,
-    *(pytest.param(harm, marks=pytest.mark.slow) for harm in (cut, delete, empty, replace_by_folder, delete_the_cache)),
-]
+HARMS = [cut_after_a_chunk, cut, delete, empty, replace_by_folder, delete_the_cache]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_training_whose_cache_is_lost_begins_again_with_one_made_anew(
     corpus: Corpus, harm: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -105,6 +103,7 @@ def test_a_training_whose_cache_is_lost_begins_again_with_one_made_anew(
     assert "they are made anew" in said
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_anew_is_named(corpus: Corpus, tmp_path: Path) -> None:
     fold = make_fold(corpus, tmp_path / "run")
     number = fold.split.train[0]
@@ -122,6 +121,7 @@ def test_what_cannot_be_made_anew_is_named(corpus: Corpus, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_refit_goes_on_likewise(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     entry, calls, real = corpus.features[0].path, [], Subset.build_model
 

@@ -62,13 +62,14 @@ def split_of(corpus: Corpus) -> splits.Split:
     return splits.draw_splits(corpus.tracks, "random", 3, 0)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "frozen", "still", "moved"),
     [
         ("r4", "descriptor", ("P", "T", "fusion"), ("lstm", "steps")),
-        pytest.param("r4", "channels", ("P", "T"), ("fusion", "lstm"), marks=pytest.mark.slow),
-        pytest.param("r4", "nothing", (), ("P", "T", "fusion", "lstm"), marks=pytest.mark.slow),
-        pytest.param("r2", "descriptor", ("P", "T", "fusion"), ("steps",), marks=pytest.mark.slow),
+        ("r4", "channels", ("P", "T"), ("fusion", "lstm")),
+        ("r4", "nothing", (), ("P", "T", "fusion", "lstm")),
+        ("r2", "descriptor", ("P", "T", "fusion"), ("steps",)),
     ],
 )
 def test_training_starts_from_an_export_and_keeps_what_is_frozen(
@@ -116,6 +117,7 @@ def test_the_refit_starts_from_it_too(corpus: Corpus, export: Path) -> None:
     assert not np.array_equal(after["lstm"], lent["lstm"])
 
 
+@pytest.mark.slow
 def test_a_run_is_told_by_the_content_of_the_export_it_starts_from(corpus: Corpus, export: Path) -> None:
     alone = Settings("tones", ("r4",), 3, recipe=RECIPE, front_end=FRONT_END)
     found = [

@@ -91,6 +91,7 @@ def test_killed_exporters_leave_no_broken_version(start, tmp_path, rng, tally):
     tally.add("SIGKILL of an export", export_begun_anew=kills)
 
 
+@pytest.mark.slow
 def test_what_a_killed_export_left_is_removed_and_what_another_writes_is_not(tmp_path: Path) -> None:
     left, others = tmp_path / "tagger/.part-dead", tmp_path / "tagger/.part-alive"
     for folder in (left, others):

@@ -135,7 +135,9 @@ OTHER_FILES = {
 }
 
 
-@pytest.mark.parametrize("name", OTHER_FILES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "half a chunk" else pytest.mark.slow) for name in OTHER_FILES]
+)
 def test_a_file_that_is_no_entry_is_replaced(name, tracks, tmp_path):
     cache = FeatureCache(tmp_path, FRONT_END)
     whole = cache.features(tracks[1].path)
@@ -187,11 +189,16 @@ def put_nothing_and_take_the_folder(entry: Path) -> None:
     "put",
     [
         put_folder,
-        put_full_folder,
-        put_dangling_link,
-        put_circular_link,
-        put_unreadable_file,
-        put_nothing_and_take_the_folder,
+        *(
+            pytest.param(put, marks=pytest.mark.slow)
+            for put in (
+                put_full_folder,
+                put_dangling_link,
+                put_circular_link,
+                put_unreadable_file,
+                put_nothing_and_take_the_folder,
+            )
+        ),
     ],
 )
 def test_whatever_stands_in_the_place_of_an_entry_costs_nothing(put, tracks, tmp_path):
@@ -284,6 +291,7 @@ def begun(batches, epoch):
     return batches.dataset
 
 
+@pytest.mark.slow
 def test_training_batches_are_drawn_anew_each_epoch_and_fixed_by_the_seed(tracks, features):
     def epochs(seed):
         batches = make_training_batches(features, np.arange(6), batch_tracks=4, max_chunks=3, seed=seed)

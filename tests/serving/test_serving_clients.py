@@ -108,6 +108,7 @@ def test_what_the_model_says_of_a_clip_is_the_files_reason(ask, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_exports_of_earlier_versions_refuse_the_request_of_a_bad_file(ask, tmp_path):
     """The shipped one has no output `error`."""
     (tmp_path / "text.wav").write_text("no audio")

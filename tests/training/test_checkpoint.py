@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from helpers.untuned import in_one_batch
 
 from mcc_zoo.training import resuming
 from mcc_zoo.training.checkpoint import Checkpoint, Stopwatch, TrainingState
@@ -157,7 +158,7 @@ def test_a_full_disk_does_not_end_the_training(monkeypatch, capsys, checkpoint) 
     monkeypatch.setattr(resuming, "LEAST_SECONDS", 0.0)
     keeper = resuming.CheckpointKeeper(model, dataclasses.replace(checkpoint, identity={}), None)
     assert "is of another training" in capsys.readouterr().err
-    model.fit(np.zeros((4, 1)), np.zeros((4, 1)), epochs=2, verbose=0, callbacks=[keeper])
+    model.fit(in_one_batch(np.zeros((4, 1)), np.zeros((4, 1))), epochs=2, verbose=0, callbacks=[keeper])
     said = capsys.readouterr().err
     assert f"{checkpoint.path} cannot be written (No space left on device): if this process is ended, " in said
     assert len(keeper.history["loss"]) == 2

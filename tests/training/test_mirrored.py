@@ -52,3 +52,9 @@ def test_two_devices_have_the_losses_of_one(corpus, tmp_path, architecture, opti
     np.testing.assert_allclose(together.history, alone.history, atol=1e-4)
     for mine, theirs in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def test_the_same_devices_have_one_strategy():
+    """Reductions of a second one would have the numbers of the first's, and fail where their shapes differ."""
+    mirrored = Distribution("mirrored")
+    assert make_strategy("cpu", mirrored) is make_strategy("auto", mirrored)
