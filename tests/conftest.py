@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator
@@ -42,6 +43,8 @@ app.define_help_flags()  # before a test saves the flags and takes away those of
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+gc.freeze()  # what the libraries have made at their import is not searched for garbage again and again
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

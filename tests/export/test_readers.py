@@ -196,6 +196,7 @@ def core_operations() -> set[str]:
     return operations_of_the_library()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", SOME_EXPORTS)
 def test_warm_up_requests_parse_and_run(trained, c_answers, architecture):
     requests = prediction_logs(trained.folders[architecture] / REQUESTS_FILE)

@@ -33,6 +33,7 @@ def write_features(folder: Path, chunks: list[int]) -> tuple[list[Features], lis
     return features, tracks
 
 
+@pytest.mark.slow
 @FEWER
 @given(lengths, st.integers(1, 9), st.integers(1, 4))
 def test_evaluation_sees_each_chunk_once_and_zeros_on_padding(
@@ -61,6 +62,7 @@ def test_evaluation_sees_each_chunk_once_and_zeros_on_padding(
             assert found[row][1] == track
 
 
+@pytest.mark.slow
 @FEWER
 @given(lengths, st.integers(1, 9), st.integers(1, 4), st.booleans(), st.booleans(), st.integers(0, 3))
 def test_training_sees_an_excerpt_of_each_track(

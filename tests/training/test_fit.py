@@ -79,6 +79,7 @@ def test_predictions_from_the_cache_are_the_models_own(corpus, fitted, architect
         np.testing.assert_allclose([row[label] for label in corpus.labels], tags, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_taggram_changes_at_the_splice(fitted):
     time = np.arange(samples_of(6, FRONT_END)) / 22_050
     low, high = (0.4 * np.sin(2 * np.pi * hertz * time) for hertz in (260, 2_300))
@@ -323,6 +324,7 @@ def test_training_step_under_xla_with_static_shapes_is_the_same(corpus, architec
         np.testing.assert_allclose(two, one, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_with_a_sentence(corpus):
     recipe = dataclasses.replace(RECIPE, optimizer="sgd", learning_rate=1e30, clip_norm=None)
     settings = dataclasses.replace(SETTINGS, recipe=recipe)
