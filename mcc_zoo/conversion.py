@@ -24,7 +24,7 @@ from mcc_zoo.atomic import make_folder, temporary_folder, write_bytes
 from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata, hash_metadata
 from mcc_zoo.export.signatures import Function
-from mcc_zoo.export.verify import ELSEWHERE, full_precision, hash_files, measure_difference
+from mcc_zoo.export.verify import OTHER_MACHINE_TOLERANCE, full_precision, hash_files, measure_difference
 from mcc_zoo.extras import MissingExtraError, require
 from mcc_zoo.features.chunking import chunks_in, samples_of
 from mcc_zoo.features.front_end import FrontEnd
@@ -141,7 +141,7 @@ def convert(export: str | os.PathLike[str], output: str | os.PathLike[str], seco
         raise ConversionError(f"{output}: not written, converting failed ({type(error).__name__}: {error})") from error
     pairs = [(f"{clip}/{name}", found[clip][name], expected[clip][name].numpy()) for clip in clips for name in OUTPUTS]
     away = float(np.max([measure_difference(*pair) for pair in pairs]))
-    if not away <= ELSEWHERE:
+    if not away <= OTHER_MACHINE_TOLERANCE:
         raise ConversionError(f"{output}: not written, its answers are {away:.1e} away from those of {folder}")
     _write(output, content)
     return Conversion(output, samples, sample_rate, away)

@@ -1,8 +1,8 @@
 """Checks of audio files, from the path to the last sample; each raises `AudioError` with one sentence.
 
-Three more refusals stand where alone they can be found: a decoder that crashed or hangs (`subprocess_decoder`), audio
-under one STFT window (`features.streaming`), and audio without sound (in training `features.cache`, else
-`inference.tagger`).
+Further refusals stand where alone they can be found: audio that proves too short or too long while it is decoded
+(`audio.reading`), a decoder that crashed or hangs (`subprocess_decoder`), audio under one STFT window
+(`features.streaming`), and audio without sound (in training `features.cache`, else `inference.tagger`).
 """
 
 from __future__ import annotations

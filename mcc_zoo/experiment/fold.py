@@ -265,15 +265,15 @@ class FoldRun:
         own = adapt_recipe(self.settings)
         with open_training_features(model, self.corpus.features, own, start, checkpoint.path.parent) as opened:
             features, recipe = opened
-            behind = replace(
+            behind_channels = replace(
                 self,
                 corpus=replace(self.corpus, features=features),
                 settings=replace(self.settings, recipe=recipe),
             )
             fitted = fit(
                 model,
-                behind.training.make_training_batches(self.seed, self.strategy),
-                behind.validation.make_evaluation_batches(),
+                behind_channels.training.make_training_batches(self.seed, self.strategy),
+                behind_channels.validation.make_evaluation_batches(),
                 recipe,
                 warm=start is not None,
                 checkpoint=checkpoint,

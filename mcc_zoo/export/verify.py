@@ -16,7 +16,7 @@ from mcc_zoo.export.metadata import METADATA_FILE, ExportError, ExportMetadata
 from mcc_zoo.export.warm_up import ANSWERS_FILE, REQUESTS_FILE, ask, read_requests, require_serving
 
 TOLERANCE = 1e-5  # absolute below 1, relative above; of a probability in its logarithm
-ELSEWHERE = 1e-4  # the same where another processor or TensorFlow rounds differently
+OTHER_MACHINE_TOLERANCE = 1e-4  # where another processor or TensorFlow rounds differently
 
 
 def verify_export(folder: Path) -> None:
@@ -29,7 +29,7 @@ def verify_export(folder: Path) -> None:
         raise ExportError(f"{folder}: {'; '.join(found)}")
 
 
-def find_differences(folder: Path, tolerance: float = ELSEWHERE) -> list[str]:
+def find_differences(folder: Path, tolerance: float = OTHER_MACHINE_TOLERANCE) -> list[str]:
     """Compare an export with what was written: first its files, then, if they are the same, its answers.
 
     Args:

@@ -1,8 +1,8 @@
-"""Samples, frames and chunks: one arithmetic for training and serving.
+"""How many frames and chunks a waveform has, in training and serving alike.
 
 A chunk is the paper's M x N piece of spectrogram (Sec. 2.1). Frames are not centred, so a waveform of n samples has
 1 + (n - window_length) // hop_length frames, and as many chunks as whole groups of `chunk_frames` frames. How long a
-chunk is says the front end: `FrontEnd.chunk_samples`, `chunk_hop`, `chunk_seconds`.
+chunk is, and how far the next one begins behind it, says the front end: `FrontEnd.chunk_samples` and `chunk_hop`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class FrontEnd:
 
     Attributes:
         sample_rate: Hz.
-        window_length: Samples in the window of one STFT frame; no window of chunks.
+        window_length: Samples of one STFT frame.
         hop_length: Samples between the starts of two frames.
         n_mels: Mel bands, M in the paper.
         chunk_frames: STFT frames in one chunk, N in the paper.
