@@ -49,7 +49,7 @@ def _explained() -> Iterator[None]:
 @contextlib.contextmanager
 def checked_output() -> Iterator[None]:
     """Let `sys.stdout` raise `OutputError` in the block, and write what is buffered at its end."""
-    _fill_closed_streams()
+    fill_closed_streams()
     before = sys.stdout
     checked = CheckedOutput(before.buffer, before.encoding, before.errors, line_buffering=bool(before.line_buffering))
     sys.stdout = checked
@@ -67,7 +67,7 @@ def checked_output() -> Iterator[None]:
             checked.detach()  # or the stream below would be closed with it
 
 
-def _fill_closed_streams() -> None:
+def fill_closed_streams() -> None:
     """Open something in place of standard streams that are closed.
 
     A file that is opened later would take their number, and get what libraries print. Reading and messages go nowhere,

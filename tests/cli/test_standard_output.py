@@ -74,6 +74,14 @@ def test_the_help_of_an_experiment_that_cannot_be_printed_is_a_sentence(shell: s
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="it looks into /proc, which Linux has")
+def test_no_file_of_an_experiments_libraries_takes_the_place_of_a_closed_stream() -> None:
+    code = "import os, sys, experiments; print(*map(os.readlink, sys.argv[1:]), file=sys.stderr)"
+    done = start_python("-c", code, "/proc/self/fd/0", "/proc/self/fd/1", shell="<&- >&-")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "/dev/null /dev/null")
+
+
 def test_closed_streams_do_not_matter_to_what_does_not_use_them(exported: Path) -> None:
     """And no file takes their place: `show` writes to a pipe with number 1, and opens the card before."""
     done = start("show", exported, shell="<&- 2>&- | grep -q label")
