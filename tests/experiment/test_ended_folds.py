@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from helpers.ended_folds import Trainer, read_results
-from helpers.soak import Tally, amount
+from helpers.soak import IS_SOAK, Tally, amount
 from helpers.tone_folds import make_fold, prepare_tones
 
 from mcc_zoo.experiment.corpus import Corpus
@@ -91,8 +91,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", SETTINGS)
+@pytest.mark.parametrize("architecture", SETTINGS if IS_SOAK else ["r0", "r4"])
 def test_it_does_not_matter_after_which_epoch_a_training_goes_on(
     architecture: str, corpus: Corpus, tmp_path: Path, epochs: Epochs
 ) -> None:
@@ -166,7 +167,7 @@ def test_a_killed_fold_gives_what_it_would_have_given(corpus: Corpus, tmp_path: 
 
 @pytest.mark.soak
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["r3", "mcclstm", "r1"])
+@pytest.mark.parametrize("architecture", ["r3", "mcclstm", "r1"] if IS_SOAK else ["r3"])
 def test_a_fold_that_is_ended_again_and_again(architecture: str, corpus: Corpus, tmp_path: Path, tally: Tally) -> None:
     recipe = {"max_epochs": 2 * KILLS, "patience": 2 * KILLS}
     undisturbed, ended = (
