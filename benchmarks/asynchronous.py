@@ -4,8 +4,8 @@
 
 Each manifest may be followed by the most epochs to train. A system is trained on the first of five
 folds of seed 0, as `python -m experiments.manifest` trains it: synchronously, and asynchronously by local workers.
-Seeds draw weights and the order of the tracks. What is done already is not done again, so that the same command goes on
-after an end. Tables are written into benchmarks/README.md, between the markers with their names.
+Seeds draw weights and the order of the tracks. What is done already is not done again, so that the same command goes
+on after an end. Tables are written into benchmarks/README.md, between the markers with their names.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ def summarise(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def describe() -> str:
     """Describe the run: date, command, machine and versions."""
     versions = ", ".join(f"{name} {version}" for name, version in list_versions())
-    named = [Path(argument).name if "/" in argument else argument for argument in sys.argv[1:]]
-    shown = " ".join(argument for argument in named if not argument.startswith("--results_dir"))
+    given = [argument for argument in sys.argv[1:] if not argument.startswith("--results_dir")]
+    shown = " ".join("/".join(Path(argument).parts[-2:]) if "/" in argument else argument for argument in given)
     return (
         f"{datetime.date.today()}, `python -m benchmarks.asynchronous --results_dir=FOLDER {shown}`; "
         f"{name_processor()}, {os.cpu_count()} cores; {versions}."
