@@ -11,9 +11,7 @@ on after an end. Tables are written into benchmarks/README.md, between the marke
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +21,7 @@ import numpy as np
 import pandas as pd
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
-from benchmarks.__main__ import HERE, format_table, list_versions, name_processor, replace_section
+from benchmarks.__main__ import HERE, describe_run, format_table, replace_section
 from mcc_zoo import datasets
 from mcc_zoo.datasets.fixed_splits import write_lists
 from mcc_zoo.datasets.splits import draw_splits
@@ -56,7 +54,8 @@ def main() -> None:
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     for name, table in tables.items():
         print(f"{name}\n\n{format_table(table)}")
-        readme = readme if arguments.quick else replace_section(readme, name, f"{format_table(table)}\n{describe()}\n")
+        section = f"{format_table(table)}\n{describe_run(name_command())}\n"
+        readme = readme if arguments.quick else replace_section(readme, name, section)
     (HERE / "README.md").write_text(readme, encoding="utf-8")
 
 
@@ -133,15 +132,11 @@ def summarise(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(accuracy), pd.DataFrame(speed)
 
 
-def describe() -> str:
-    """Describe the run: date, command, machine and versions."""
-    versions = ", ".join(f"{name} {version}" for name, version in list_versions())
+def name_command() -> str:
+    """Name the command as it was given, but for the folders that its files are in."""
     given = [argument for argument in sys.argv[1:] if not argument.startswith("--results_dir")]
-    shown = " ".join("/".join(Path(argument).parts[-2:]) if "/" in argument else argument for argument in given)
-    return (
-        f"{datetime.date.today()}, `python -m benchmarks.asynchronous --results_dir=FOLDER {shown}`; "
-        f"{name_processor()}, {os.cpu_count()} cores; {versions}."
-    )
+    shown = ["/".join(Path(argument).parts[-2:]) if "/" in argument else argument for argument in given]
+    return " ".join(["python -m benchmarks.asynchronous --results_dir=FOLDER", *shown])
 
 
 if __name__ == "__main__":
