@@ -12,6 +12,7 @@ from benchmarks.interleaved import Peer, measure, summarise
 from benchmarks.tagging import SECONDS, export_fresh_model, synthesise_music, write_file
 
 BASE, TAG = "import tensorflow", "mcc-zoo tag EXPORT one.wav"
+LEAN = "import tensorflow without optional packages"  # as programs do, and with the layers of the zoo
 
 
 def run(quick: bool) -> dict[str, pd.DataFrame]:
@@ -22,6 +23,7 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
         write_file(wav, synthesise_music(0, SECONDS))
         commands = {
             BASE: (sys.executable, "-c", "import tensorflow"),
+            LEAN: (sys.executable, "-c", "from mcc_zoo.tensorflow_start import import_tensorflow as f; f()"),
             "import mcc_zoo": (sys.executable, "-c", "import mcc_zoo"),
             "mcc-zoo --version": (program, "--version"),
             TAG: (program, "tag", str(export_fresh_model(Path(folder))), str(wav)),

@@ -12,10 +12,13 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 from mcc_zoo.process_limits import caution_of_address_space
 
 INTERRUPTED = 130  # exit status after Ctrl-C
+# Keras imports these wherever they are installed, for wrappers and pictures that no program here uses.
+_NOT_FOR_KERAS = ("IPython", "matplotlib", "pandas", "sklearn")
 
 
 @contextlib.contextmanager
@@ -53,19 +56,34 @@ def import_tensorflow() -> None:
     oneDNN is switched on, unless TF_ENABLE_ONEDNN_OPTS says otherwise. TensorFlow leaves it off on processors without
     AVX512_VNNI, where training with it takes a third of the time (BUILD_NOTES.md, "Training"). Processes that this one
     starts inherit the setting.
+
+    Keras is imported as if some packages were not installed, which takes two thirds of the time (BUILD_NOTES.md,
+    "Tagging"). They can be imported afterwards, but `keras.wrappers` and `keras.visualization` do not work.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if caution := caution_of_address_space():
         print(caution, file=sys.stderr)
     before = signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
     try:
-        with quiet():
+        with quiet(), _hide(_NOT_FOR_KERAS):
             _choose_temporary_folder()
             import tensorflow as tf
 
             tf.config.list_physical_devices()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def _hide(packages: tuple[str, ...]) -> Iterator[None]:
+    """Let an import of these packages fail, unless they are imported already."""
+    hidden: dict[str, Any] = dict.fromkeys(name for name in packages if name not in sys.modules)
+    sys.modules.update(hidden)  # None: not installed
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _choose_temporary_folder() -> None:

@@ -70,6 +70,19 @@ def test_a_list_of_models_needs_no_tensorflow(monkeypatch: pytest.MonkeyPatch) -
     assert not imported & SLOW
 
 
+def test_programs_start_tensorflow_without_what_they_do_not_use(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", [0.1, -0.1] * 100_000, 44_100)
+    printed, imported = run_command(["tag", "mcclstm_emotify_genre", str(tmp_path / "a.wav")])
+    assert ",ok," in printed and "keras" in imported
+    assert not imported & {"IPython", "matplotlib", "pandas", "sklearn"}
+    printed = run_python(
+        "import sys; from mcc_zoo.tensorflow_start import import_tensorflow; import_tensorflow()\n"
+        "print('keras' in sys.modules, 'scipy.signal' in sys.modules)\n"
+        "import matplotlib.pyplot, pandas, sklearn.linear_model  # as other commands do"
+    )
+    assert printed.split() == ["True", "False"]
+
+
 def test_decoding_needs_no_tensorflow(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", [0.1] * 4_000, 22_050)
     printed = run_python(

@@ -84,6 +84,12 @@ def test_full_scale_sine_has_power_one():
     assert log_mel.make_window(2_048).sum() == pytest.approx(2.0, rel=1e-6)
 
 
+@pytest.mark.parametrize("length", [1, 2_047, 2_048, 4_096])
+def test_the_window_is_scipys(length: int) -> None:
+    samples = scipy.signal.windows.blackmanharris(length, sym=False)
+    np.testing.assert_array_equal(log_mel.make_window(length), (2.0 * samples / samples.sum()).astype(np.float32))
+
+
 @pytest.mark.parametrize("front_end", FRONT_ENDS.values(), ids=list(FRONT_ENDS))
 def test_every_mel_filter_sums_to_one_and_reaches_nyquist(front_end):
     matrix = log_mel.make_mel_matrix(front_end)
