@@ -1,7 +1,7 @@
 """Change of the sample rate inside the graph, by TensorFlow's core operations.
 
 The filter is that of soxr's quality HQ, with which files are read elsewhere: a sinc under a Kaiser window. It is
-applied in the frequency domain to a second of audio at a time, so that any two rates go together.
+applied in the frequency domain to frames of audio, so that any two rates go together.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ LARGE_RATIO = LowPass(107.2, 14.36, 0.0035)  # above 4
 DROOP_POWER = 14
 CUTOFF = 0.95687  # of the lower Nyquist frequency: response 1/2
 TABLE_START, TABLE_END, TABLE_STEP = 0.9, 1.02, 1e-4  # of the lower Nyquist frequency: before it 1, behind it 0
+LONGEST = 108  # samples of the lower rate that a filter looks back or ahead
+UNITS, FRAME = 100, 24  # the most units that a second is cut into, and how many of them are a frame
+GROUP = 16  # frames that are transformed together, which is several times as fast as one by one
 
 
 def resample(audio: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
@@ -45,7 +48,7 @@ def resample(audio: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
     changed = tf.cond(
         tf.equal(rate, sample_rate),
         lambda: audio,
-        lambda: _resample_blocks(audio, tf.cast(rate, tf.int64), sample_rate),
+        lambda: _resample_frames(audio, tf.cast(rate, tf.int64), sample_rate),
     )
     return tf.ensure_shape(changed, (None,))
 
@@ -56,27 +59,50 @@ def count_resampled(samples: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf
     return (2 * samples * sample_rate + rate) // (2 * tf.maximum(rate, 1))
 
 
-def _resample_blocks(audio: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
+def _resample_frames(audio: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
+    """Filter overlapping frames and keep the middle of each, which knows all that the filter asks for (overlap-save).
+
+    A frame and its overlap are whole numbers of units, and a unit is a whole number of samples at either rate.
+    """
     samples = tf.size(audio, tf.int64)
-    seconds = (samples + rate - 1) // rate
-    blocks = tf.reshape(tf.pad(audio, [[0, seconds * rate - samples]]), tf.stack([seconds, rate]))
-    response = tf.cast(_make_low_pass(rate, sample_rate), tf.complex64)
-    lead = sample_rate // 2  # the filter looks back and ahead, by far less than this half second
+    wanted = count_resampled(samples, rate, sample_rate)
+    per_second, frame, overlap = _choose_frames(rate, sample_rate)
+    unit, new_unit, hop = rate // per_second, sample_rate // per_second, frame - overlap
+    lead = overlap * new_unit // 2  # what is dropped at the start of each frame
+    early = overlap * new_unit - lead  # how much earlier than the audio the first kept sample is
+    groups = -(-(early + wanted) // (hop * new_unit * GROUP))
+    whole = (groups * GROUP * hop + overlap) * unit
+    padded = tf.pad(audio, [[overlap * unit, whole - overlap * unit - samples]])
+    units = tf.reshape(padded, tf.stack([-1, unit]))
+    response = _make_low_pass(rate, sample_rate, frame * tf.minimum(unit, new_unit))
 
-    def resample_block(block: tf.Tensor) -> tf.Tensor:
-        spectrum = tf.signal.rfft(block, [tf.cast(2 * rate, tf.int32)]) * response  # a bin is half a Hz, at either rate
-        return tf.roll(tf.signal.irfft(spectrum, [2 * sample_rate]), lead, 0)
+    def resample_group(starts: tf.Tensor) -> tf.Tensor:
+        frames = tf.reshape(tf.gather(units, starts[:, tf.newaxis] + tf.range(frame)), tf.stack([GROUP, frame * unit]))
+        spectrum = tf.signal.rfft(frames, [tf.cast(frame * unit, tf.int32)])[:, : tf.size(response)] * response
+        return tf.signal.irfft(spectrum, [tf.cast(frame * new_unit, tf.int32)])[:, lead : lead + hop * new_unit]
 
-    # Block by block, because the spectrum of ten minutes at a high rate takes gigabytes.
-    pieces = tf.map_fn(resample_block, blocks, fn_output_signature=tf.TensorSpec((2 * sample_rate,), tf.float32))
-    joined = tf.signal.overlap_and_add(pieces, sample_rate)
-    return joined[lead : lead + count_resampled(samples, rate, sample_rate)]
+    starts = tf.reshape(hop * tf.range(groups * GROUP), (-1, GROUP))
+    # Group by group, because the spectrum of ten minutes at a high rate takes gigabytes.
+    pieces = tf.map_fn(resample_group, starts, fn_output_signature=tf.TensorSpec((GROUP, None), tf.float32))
+    return tf.reshape(pieces, [-1])[early : early + wanted]
 
 
-def _make_low_pass(rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
-    """Make the response at 0, 1/2, 1, ... Hz up to rate / 2: (rate + 1,) float32."""
+def _choose_frames(rate: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Choose how many units a second has, and how many of them a frame and an overlap: scalar int64 tensors.
+
+    All rates that are multiples of 100 Hz have frames of 0.24 s, whose Fourier transforms are fast. A rate that shares
+    no factor with `sample_rate` has units of a second.
+    """
+    units = tf.constant([n for n in range(1, UNITS + 1) if UNITS % n == sample_rate % n == 0], tf.int64)
+    per_second = tf.reduce_max(tf.where(tf.equal(rate % units, 0), units, 1))
+    overlap = 1 + 2 * LONGEST * per_second // tf.minimum(rate, sample_rate)
+    return per_second, tf.maximum(FRAME * per_second // UNITS, 2 * overlap), overlap
+
+
+def _make_low_pass(rate: tf.Tensor, sample_rate: int, size: tf.Tensor) -> tf.Tensor:
+    """Make the response for frames of some samples at the lower rate: (size / 2 + 1,) complex64."""
     lower, higher = tf.minimum(rate, sample_rate), tf.maximum(rate, sample_rate)
-    frequency = tf.minimum(tf.cast(tf.range(rate + 1), tf.float32) / tf.cast(lower, tf.float32), TABLE_END)
+    frequency = 2 * tf.cast(tf.range(size // 2 + 1), tf.float32) / tf.cast(size, tf.float32)
     kind = tf.where(tf.equal(higher % lower, 0), 0, tf.where(higher > 4 * lower, 2, 1))
     filters = (WHOLE_RATIO, OTHER_RATIO, LARGE_RATIO)
     table = tf.gather(np.stack([make_response_table(low_pass) for low_pass in filters]), kind)
@@ -86,7 +112,7 @@ def _make_low_pass(rate: tf.Tensor, sample_rate: int) -> tf.Tensor:
     share = tf.minimum(place - tf.cast(below, tf.float32), 1.0)
     response = (1 - share) * tf.gather(table, below) + share * tf.gather(table, below + 1)
     gain = sample_rate / tf.cast(rate, tf.float32)  # the inverse transform divides by its own length
-    return gain * response * (1 - droop)
+    return tf.cast(gain * response * (1 - droop), tf.complex64)
 
 
 @functools.cache
