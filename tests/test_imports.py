@@ -83,6 +83,16 @@ def test_programs_start_tensorflow_without_what_they_do_not_use(tmp_path: Path) 
     assert printed.split() == ["True", "False"]
 
 
+@pytest.mark.slow
+def test_each_module_may_be_the_first_that_is_imported() -> None:
+    """A module with layers imports Keras, and Keras has the layers registered."""
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "mcc_zoo").rglob("[a-z]*.py")]
+    heavy = [module for module in modules if module.startswith(("mcc_zoo.features.", "mcc_zoo.models."))]
+    assert len(heavy) > 9
+    for module in heavy:
+        run_python(f"import {module}, keras; assert keras.saving.get_registered_object('mcc_zoo>Level')")
+
+
 def test_decoding_needs_no_tensorflow(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", [0.1] * 4_000, 22_050)
     printed = run_python(
