@@ -17,8 +17,8 @@ from mcc_zoo.export.model_card import describe_score
 from mcc_zoo.features.front_end import FRONT_ENDS
 
 EXPORTS = Path(__file__).parents[2] / "exported_models"
-SHIPPED = [EXPORTS / name / "3" for name in ("mcclstm_emotify_emotion", "mcclstm_emotify_genre")]
-GENRE = SHIPPED[1]
+SHIPPED = [EXPORTS / "mcclstm_emotify_genre" / "3", EXPORTS / "mcclstm_emotify_moods" / "1"]
+GENRE = SHIPPED[0]
 
 
 @pytest.fixture

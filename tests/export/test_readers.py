@@ -40,7 +40,7 @@ BANNED = (  # what a stock server lacks, refuses by default, or has for one kind
     "ReadFile", "WriteFile", "MatchingFiles",
 )  # fmt: skip
 
-SHIPPED = {name: mcc_zoo.latest(EXPORTS / name) for name in ("mcclstm_emotify_emotion", "mcclstm_emotify_genre")}
+SHIPPED = {name: mcc_zoo.latest(EXPORTS / name) for name in ("mcclstm_emotify_genre", "mcclstm_emotify_moods")}
 
 Answers = dict[str, np.ndarray]
 

@@ -22,11 +22,11 @@ from mcc_zoo.export.verify import find_differences
 
 EXPORTS = Path(__file__).parents[2] / "exported_models"
 ANSWERS = Path(__file__).parents[1] / "fixtures" / "shipped_answers.json"
-NAMES = ("mcclstm_emotify_emotion", "mcclstm_emotify_genre")
+NAMES = ("mcclstm_emotify_genre", "mcclstm_emotify_moods")
 MOST_BYTES = 22_000_000
 TOLERANCE = 1e-4
 RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)  # Hz
-EARLIER_FILTER = 2e-3  # of a tag of white noise: what the graph resamples with in the exports that are shipped
+NOISE_TOLERANCE = {"mcclstm_emotify_genre": 2e-3}  # its graph resamples with an earlier filter
 
 
 def clip(sample_rate: int) -> np.ndarray:
@@ -65,7 +65,7 @@ def test_a_shipped_model_is_small_whole_and_says_what_it_was_trained_on(name):
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < MOST_BYTES
     assert find_differences(folder) == []
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for words in ("CC BY-NC-SA", "Emotify", "over 30 folds; split: grouped", "Limits"):
+    for words in ("CC BY-NC-SA", "Emotify", "30 folds", "split: grouped", "Limits"):
         assert words in card, words
 
 
@@ -89,7 +89,7 @@ def test_a_wav_file_of_any_rate_gets_the_taggers_tags(name, tmp_path):
     request = {"wav_bytes": np.array(files, object)}
     (shipped,) = ask([(tagger.folder, "tag_wav", request)])
     assert isinstance(shipped, dict), shipped
-    np.testing.assert_allclose(shipped["tags"], expected, rtol=0, atol=EARLIER_FILTER)
+    np.testing.assert_allclose(shipped["tags"], expected, rtol=0, atol=NOISE_TOLERANCE.get(name, TOLERANCE))
     np.testing.assert_allclose(shipped["tags"][::2], expected[::2], rtol=0, atol=TOLERANCE)
     made_now = make_signatures(tagger.model)["tag_wav"](**request)
     np.testing.assert_allclose(made_now["tags"], expected, rtol=0, atol=TOLERANCE)

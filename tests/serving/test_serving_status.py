@@ -82,7 +82,7 @@ def test_states_of_versions(versions, expected, lines, answers, capsys) -> None:
 
 def test_all_models_of_the_configuration(answers, capsys) -> None:
     server, given = answers
-    names = ["mcclstm_emotify_genre", "mcclstm_emotify_emotion"]
+    names = ["mcclstm_emotify_genre", "mcclstm_emotify_moods"]
     given |= {f"/v1/models/{name}": describe(("3", "AVAILABLE", FINE)) for name in names}
     assert status.main([f"--server={server}"]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{name} 3 AVAILABLE" for name in names]
