@@ -57,8 +57,8 @@ def import_tensorflow() -> None:
     AVX512_VNNI, where training with it takes a third of the time (BUILD_NOTES.md, "Training"). Processes that this one
     starts inherit the setting.
 
-    Keras is imported as if some packages were not installed, which takes two thirds of the time (BUILD_NOTES.md,
-    "Tagging"). They can be imported afterwards, but `keras.wrappers` and `keras.visualization` do not work.
+    Keras is imported as if some packages were not installed, which is faster (benchmarks/README.md, "Start-up"). They
+    can be imported afterwards, but `keras.wrappers` and `keras.visualization` do not work.
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if caution := caution_of_address_space():

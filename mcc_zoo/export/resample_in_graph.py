@@ -7,6 +7,7 @@ applied in the frequency domain to frames of audio, so that any two rates go tog
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +29,8 @@ OTHER_RATIO = LowPass(102.0, 13.64, 0.0035)
 LARGE_RATIO = LowPass(107.2, 14.36, 0.0035)  # above 4
 DROOP_POWER = 14
 CUTOFF = 0.95687  # of the lower Nyquist frequency: response 1/2
+FILTERS = (WHOLE_RATIO, OTHER_RATIO, LARGE_RATIO)
 TABLE_START, TABLE_END, TABLE_STEP = 0.9, 1.02, 1e-4  # of the lower Nyquist frequency: before it 1, behind it 0
-LONGEST = 108  # samples of the lower rate that a filter looks back or ahead
 UNITS, FRAME = 100, 24  # the most units that a second is cut into, and how many of them are a frame
 GROUP = 16  # frames that are transformed together, which is several times as fast as one by one
 
@@ -90,12 +91,13 @@ def _resample_frames(audio: tf.Tensor, rate: tf.Tensor, sample_rate: int) -> tf.
 def _choose_frames(rate: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Choose how many units a second has, and how many of them a frame and an overlap: scalar int64 tensors.
 
-    All rates that are multiples of 100 Hz have frames of 0.24 s, whose Fourier transforms are fast. A rate that shares
-    no factor with `sample_rate` has units of a second.
+    From 2 kHz on, multiples of 100 Hz have frames of 0.24 s beside 44,100 Hz, whose Fourier transforms are fast. A rate
+    that shares no factor with `sample_rate` has units of a second and frames of two.
     """
     units = tf.constant([n for n in range(1, UNITS + 1) if UNITS % n == sample_rate % n == 0], tf.int64)
     per_second = tf.reduce_max(tf.where(tf.equal(rate % units, 0), units, 1))
-    overlap = 1 + 2 * LONGEST * per_second // tf.minimum(rate, sample_rate)
+    reach = math.ceil(max(low_pass.half_samples for low_pass in FILTERS))  # samples of the lower rate, to either side
+    overlap = 1 + 2 * reach * per_second // tf.minimum(rate, sample_rate)
     return per_second, tf.maximum(FRAME * per_second // UNITS, 2 * overlap), overlap
 
 
@@ -104,9 +106,8 @@ def _make_low_pass(rate: tf.Tensor, sample_rate: int, size: tf.Tensor) -> tf.Ten
     lower, higher = tf.minimum(rate, sample_rate), tf.maximum(rate, sample_rate)
     frequency = 2 * tf.cast(tf.range(size // 2 + 1), tf.float32) / tf.cast(size, tf.float32)
     kind = tf.where(tf.equal(higher % lower, 0), 0, tf.where(higher > 4 * lower, 2, 1))
-    filters = (WHOLE_RATIO, OTHER_RATIO, LARGE_RATIO)
-    table = tf.gather(np.stack([make_response_table(low_pass) for low_pass in filters]), kind)
-    droop = tf.gather([low_pass.droop for low_pass in filters], kind) * frequency**DROOP_POWER
+    table = tf.gather(np.stack([make_response_table(low_pass) for low_pass in FILTERS]), kind)
+    droop = tf.gather([low_pass.droop for low_pass in FILTERS], kind) * frequency**DROOP_POWER
     place = tf.maximum((frequency - TABLE_START) / TABLE_STEP, 0.0)
     below = tf.minimum(tf.cast(place, tf.int32), tf.size(table) - 2)
     share = tf.minimum(place - tf.cast(below, tf.float32), 1.0)
