@@ -70,6 +70,7 @@ def test_a_list_of_models_needs_no_tensorflow(monkeypatch: pytest.MonkeyPatch) -
     assert not imported & SLOW
 
 
+@pytest.mark.slow
 def test_programs_start_tensorflow_without_what_they_do_not_use(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", [0.1, -0.1] * 100_000, 44_100)
     printed, imported = run_command(["tag", "mcclstm_emotify_genre", str(tmp_path / "a.wav")])
