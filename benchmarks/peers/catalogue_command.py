@@ -15,6 +15,7 @@ from memory import read_memory
 
 from mcc_zoo.catalogue import shards
 from mcc_zoo.cli import main
+from mcc_zoo.tensorflow_start import import_tensorflow
 
 started, most_rows, total, notes = float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
 reads = sys.argv[5]
@@ -59,7 +60,8 @@ def read_first_file(load):
 
 shards.ShardWriter.add = add_and_note
 if reads == "first file":
-    from mcc_zoo.inference import tagger as inference  # imports TensorFlow, which the command does later
+    import_tensorflow()  # as the command does later
+    from mcc_zoo.inference import tagger as inference
 
     inference.load = read_first_file(inference.load)
 main()
