@@ -143,7 +143,10 @@ def _compare_with_majority(metadata: ExportMetadata) -> str:
 def _describe_level(metadata: ExportMetadata) -> str:
     if metadata.front_end.level == "none":
         return "- Its tags follow the volume: give it music as loud as that which it was trained on."
-    return "- It hears music alike at any volume; a clipped or very noisy recording is another sound."
+    return (
+        "- It hears music alike at any volume: music that is 40 dB softer or 12 dB louder, but not clipped, has the "
+        "same probabilities within 0.001. A clipped or very noisy recording is another sound."
+    )
 
 
 def _describe_contract(metadata: ExportMetadata) -> list[str]:
