@@ -23,7 +23,7 @@ FORMATS = ("mp3", "ogg", "flac", "wav")
 SECONDS = 30
 SAMPLE_RATE = 44_100
 DISTINCT, COPIES = 20, 10  # 200 files
-OURS, DECODING, PLAIN = "mcc_zoo", "decoding alone", "librosa, plain Keras"
+OURS, WITH_VOLUME, DECODING, PLAIN = "mcc_zoo", "mcc_zoo, --level=none", "decoding alone", "librosa, plain Keras"
 TOLERANCE = 0.002  # of tags: librosa's mel filters are not quite TensorFlow's, and move them by some 0.0002
 
 
@@ -32,8 +32,11 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
     distinct, copies = (6, 1) if quick else (DISTINCT, COPIES)
     sounds = [synthesise_music(number, SECONDS) for number in range(distinct)]
     with tempfile.TemporaryDirectory() as folder:
-        export = export_fresh_model(Path(folder))
-        tables = [_compare(sounds, copies, suffix, export, quick) for suffix in FORMATS[: 1 if quick else None]]
+        exports = {
+            OURS: export_fresh_model(Path(folder)),
+            WITH_VOLUME: export_fresh_model(Path(folder) / "volume", front_end="paper"),
+        }
+        tables = [_compare(sounds, copies, suffix, exports, quick) for suffix in FORMATS[: 1 if quick else None]]
     return {"tagging": pd.concat(tables, ignore_index=True)}
 
 
@@ -52,21 +55,21 @@ def write_file(path: Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE, 
                 file.write(samples[start : start + sample_rate])
 
 
-def export_fresh_model(folder: Path) -> Path:
+def export_fresh_model(folder: Path, front_end: str = "44k") -> Path:
     """Export MCCLSTM with fresh weights, for they do not matter for speed."""
     keras.utils.set_random_seed(0)
-    model = mcc_zoo.build("mcclstm", [dance.name for dance in DANCES], mean=1.0)
+    model = mcc_zoo.build("mcclstm", [dance.name for dance in DANCES], front_end=front_end, mean=1.0)
     kernel = Classifier(model).output_layer.kernel
     kernel.assign(30 * kernel)  # else all files have nearly the same tags, and nothing could be checked
     return mcc_zoo.export_model(model, folder, "mcclstm")
 
 
-def _compare(sounds: list[np.ndarray], copies: int, suffix: str, export: Path, quick: bool) -> pd.DataFrame:
+def _compare(sounds: list[np.ndarray], copies: int, suffix: str, exports: dict[str, Path], quick: bool) -> pd.DataFrame:
     peers = [
-        Peer(OURS, "tagging_ours.py", (str(export),)),
+        *(Peer(name, "tagging_ours.py", (str(export),)) for name, export in exports.items()),
         Peer(DECODING, "tagging_decoding.py", ("mono",)),
         Peer("decoding alone, not mixed", "tagging_decoding.py", ("raw",)),
-        Peer(PLAIN, "tagging_librosa.py", (str(export), "6" if quick else "40")),
+        Peer(PLAIN, "tagging_librosa.py", (str(exports[OURS]), "6" if quick else "40")),
         Peer("musicnn, as published", "tagging_musicnn.py", ("2" if quick else "5",), environment="musicnn"),
     ]
     with tempfile.TemporaryDirectory() as folder:

@@ -14,10 +14,10 @@ from keras import layers
 from serve import serve
 
 import mcc_zoo
+from mcc_zoo.features.level import MEAN_ENERGY
 from mcc_zoo.models.classifier import Classifier
 
 SHAPES = {"T": ((1, 60), (40, 1)), "P": ((32, 1), (1, 80)), "B": ((13, 9), (4, 4))}  # kernel, pool
-SCALE = (2 / librosa.filters.get_window("blackmanharris", 2048).sum()) ** 2
 
 chunk = keras.Input((40, 80, 1))
 convolved = [(layers.Conv2D(32, kernel, activation="relu")(chunk), pool) for kernel, pool in SHAPES.values()]
@@ -52,8 +52,10 @@ def tag(path):
         htk=True,
         norm=1,
     )
-    frames = (np.log10(1 + 10_000 * SCALE * energy).T - tagger.metadata.mean) / tagger.metadata.std  # (frames, bands)
-    chunks = frames[: len(frames) // 80 * 80].reshape(-1, 80, 40, 1).transpose(0, 2, 1, 3)
+    energy = energy[:, : energy.shape[1] // 80 * 80]  # of whole chunks
+    energy *= MEAN_ENERGY / energy.mean()
+    frames = (np.log10(1 + 10_000 * energy).T - tagger.metadata.mean) / tagger.metadata.std  # (frames, bands)
+    chunks = frames.reshape(-1, 80, 40, 1).transpose(0, 2, 1, 3)
     return predict(chunks.astype(np.float32)).numpy()
 
 
