@@ -11,7 +11,7 @@ from mcc_zoo.audio.decoders import mp3, riff
 from mcc_zoo.audio.decoders.contract import DecodingStopped, Header, NotDecodable, Waveform
 from mcc_zoo.audio.decoders.pieces import Reader
 
-_BLOCK_FRAMES = 16_384
+_BLOCK_SAMPLES = 1 << 17  # of all channels: fewer calls than with small blocks, and it stays in the processor's cache
 _UNKNOWN_FRAMES = 2**62  # libsndfile's placeholders are 2**63 - 1
 _NO_FILE = "File does not exist"  # libsndfile's error for an MP3 without audio frames, too
 _ERRORS = (soundfile.SoundFileError, RuntimeError, OSError)
@@ -58,8 +58,9 @@ class SoundfileSound:
     def decode_blocks(self) -> Iterator[Waveform]:
         """Decode at most as many frames as the header declares."""
         frames, declared = 0, self.header.frames
+        most = max(1, _BLOCK_SAMPLES // self.header.channels)
         while declared is None or frames < declared:
-            size = _BLOCK_FRAMES if declared is None else min(_BLOCK_FRAMES, declared - frames)
+            size = most if declared is None else min(most, declared - frames)
             try:
                 block = self._sound.read(size, dtype="float32", always_2d=True)
             except _ERRORS as error:
