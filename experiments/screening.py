@@ -80,6 +80,9 @@ TRIALS: dict[str, dict[str, Any]] = {
     "tuned and mixup": TUNED | {"mixup": 0.4},
     "tuned and average of weights": TUNED | {"average": 0.99},
     "tuned and label smoothing": TUNED | {"label_smoothing": 0.1},
+    "tuned without level": TUNED | {"level": "none"},
+    "tuned and level of each chunk": TUNED | {"level": "chunk"},
+    "tuned and plain log and level of each chunk": TUNED | {"level": "chunk", "compression": "log"},
 }
 OF_THE_LSTM = {*BEFORE, "steps_loss", "chunk_loss", "lstm_dropout"}  # fields that R3 does not use
 
