@@ -63,16 +63,17 @@ def test_a_shipped_model_answers_as_when_it_was_added(name):
         np.testing.assert_allclose(values, expected[output], atol=TOLERANCE, err_msg=f"{name}: {output}")
 
 
-@pytest.mark.parametrize("gain_db", [-40, -23, -12, 12])
 @pytest.mark.parametrize("name", LEVELLED)
-def test_a_shipped_model_hears_music_alike_at_any_volume(name, gain_db):
+def test_a_shipped_model_hears_music_alike_at_any_volume(name):
     tagger = mcc_zoo.load(EXPORTS / name)
-    rate = tagger.sample_rate
-    own, louder = (tagger.tag_waveform(gain * clip(rate), rate) for gain in (1.0, np.float32(10 ** (gain_db / 20))))
-    assert louder.status == "ok"
-    assert list(louder.tags.values()) == pytest.approx(list(own.tags.values()), abs=1e-3)
-    np.testing.assert_allclose(louder.descriptor, own.descriptor, atol=1e-3)
-    np.testing.assert_allclose(louder.taggram, own.taggram, atol=1e-3)
+    audio, rate = clip(tagger.sample_rate), tagger.sample_rate
+    own = tagger.tag_waveform(audio, rate)
+    for gain_db in (-40, -23, -12, 12):
+        changed = tagger.tag_waveform(audio * np.float32(10 ** (gain_db / 20)), rate)
+        assert changed.status == "ok"
+        assert list(changed.tags.values()) == pytest.approx(list(own.tags.values()), abs=1e-3), gain_db
+        np.testing.assert_allclose(changed.descriptor, own.descriptor, atol=1e-3, err_msg=f"{gain_db} dB")
+        np.testing.assert_allclose(changed.taggram, own.taggram, atol=1e-3, err_msg=f"{gain_db} dB")
 
 
 @pytest.mark.slow
