@@ -11,6 +11,7 @@ FFmpeg. 400 tracks of a minute take some minutes an export.
 from __future__ import annotations
 
 import argparse
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from rich.progress import track as progress
 import mcc_zoo
 from benchmarks.__main__ import format_table
 from mcc_zoo import datasets
-from mcc_zoo.audio import reading
+from mcc_zoo.audio import AudioError, reading
 
 BROADCAST = "-23 LUFS"
 LUFS = -23.0
@@ -42,21 +43,31 @@ def main() -> None:
 
 
 def measure_levels(tagger: mcc_zoo.Tagger, files: list[Path]) -> pd.DataFrame:
-    """Tag files at each level: a row for each, with what differs from their own level."""
+    """Tag files at each level: a row for each, with what differs from their own level.
+
+    A file that is refused or silent is named on standard error and left out. One that is silent at another level has
+    lost its strongest tag there, and all of its probabilities.
+    """
     changed: dict[str, list[bool]] = {}
     away: dict[str, list[float]] = {}
     for file in progress(files, tagger.metadata.name, transient=True):
-        audio = reading.read(file, tagger.sample_rate)
-        own = tagger.tag_waveform(audio, tagger.sample_rate).tags
+        try:
+            audio = reading.read(file, tagger.sample_rate)
+        except AudioError as error:
+            print(error, file=sys.stderr)
+            continue
+        if not (own := tagger.tag_waveform(audio, tagger.sample_rate).tags):
+            print(f"{file}: silent", file=sys.stderr)
+            continue
         for level, gain in ({BROADCAST: LUFS - measure_loudness(audio, tagger.sample_rate)} | GAINS).items():
             tags = tagger.tag_waveform(_amplify(audio, gain), tagger.sample_rate).tags
-            changed.setdefault(level, []).append(max(tags, key=tags.__getitem__) != max(own, key=own.__getitem__))
-            away.setdefault(level, []).append(max(abs(tags[label] - own[label]) for label in own))
+            changed.setdefault(level, []).append(_find_strongest(tags) != _find_strongest(own))
+            away.setdefault(level, []).append(max(abs(tags.get(label, 0.0) - own[label]) for label in own))
     return pd.DataFrame(
         {
             "export": tagger.metadata.name,
             "level": level,
-            "tracks": len(files),
+            "tracks": len(changed[level]),
             "another strongest tag": sum(changed[level]),
             "%": f"{100 * np.mean(changed[level]):.1f}",
             "largest difference": f"{max(away[level]):.1e}",
@@ -81,6 +92,10 @@ def measure_loudness(audio: np.ndarray, sample_rate: int) -> float:
             loudness = float(graph.pull().metadata.get("lavfi.r128.I", loudness))
         except (av.error.EOFError, av.error.BlockingIOError):
             return loudness
+
+
+def _find_strongest(tags: dict[str, float]) -> str:
+    return max(tags, key=tags.__getitem__, default="")
 
 
 def _amplify(audio: np.ndarray, gain_db: float) -> np.ndarray:
