@@ -42,6 +42,7 @@ from mcc_zoo.text import counted
 
 FLAGS = flags.FLAGS
 MOST_NAMES = 10  # of missing tracks; the rest is counted
+CONTINUES = "interrupted: finished folds and epochs are kept, the same command continues"
 
 flags.DEFINE_list("architectures", ["r3", "mcclstm"], f"Systems to compare, or all: {', '.join(ARCHITECTURES)}.")
 flags.DEFINE_integer("folds", 10, "Folds. Fold k tests, fold k + 1 validates, the rest trains.")
@@ -308,7 +309,7 @@ def start(work: Callable[[], object]) -> None:
             with devices.take_part():
                 work()
         except KeyboardInterrupt as error:
-            print("interrupted: finished folds and epochs are kept, the same command continues", file=sys.stderr)
+            print(CONTINUES, file=sys.stderr)
             sys.exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED)
         except Exception as error:
             if reason := str(error) if isinstance(error, OutputError) else explain(error) or explain_limit(error):
@@ -320,7 +321,7 @@ def start(work: Callable[[], object]) -> None:
     logging.set_verbosity(logging.WARNING)
     tf.get_logger().setLevel("ERROR")  # it warns of retracing, once per fold, for each has a new model
     try:
-        with interrupt_on_sigterm(), checked_output():
+        with interrupt_on_sigterm(f"{CONTINUES}\n"), checked_output():
             app.run(body)
     except OutputError as error:  # of --help, or of the last lines
         end_impossible(str(error))

@@ -15,6 +15,7 @@ from types import FrameType
 
 TERMINATED = 143  # exit status after SIGTERM
 GRACE = 7.0  # seconds for what Ctrl-C does
+STANDARD_ERROR = 2
 
 
 class Terminated(KeyboardInterrupt):
@@ -22,18 +23,21 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def interrupt_on_sigterm() -> Iterator[None]:
+def interrupt_on_sigterm(last_words: str = "") -> Iterator[None]:
     """Raise `Terminated` in the block at SIGTERM, and end the process with `TERMINATED` if it goes on for long.
 
     Python's handlers wait until TensorFlow gives the main thread back, and what they raise may get lost. So another
     thread, which the signal wakes at once, counts the seconds.
+
+    Args:
+        last_words: What a process that is ended so leaves on standard error: the block no longer gets to say it.
 
     Raises:
         ValueError: This is not the main thread.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    threading.Thread(target=_end_late, args=(reader,), daemon=True).start()
+    threading.Thread(target=_end_late, args=(reader, last_words), daemon=True).start()
     handler_before, writer_before = signal.signal(signal.SIGTERM, _raise), signal.set_wakeup_fd(writer)
     try:
         yield
@@ -48,9 +52,11 @@ def _raise(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
-def _end_late(reader: int) -> None:
+def _end_late(reader: int, last_words: str) -> None:
     with open(reader, "rb", buffering=0) as signals:
         while number := signals.read(1):
             if number[0] == signal.SIGTERM:
                 time.sleep(GRACE)
+                with contextlib.suppress(OSError):  # standard error may be closed
+                    os.write(STANDARD_ERROR, last_words.encode())  # the main thread may hold Python's own stream
                 os._exit(TERMINATED)

@@ -15,7 +15,7 @@ from mcc_zoo.termination import TERMINATED, interrupt_on_sigterm
 
 START = (
     "import hashlib, sys, time\nfrom mcc_zoo import termination\n"
-    "termination.GRACE = float(sys.argv[1])\nwith termination.interrupt_on_sigterm():\n"
+    "termination.GRACE = float(sys.argv[1])\nwith termination.interrupt_on_sigterm('ended\\n'):\n"
     "    try:\n        print(flush=True)\n"
 )
 RAISED = "        time.sleep(600)\n    except termination.Terminated:\n        sys.exit('kept')\n"
@@ -26,7 +26,7 @@ IN_C = LOST.replace("time.sleep(600)", "hashlib.pbkdf2_hmac('sha256', b'', b'', 
 
 @pytest.mark.parametrize(
     ("work", "grace", "status", "said"),
-    [(RAISED, "100", 1, "kept\n"), (LOST, "0.2", TERMINATED, ""), (IN_C, "0.2", TERMINATED, "")],
+    [(RAISED, "100", 1, "kept\n"), (LOST, "0.2", TERMINATED, "ended\n"), (IN_C, "0.2", TERMINATED, "ended\n")],
 )
 def test_sigterm_raises_or_ends_the_process(work: str, grace: str, status: int, said: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(mcc_zoo.__file__).parents[1])}
