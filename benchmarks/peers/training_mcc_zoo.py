@@ -20,15 +20,15 @@ from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.training.batches import make_evaluation_batches, make_training_batches
 from mcc_zoo.training.objective import Objective
 
-FRONT_END = mcc_zoo.FrontEnd()
+FRONT_END, ONE_HOT = mcc_zoo.FrontEnd(), np.eye(LABELS, dtype=np.float32)
 architecture, counts, folder = sys.argv[1], list(map(int, sys.argv[2:4])), "".join(sys.argv[4:])
 
 
-def in_memory(count: int) -> tf.data.Dataset:
+def in_memory(count: int, seed: int) -> tf.data.Dataset:
     """Stream shuffled batches of tracks that are in memory."""
-    chunks, labels = make_tracks(count)
+    chunks, labels = make_tracks(count, seed)
     inputs = {"chunks": chunks, "chunk_count": np.full(count, CHUNKS, np.int32)}
-    return tf.data.Dataset.from_tensor_slices((inputs, labels)).shuffle(count).batch(BATCH)
+    return tf.data.Dataset.from_tensor_slices((inputs, ONE_HOT[labels])).shuffle(count).batch(BATCH)
 
 
 def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
@@ -40,7 +40,7 @@ def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
         soundfile.write(file, samples, FRONT_END.sample_rate)
         features.append(cache.features(file))
     os.unlink(file)
-    return features, make_tracks(count, seed)[1]
+    return features, ONE_HOT[make_tracks(count, seed)[1]]
 
 
 recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None, pooling="mean")
@@ -52,7 +52,7 @@ if folder:
     own = make_training_batches(*cached(counts[0], 0), seed=0, **limits).dataset
     others = make_evaluation_batches(*cached(counts[1], 1), **limits)
 else:
-    own, others = in_memory(counts[0]), in_memory(counts[1]) if counts[1] else None
+    own, others = in_memory(counts[0], 0), in_memory(counts[1], 1) if counts[1] else None
 own = objective.add_targets(own)
 others = None if others is None else objective.add_targets(others)
 
