@@ -33,8 +33,8 @@ def test_peers_of_our_own_environment_give_a_table(name, peers, tmp_path, monkey
     monkeypatch.setattr(interleaved, "ENVIRONMENTS", tmp_path)  # the logs go there
     monkeypatch.setattr(benchmark, "ARCHITECTURES", ["mcclstm"], raising=False)  # one is enough
 
-    def measure_own(peers, *arguments, **named):
-        return interleaved.measure([peer for peer in peers if not peer.environment], *arguments, **named)
+    def measure_own(asked, *arguments, **named):
+        return interleaved.measure([peer for peer in asked if not peer.environment], *arguments, **named)
 
     monkeypatch.setattr(benchmark, "measure", measure_own)
     tables = benchmark.run(quick=True)
