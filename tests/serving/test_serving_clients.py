@@ -18,7 +18,6 @@ import soundfile
 import tensorflow as tf
 from helpers.served_models import CLIENTS, ROOT, configure, unused_port, write_wav
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_service_pb2_grpc
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from mcc_zoo.export.rest import extract_reason
 from serving import grpc_client, rest_client
@@ -84,6 +83,7 @@ def test_an_export_with_other_labels_is_found_out(ask, tmp_path, exported):
 
 
 def test_each_bad_file_has_its_row_and_reason(ask, tmp_path):
+    """my_moods has no output `error`, as exports of earlier versions: it refuses the whole request."""
     (tmp_path / "text.wav").write_text("no audio")
     os.mkfifo(tmp_path / "pipe.wav")
     good = write_wav(tmp_path / "good.wav")
@@ -106,21 +106,6 @@ def test_what_the_model_says_of_a_clip_is_the_files_reason(ask, tmp_path):
     assert rows[0]["reason"] == (
         f"{tmp_path}/text.wav: wav_bytes is no WAV file, it does not begin with RIFF and WAVE: send 16-bit PCM WAV"
     )
-
-
-@pytest.mark.slow
-def test_exports_of_earlier_versions_refuse_the_request_of_a_bad_file(ask, tmp_path):
-    """The shipped one has no output `error`."""
-    (tmp_path / "text.wav").write_text("no audio")
-    files = [tmp_path / "text.wav", write_wav(tmp_path / "good.wav")]
-    name = "mcclstm_emotify_genre"
-    config = ModelServerConfig()
-    config.model_config_list.config.add(name=name, base_path=str(ROOT / "exported_models" / name))
-    with FakeTFServing(config) as server:
-        status, rows, _ = ask(name, *files, "--wav", server=getattr(server, ask.protocol))
-    assert (status, [row["status"] for row in rows]) == (1, ["refused", "ok"])
-    assert rows[0]["reason"].startswith(f"{files[0]}: wav_bytes[0] is no WAV file")
-    assert sum(rows[1]["tags"].values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_clip_that_meets_another_length_in_its_batch_is_one_files_row(ask, models, tmp_path):
