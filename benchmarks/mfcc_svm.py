@@ -10,9 +10,11 @@ trained on all of these. Test tracks are used for the score alone. The folds are
 
 It prints mean and standard deviation over folds, and writes predictions.csv with the columns of an experiment, where
 chunks is 1 and the probability of the predicted label is 1 (an SVM has none). --against tests paired differences from
-the systems of a run. Where tracks have many labels, each label has a logistic regression on the same features
-(`benchmarks/mfcc_logistic.py`), in place of the SVM. On Emotify one seed takes just over a minute of processor time and
-gives 63.4 % on genre.csv, 42.1 % on emotion.csv.
+the systems of a run. --classifier=logistic takes a logistic regression in place of the SVM (`benchmarks/logistic.py`),
+as tracks with many labels always do. On Emotify one seed takes just over a minute of processor time.
+
+--features=musicnn.parquet takes what another tagger makes of each track in place of MFCCs: a table of a row for each
+path of the manifest, as experiments/teachers writes it. --layers names columns of it; all are taken by default.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from benchmarks import mfcc_logistic
+from benchmarks import logistic
 from mcc_zoo import datasets
 from mcc_zoo.atomic import make_folder, write_text
 from mcc_zoo.audio import checks, reading
@@ -46,7 +48,6 @@ from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.evaluation import metrics, scoring, significance
 from mcc_zoo.experiment import corpus, summary
 
-NAME = "mfcc_svm"
 SAMPLE_RATE = 22_050  # Hz
 COEFFICIENTS = 19
 GRID = {"svc__C": 2.0 ** np.arange(-2, 7), "svc__gamma": 2.0 ** np.arange(-10, -1)}
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _make_parser() -> argparse.ArgumentParser:
     description, _, _ = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{NAME}", description=description)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mfcc_svm", description=description)
     parser.add_argument(
         "--manifest", type=Path, required=True, help="CSV file with the columns path, label or labels[, group]"
     )
@@ -85,6 +86,9 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--folds", type=int, default=10, help="10 by default")
     parser.add_argument("--seeds", type=int, default=1, help="how many times the folds are drawn anew; 1 by default")
     parser.add_argument("--seed", type=int, default=0, help="the first of these seeds; 0 by default")
+    parser.add_argument("--classifier", choices=("svm", "logistic"), default="svm", help="svm by default")
+    parser.add_argument("--features", type=Path, metavar="PARQUET", help="table of features to take instead of MFCCs")
+    parser.add_argument("--layers", type=lambda text: text.split(","), help="columns of that table; all by default")
     parser.add_argument("--against", type=Path, metavar="RUN", help="folder of a run to test differences from")
     parser.add_argument("--output", type=Path, help="folder to write into; one below results/MANIFEST by default")
     return parser
@@ -99,7 +103,9 @@ def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
     if taken := corpus.RESERVED & {label for track in tracks for label in track.all_labels}:
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
     splits.draw_splits(tracks, asked.split, asked.folds, asked.seed)  # raises before the decoding
-    tracks, features = read_features(tracks)
+    tracks, features = read_table(tracks, asked.features, asked.layers) if asked.features else read_features(tracks)
+    classifier = "logistic" if find_task(tracks) == "multi-label" else asked.classifier
+    name = f"{asked.features.stem if asked.features else 'mfcc'}_{classifier}"
     jobs = [
         (seed, fold, split)
         for seed in seeds
@@ -107,14 +113,13 @@ def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
     ]
     scores, predictions = [], []
     for seed, fold, split in progress(jobs, description="folds", disable=not sys.stderr.isatty()):
-        if find_task(tracks) == "multi-label":
-            chosen, rows = mfcc_logistic.evaluate_fold(features, tracks, split)
+        if classifier == "logistic":
+            chosen, rows = logistic.evaluate_fold(features, tracks, split)
         else:
             chosen, rows = evaluate_fold(features, tracks, split, seed)
-        name = rows["architecture"].iloc[0]
         sizes = {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
         scores.append({"seed": seed, "fold": fold, "architecture": name, **sizes, **chosen})
-        predictions.append(pd.DataFrame({"seed": seed, "fold": fold, **rows}))
+        predictions.append(pd.DataFrame({"seed": seed, "fold": fold, "architecture": name, **rows}))
     found = pd.concat(predictions, ignore_index=True)
     own = f"{name}-{Path(asked.split).stem}-{asked.folds}folds"
     folder = asked.output or Path("results") / asked.manifest.stem / own
@@ -154,6 +159,38 @@ def read_features(tracks: Sequence[Track]) -> tuple[list[Track], np.ndarray]:
     return [track for track, _ in pairs], np.stack([own for _, own in pairs])
 
 
+def read_table(
+    tracks: Sequence[Track], path: Path, layers: Sequence[str] | None = None
+) -> tuple[list[Track], np.ndarray]:
+    """Read the features of every track from a Parquet file; print the tracks that it lacks, and leave them out.
+
+    Args:
+        tracks: Of a manifest.
+        path: A table with a column path, as in the manifest, and columns of lists of numbers.
+        layers: Which of these columns, side by side; None takes all.
+
+    Returns:
+        The tracks that have features, and these (tracks, D) float64.
+
+    Raises:
+        ValueError: The file cannot be read, or has none of the tracks or layers.
+    """
+    try:
+        table = pd.read_parquet(path).set_index("path")
+        columns = [np.stack(table[layer].to_list()) for layer in layers or table.columns]
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"--features={path}: no table of features by path ({error})") from error
+    rows = {name: row for row, name in enumerate(table.index)}
+    for track in tracks:
+        if track.name not in rows:
+            print(f"set aside: {track.name}: it is not in --features={path}", file=sys.stderr)
+    kept = [track for track in tracks if track.name in rows]
+    if not kept:
+        raise ValueError(f"--features={path}: has none of {len(tracks)} tracks; give the table of this manifest")
+    features = np.concatenate(columns, axis=1).astype(np.float64)
+    return kept, features[[rows[track.name] for track in kept]]
+
+
 def compute_features(waveform: np.ndarray) -> np.ndarray:
     """Compute the features of a track: (samples,) at 22,050 Hz to (57,) means and standard deviations."""
     mfccs = librosa.feature.mfcc(y=waveform, sr=SAMPLE_RATE, n_mfcc=COEFFICIENTS)
@@ -176,7 +213,7 @@ def fit_svm(features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray, 
     """Choose C and gamma by cross-validation on the tracks with these indices, and train on all of them.
 
     Args:
-        features: (tracks, 57), of all tracks.
+        features: (tracks, D), of all tracks.
         tracks: All tracks.
         indices: Of the training and validation tracks; no other track is used.
         seed: Of the inner folds.
@@ -189,11 +226,10 @@ def fit_svm(features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray, 
 
 
 def predict(model: GridSearchCV, features: np.ndarray, tracks: Sequence[Track], indices: np.ndarray) -> pd.DataFrame:
-    """Predict the tracks with these indices: the columns of predictions.csv, without seed and fold."""
+    """Predict the tracks with these indices: the columns of predictions.csv from path on."""
     truth, chosen = _list_labels(tracks, indices), model.predict(features[indices])
     table = pd.DataFrame(
         {
-            "architecture": NAME,
             "path": [tracks[i].name for i in indices],
             "group": [tracks[i].group for i in indices],
             "truth": truth, "prediction": chosen, "majority_vote": chosen,

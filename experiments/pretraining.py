@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 from absl import flags
-from scipy.special import expit
 
 from experiments import common
 from mcc_zoo.datasets import Track
@@ -42,10 +41,8 @@ PARTS = {"test": 0.05, "valid": 0.05}  # shares of the recordings; the rest trai
 
 def read_teacher(path: Path) -> pd.DataFrame:
     """Read the teacher's probabilities: a row for each clip by its path, a column for each tag."""
-    table = pyarrow.parquet.read_table(path, columns=["path", "logits"])
-    logits = np.stack(table["logits"].to_numpy())
-    probabilities = pd.DataFrame(expit(logits), columns=TEACHER_TAGS)
-    return probabilities.groupby(table["path"].to_numpy()).mean()
+    table = pyarrow.parquet.read_table(path, columns=["path", "tags"])
+    return pd.DataFrame(np.stack(table["tags"].to_numpy()), index=table["path"].to_numpy(), columns=TEACHER_TAGS)
 
 
 def choose_recordings(clips: pd.DataFrame, hours: float | None, seed: int) -> pd.DataFrame:

@@ -1,11 +1,11 @@
-"""Tags and features of musicnn for every chunk of clips: what a student learns from.
+"""Tags and features of musicnn for every clip: what a student learns from.
 
     .venv-bench/musicnn/bin/python experiments/teachers/musicnn_tags.py --clips FREE_MUSIC/clips.csv
 
-It writes `musicnn.parquet` beside the table: a row for each chunk, with the clip's path as the table has it, the number
-of the chunk, the 50 tags' logits and the 200 values of the penultimate layer. Each is what musicnn says of the three
-seconds around the middle of the chunk. Clips that are in the file already are left as they are, so the same command
-again goes on where it stopped.
+It writes `musicnn.parquet` beside the table: a row for each clip, with its path as the table has it, the probabilities
+of 50 tags, and the values of three layers. Each is the mean over the clip's windows of three seconds, one after the
+other, as musicnn's own extractor cuts them. Clips that are in the file already are left as they are, so the same
+command again goes on where it stopped.
 
 musicnn (Pons and Serra, 2019; ISC licence) was trained on the Million Song Dataset with the 50 most frequent tags of
 Last.fm. It needs an environment of its own: `make .venv-bench/musicnn/installed`. Nothing of mcc_zoo is imported here.
@@ -29,46 +29,39 @@ import numpy as np
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
-import soundfile
 
 MODEL = "MSD_musicnn"
 SAMPLE_RATE, HOP, FFT_SIZE, MEL_BANDS, TAGS = 16_000, 256, 512, 96, 50  # of musicnn, Hz and samples
-FRAMES = 188  # three seconds, as musicnn was trained
-ZOO_RATE = 44_100  # Hz of mcc_zoo's front end, whose chunks have 80 frames of 2,048 samples, 1,024 apart
-CHUNK_SECONDS = 80 * 1_024 / ZOO_RATE  # from one chunk to the next
-SPAN_SECONDS = (79 * 1_024 + 2_048) / ZOO_RATE  # the length of one chunk
+FRAMES = 187  # three seconds, as musicnn was trained
 PART_CLIPS = 200  # clips between two writes
+LAYERS = {"tags": TAGS, "penultimate": 200, "mean_pool": 753, "max_pool": 753}  # and how many values they have
 SCHEMA = pyarrow.schema(
-    [
-        ("path", pyarrow.string()),
-        ("chunk", pyarrow.int32()),
-        ("logits", pyarrow.list_(pyarrow.float32(), TAGS)),
-        ("penultimate", pyarrow.list_(pyarrow.float32(), 200)),
-    ]
+    [("path", pyarrow.string()), *[(name, pyarrow.list_(pyarrow.float32(), size)) for name, size in LAYERS.items()]]
 )
+Teacher = Callable[[np.ndarray], list[np.ndarray]]
 
 
-def compute_log_mel(path: Path) -> tuple[np.ndarray, int]:
-    """Compute musicnn's own log-mel of a file, (frames, 96), and how many chunks of mcc_zoo the file has."""
+def cut_windows(path: Path) -> np.ndarray:
+    """Compute musicnn's own log-mel of a file, cut into windows: (windows, FRAMES, 96) float32.
+
+    What is left behind the last whole window is dropped; a file of less than one is padded with zeros.
+    """
     samples, rate = librosa.load(path, sr=SAMPLE_RATE)
     mel = librosa.feature.melspectrogram(y=samples, sr=rate, hop_length=HOP, n_fft=FFT_SIZE, n_mels=MEL_BANDS)
-    info = soundfile.info(path)
-    frames = 1 + (round(info.frames * ZOO_RATE / info.samplerate) - 2_048) // 1_024
-    chunks = max(1, frames // 80)
-    return np.log10(10_000 * mel.T + 1).astype(np.float32), chunks
-
-
-def cut_windows(log_mel: np.ndarray, chunks: int) -> np.ndarray:
-    """Cut the three seconds around the middle of each chunk: (chunks, FRAMES, 96); at the ends the nearest."""
+    log_mel = np.log10(10_000 * mel.T + 1).astype(np.float32)
     if len(log_mel) < FRAMES:
         log_mel = np.pad(log_mel, ((0, FRAMES - len(log_mel)), (0, 0)))
-    middles = (np.arange(chunks) * CHUNK_SECONDS + SPAN_SECONDS / 2) * SAMPLE_RATE / HOP
-    starts = np.clip(np.rint(middles - FRAMES / 2).astype(int), 0, len(log_mel) - FRAMES)
-    return np.stack([log_mel[start : start + FRAMES] for start in starts])
+    whole = len(log_mel) // FRAMES
+    return log_mel[: whole * FRAMES].reshape(whole, FRAMES, MEL_BANDS)
 
 
-def load_teacher() -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Load musicnn as a function from windows to logits and penultimate values."""
+def describe_clip(path: str, windows: np.ndarray, teacher: Teacher) -> dict[str, object]:
+    """Ask the teacher about the windows of a clip: a row of the table."""
+    return {"path": path} | {name: values.mean(axis=0) for name, values in zip(LAYERS, teacher(windows), strict=True)}
+
+
+def load_teacher() -> Teacher:
+    """Load musicnn as a function from windows to what LAYERS names of each."""
     import musicnn  # with TensorFlow in the environment of the teacher alone
     import tensorflow as tf
     from musicnn import models
@@ -77,11 +70,12 @@ def load_teacher() -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     with tf.name_scope("model"):
         windows = tf.compat.v1.placeholder(tf.float32, [None, FRAMES, MEL_BANDS])
         is_training = tf.compat.v1.placeholder(tf.bool)
-        logits, *_, penultimate = models.define_model(windows, is_training, MODEL, TAGS)
+        logits, *_, mean_pool, max_pool, penultimate = models.define_model(windows, is_training, MODEL, TAGS)
+        read = [tf.sigmoid(logits), penultimate, mean_pool, max_pool]
     session = tf.compat.v1.Session()
     session.run(tf.compat.v1.global_variables_initializer())
     tf.compat.v1.train.Saver().restore(session, f"{Path(musicnn.__file__).parent}/{MODEL}/")
-    return lambda batch: session.run([logits, penultimate], {windows: batch, is_training: False})
+    return lambda batch: session.run(read, {windows: batch, is_training: False})
 
 
 def read_done(folder: Path) -> set[str]:
@@ -122,15 +116,9 @@ def main() -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
         for start in range(0, len(paths), PART_CLIPS):
-            part, rows = paths[start : start + PART_CLIPS], []
-            for path, (log_mel, chunks) in zip(
-                part, pool.map(compute_log_mel, [arguments.clips.parent / path for path in part]), strict=True
-            ):
-                logits, penultimate = teacher(cut_windows(log_mel, chunks))
-                rows += [
-                    {"path": path, "chunk": i, "logits": of_tags, "penultimate": of_features}
-                    for i, (of_tags, of_features) in enumerate(zip(logits, penultimate, strict=True))
-                ]
+            part = paths[start : start + PART_CLIPS]
+            cut = pool.map(cut_windows, [arguments.clips.parent / path for path in part])
+            rows = [describe_clip(path, windows, teacher) for path, windows in zip(part, cut, strict=True)]
             table = pyarrow.Table.from_pylist(rows, SCHEMA)
             write_whole(table, folder / f"part-{len(done) + start:06}.parquet")
             finished = start + len(part)
@@ -138,7 +126,7 @@ def main() -> None:
             print(f"{finished} of {len(paths)} clips, {left / 60:.0f} min left", file=sys.stderr)
     parts = [pyarrow.parquet.read_table(part) for part in sorted(folder.glob("part-*.parquet"))]
     write_whole(pyarrow.concat_tables(parts), output)
-    print(f"{output}: {sum(map(len, parts))} chunks of {len(done) + len(paths)} clips")
+    print(f"{output}: {sum(map(len, parts))} clips")
 
 
 if __name__ == "__main__":

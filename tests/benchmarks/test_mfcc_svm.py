@@ -159,3 +159,55 @@ def test_mistakes_end_in_one_sentence(mfcc_svm, manifest, output, tmp_path):
     named.write_text(manifest.read_text().replace("low", "truth"))
     with pytest.raises(SystemExit, match="label 'truth' is the name of a column"):
         mfcc_svm.main([f"--manifest={named}"])
+
+
+def write_features(manifest: Path, path: Path, rng: np.random.Generator) -> Path:
+    """Features that tell labels apart, of all tracks but 00.wav, and a layer of noise."""
+    tracks = [track for track in datasets.read_manifest(manifest) if track.name not in ("00.wav", "broken.wav")]
+    telling = [[float(track.label == "high"), *rng.normal(scale=0.1, size=2)] for track in tracks]
+    noise = rng.normal(size=(len(tracks), 4)).tolist()
+    names = [track.name for track in tracks]
+    pd.DataFrame({"path": names, "telling": telling, "noise": noise}).sample(frac=1, random_state=0).to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("classifier", ["svm", "logistic"])
+def test_features_of_another_tagger_take_the_place_of_mfccs(mfcc_svm, manifest, tmp_path, rng, capsys, classifier):
+    features, output = write_features(manifest, tmp_path / "teacher.parquet", rng), tmp_path / "results"
+    flags = [f"--manifest={manifest}", "--split=grouped", "--folds=3", f"--output={output}"]
+    mfcc_svm.main([*flags, f"--features={features}", f"--classifier={classifier}", "--layers=telling"])
+    found = metrics.read_predictions(output / "predictions.csv")
+    assert set(found["architecture"]) == {f"teacher_{classifier}"}
+    assert len(found) == 21 and metrics.score_folds(found)["accuracy"].mean() > 0.9  # chance is 0.5
+    assert f"set aside: 00.wav: it is not in --features={features}" in capsys.readouterr().err
+
+
+def test_layers_stand_side_by_side(mfcc_svm, manifest, tmp_path, rng):
+    table = write_features(manifest, tmp_path / "teacher.parquet", rng)
+    tracks, features = mfcc_svm.read_table(datasets.read_manifest(manifest), table)
+    by_path = pd.read_parquet(table).set_index("path")
+    expected = [[*by_path["telling"][track.name], *by_path["noise"][track.name]] for track in tracks]
+    np.testing.assert_array_equal(features, expected)
+    assert features.shape == (21, 7)
+
+
+def test_a_table_without_the_tracks_is_refused(mfcc_svm, manifest, tmp_path, rng):
+    table = write_features(manifest, tmp_path / "teacher.parquet", rng)
+    tracks = datasets.read_manifest(manifest)
+    with pytest.raises(ValueError, match="has none of 1 tracks; give the table of this manifest"):
+        mfcc_svm.read_table(tracks[:1], table)
+    with pytest.raises(ValueError, match=r"no table of features by path \('tags'\)"):
+        mfcc_svm.read_table(tracks, table, ["tags"])
+    with pytest.raises(ValueError, match=r"--features=.*nowhere.parquet: no table"):
+        mfcc_svm.read_table(tracks, tmp_path / "nowhere.parquet")
+    with pytest.raises(ValueError, match="no table of features by path"):
+        mfcc_svm.read_table(tracks, manifest)
+
+
+def test_test_tracks_take_no_part_in_a_logistic_regression(mfcc_svm, manifest, rng):
+    tracks = datasets.read_manifest(manifest)
+    split = splits.draw_splits(tracks, "grouped", 3)[0]
+    features = rng.normal(size=(len(tracks), 5))
+    before, _ = mfcc_svm.logistic.evaluate_fold(features, tracks, split)
+    features[split.test] = 1e6
+    assert mfcc_svm.logistic.evaluate_fold(features, tracks, split)[0] == before

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
 
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +17,6 @@ from helpers.music_package import COPYRIGHT, build_package, music
 from experiments import common, debian_packages  # noqa: F401 before the flags are saved: its own stay
 from experiments.debian_packages import Licence, Licences, Package
 from experiments.teachers import musicnn_tags
-from mcc_zoo.features.chunking import chunks_in
-from mcc_zoo.features.front_end import FRONT_ENDS
 
 pytest_plugins = ["helpers.run_scripts"]
 
@@ -97,15 +96,34 @@ def test_copies_are_told_by_their_loudness():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("samples", [82_944, 164_863, 164_864, 1_323_000, 2_646_001])
-def test_the_teacher_has_a_window_for_each_chunk(tmp_path, samples):
-    soundfile.write(tmp_path / "a.flac", np.random.default_rng(0).uniform(-0.5, 0.5, samples), 44_100)
-    log_mel, chunks = musicnn_tags.compute_log_mel(tmp_path / "a.flac")
-    assert chunks == chunks_in(samples, FRONT_ENDS["44k"])
-    numbered = np.broadcast_to(np.arange(len(log_mel))[:, np.newaxis], log_mel.shape)
-    windows = musicnn_tags.cut_windows(numbered, chunks)
-    assert windows.shape == (chunks, 188, 96)
-    if len(log_mel) > 188:
-        middles = (windows[:, 0, 0] + 94) * 256 / 16_000
-        wanted = np.clip((np.arange(chunks) * 81_920 + 41_472) / 44_100, 94 * 0.016, (len(log_mel) - 94) * 0.016)
-        np.testing.assert_allclose(middles, wanted, atol=0.009)
+@pytest.mark.parametrize(
+    ("frames", "windows"), [(100, 1), (186, 1), (187, 1), (188, 1), (373, 1), (374, 2), (1_900, 10)]
+)
+def test_the_teacher_hears_one_window_after_the_other(tmp_path, frames, windows):
+    """`frames` are 16 ms apart, and the first is around the first sample."""
+    audio = np.random.default_rng(0).uniform(-0.5, 0.5, 256 * (frames - 1))
+    soundfile.write(tmp_path / "a.flac", audio, 16_000)
+    cut = musicnn_tags.cut_windows(tmp_path / "a.flac")
+    assert cut.shape == (windows, 187, 96)
+    samples, _ = soundfile.read(tmp_path / "a.flac", dtype="float32")
+    mel = librosa.feature.melspectrogram(y=samples, sr=16_000, hop_length=256, n_fft=512, n_mels=96)
+    expected = np.log10(1 + 10_000 * mel.T)[: windows * 187]
+    np.testing.assert_allclose(cut.reshape(-1, 96)[: len(expected)], expected, atol=1e-5)
+    assert not cut.reshape(-1, 96)[len(expected) :].any()
+
+
+def test_a_clip_has_the_mean_of_its_windows():
+    """With a double of musicnn, which needs an environment of its own."""
+
+    def double(windows):
+        return [windows[:, 0, :1] * np.ones(size, np.float32) for size in musicnn_tags.LAYERS.values()]
+
+    windows = np.zeros((3, 187, 96), np.float32)
+    windows[:, 0, 0] = 0.1, 0.2, 0.6
+    row = musicnn_tags.describe_clip("a.flac", windows, double)
+    assert row.pop("path") == "a.flac"
+    assert {name: values.shape for name, values in row.items()} == {
+        "tags": (50,), "penultimate": (200,), "mean_pool": (753,), "max_pool": (753,),
+    }  # fmt: skip
+    for values in row.values():
+        np.testing.assert_allclose(values, 0.3, rtol=1e-6)

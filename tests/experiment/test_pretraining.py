@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from absl.testing import flagsaver
 from conftest import write_tone
-from scipy.special import logit
 
 import mcc_zoo
 from experiments import common  # noqa: F401 before the flags are saved: its own stay
@@ -143,13 +142,11 @@ def free_music(tmp_path: Path) -> Path:
         path = write_tone(tmp_path / "clips" / f"{i}.flac", 3_000 if is_high else 300, 4.0, seed=i)
         name = path.relative_to(tmp_path).as_posix()
         rows.append((name, f"recording {i // 3}", "package", 4.0))
-        for chunk in range(2):
-            probabilities = np.full(50, 0.02)
-            probabilities[
-                [pretraining.TEACHER_TAGS.index(tag) for tag in (("metal", "punk") if is_high else ("jazz", "sad"))]
-            ] = 0.6
-            probabilities[pretraining.TEACHER_TAGS.index("guitar")] = 0.3 + 0.2 * chunk
-            said.append({"path": name, "chunk": chunk, "logits": logit(probabilities), "penultimate": np.zeros(200)})
+        probabilities = np.full(50, 0.02)
+        strongest = ("metal", "punk", "guitar") if is_high else ("jazz", "sad", "guitar")
+        probabilities[[pretraining.TEACHER_TAGS.index(tag) for tag in strongest]] = 0.6, 0.6, 0.4
+        layers = {layer: np.zeros(size) for layer, size in musicnn_tags.LAYERS.items()}
+        said.append({"path": name} | layers | {"tags": probabilities})
     pd.DataFrame(rows, columns=["path", "group", "package", "seconds"]).to_csv(tmp_path / "clips.csv", index=False)
     table = musicnn_tags.pyarrow.Table.from_pylist(said, musicnn_tags.SCHEMA)
     musicnn_tags.pyarrow.parquet.write_table(table, tmp_path / "musicnn.parquet")
@@ -173,7 +170,7 @@ def test_the_teachers_probabilities_are_the_targets_and_its_strongest_tags_are_r
     runs = [identify_run(own, settings, []) for own in (corpus, dataclasses.replace(corpus, taught=corpus.taught / 2))]
     assert [name for name in runs[0] if runs[0][name] != runs[1][name]] == ["taught_sha256"]
     guitar, jazz = corpus.labels.index("guitar"), corpus.labels.index("jazz")
-    np.testing.assert_allclose(corpus.taught[:, guitar], 0.4, atol=1e-6)  # the mean over its chunks
+    np.testing.assert_allclose(corpus.taught[:, guitar], 0.4, atol=1e-6)
     np.testing.assert_allclose(corpus.taught[:, jazz], [0.6] * 3 + [0.02] * 3, atol=1e-6)
     subset = Subset(corpus, np.array([4, 0]), Settings("free-music", ("r0",), front_end=FRONT_END))
     np.testing.assert_array_equal(subset.training_targets, corpus.taught[[4, 0]])
