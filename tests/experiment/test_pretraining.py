@@ -16,7 +16,7 @@ from conftest import write_tone
 
 import mcc_zoo
 from experiments import common  # noqa: F401 before the flags are saved: its own stay
-from experiments.teachers import musicnn_tags
+from experiments.teachers import answers, musicnn_tags
 from mcc_zoo.datasets import Track, splits
 from mcc_zoo.experiment import refit
 from mcc_zoo.experiment.corpus import Corpus, prepare, shuffle_labels
@@ -144,7 +144,7 @@ def free_music(tmp_path: Path) -> Path:
         rows.append((name, f"recording {i // 3}", "package", 4.0))
         probabilities = np.full(50, 0.02)
         strongest = ("metal", "punk", "guitar") if is_high else ("jazz", "sad", "guitar")
-        probabilities[[pretraining.TEACHER_TAGS.index(tag) for tag in strongest]] = 0.6, 0.6, 0.4
+        probabilities[[answers.TAGS.index(tag) for tag in strongest]] = 0.6, 0.6, 0.4
         layers = {layer: np.zeros(size) for layer, size in musicnn_tags.LAYERS.items()}
         said.append({"path": name} | layers | {"tags": probabilities})
     pd.DataFrame(rows, columns=["path", "group", "package", "seconds"]).to_csv(tmp_path / "clips.csv", index=False)
@@ -154,12 +154,12 @@ def free_music(tmp_path: Path) -> Path:
 
 
 def test_the_teachers_probabilities_are_the_targets_and_its_strongest_tags_are_right(free_music: Path) -> None:
-    teacher = pretraining.read_teacher(free_music / "musicnn.parquet")
+    teacher = answers.read_teacher(free_music / "musicnn.parquet")
     tracks = pretraining.list_tracks(pd.read_csv(free_music / "clips.csv"), teacher, free_music)
     cache = FeatureCache(free_music / "cache", FRONT_END)
     corpus = pretraining.teach(prepare(tracks[:6], cache, quiet=True), teacher)
     assert corpus.task == "multi-label"
-    assert corpus.labels == sorted(pretraining.TEACHER_TAGS)
+    assert corpus.labels == sorted(answers.TAGS)
     right = [[corpus.labels[i] for i in np.flatnonzero(row)] for row in corpus.targets]
     assert right == [["guitar", "jazz", "sad"]] * 3 + [["guitar", "metal", "punk"]] * 3
     shuffled = shuffle_labels(corpus, 0)  # a control learns nothing from the teacher either
@@ -180,14 +180,17 @@ def test_the_teachers_probabilities_are_the_targets_and_its_strongest_tags_are_r
 
 def test_recordings_are_drawn_and_divided_whole(free_music: Path) -> None:
     clips = pd.read_csv(free_music / "clips.csv")
-    some = pretraining.choose_recordings(clips, 60 / 3600, seed=1)
-    assert len(some) == 15 and set(some.groupby("group").size()) == {3}
-    assert pretraining.choose_recordings(clips, None, seed=1)["path"].tolist() == clips["path"].tolist()
-    parts = pretraining.divide(clips, seed=0)
+    parts = pretraining.divide(clips, None, seed=0)
     assert {name: len(part) for name, part in parts.items()} == {"test": 3, "valid": 3, "train": 54}
     group_of = dict(zip(clips["path"], clips["group"], strict=True))
     groups = [{group_of[path] for path in part} for part in parts.values()]
     assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
+    for seconds in (11.9, 12.0, 60.0, 61.0):  # a recording has twelve
+        some = pretraining.divide(clips, seconds / 3600, seed=0)
+        assert (some["test"], some["valid"]) == (parts["test"], parts["valid"])
+        assert set(some["train"]) <= set(parts["train"]) and len(some["train"]) == seconds // 12 * 3
+    more = pretraining.divide(clips, 72 / 3600, seed=0)
+    assert set(some["train"]) < set(more["train"])
 
 
 @pytest.mark.slow
@@ -200,7 +203,7 @@ def test_a_student_is_trained_and_exported_and_others_start_from_it(free_music: 
     folds = pd.read_csv(free_music / "results/free-music/tuned-recordings-22k-2epochs/folds.csv")
     assert folds[["train", "validation", "test"]].values.tolist() == [[54, 3, 3]]
     tagger = mcc_zoo.load(free_music / "exported_models/student")
-    assert tagger.labels == sorted(pretraining.TEACHER_TAGS)
+    assert tagger.labels == sorted(answers.TAGS)
     table = pd.DataFrame({"path": [f"clips/{i}.flac" for i in range(12)], "label": [*["low"] * 3, *["high"] * 3] * 2})
     table.to_csv(free_music / "tones.csv", index=False)
     run = run_script(
