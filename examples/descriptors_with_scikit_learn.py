@@ -7,6 +7,7 @@ between training and test. Use music that the tagger was not trained on, or the 
 """
 
 import sys
+from collections import Counter
 from typing import Annotated
 
 import numpy as np
@@ -41,6 +42,9 @@ def main(
         raise ValueError(f"{manifest}: none of its {len(tracks)} tracks can be read")
     descriptors = np.stack([descriptor for _, descriptor in read])  # (tracks, D)
     labels = np.array([track.label for track, _ in read])
+    most = max(Counter(labels.tolist()).values())
+    if most < folds:
+        raise ValueError(f"--folds={folds}: no label has more than {most} tracks; give --folds={most} or fewer")
     groups = np.array([track.group or track.name for track, _ in read])  # a track without a group is its own group
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
     for name, classifier in {

@@ -15,7 +15,10 @@ from mcc_zoo.audio.limits import SILENT_DBFS
 LEAST_POWER = 10 ** (SILENT_DBFS / 10)
 LEAST_SEGMENTS = 4
 SEGMENT_SECONDS = 0.023
-NO_SOUND = f"nothing in it reaches {SILENT_DBFS:g} dBFS once its channels are mixed; check the recording"
+NO_SOUND = (
+    f"its level (RMS) reaches {SILENT_DBFS:g} dBFS for less than a tenth of a second once its channels are mixed; "
+    "check the recording, or amplify it"
+)
 
 
 class SoundMeter:

@@ -48,21 +48,25 @@ class PathSet:
         return len(self._digests) > before
 
 
-def read_done(folder: Path, job: Mapping[str, str]) -> PathSet:
+def read_done(folder: Path, job: Mapping[str, str]) -> tuple[PathSet, int]:
     """Read which paths have a row already.
 
     Args:
         folder: A folder of shards; it need not exist.
         job: What decides about the rows, as `Job.identify` gives it.
 
+    Returns:
+        The paths, and how many of them were refused or silent.
+
     Raises:
         ShardError: A Parquet file there is no shard, is damaged, or is of another job.
     """
-    done = PathSet()
+    done, without_tags = PathSet(), 0
     for shard in list_shards(folder):
-        for path in _read_paths(shard, job):
+        for path, status in _read_paths(shard, job):
             done.add(path)
-    return done
+            without_tags += status != "ok"
+    return done, without_tags
 
 
 def list_shards(folder: Path) -> list[Path]:
@@ -71,15 +75,15 @@ def list_shards(folder: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def _read_paths(shard: Path, job: Mapping[str, str]) -> Iterator[str]:
+def _read_paths(shard: Path, job: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(shard) as table:
             _check_job(shard, (table.metadata.metadata or {}).get(JOB_KEY), job)
-            for batch in table.iter_batches(columns=["path"]):
-                yield from batch.column(0).to_pylist()
+            for batch in table.iter_batches(columns=["path", "status"]):
+                yield from zip(*(batch.column(name).to_pylist() for name in ("path", "status")), strict=True)
     except (pa.ArrowException, OSError) as error:
         raise ShardError(f"{shard} cannot be read ({error}): remove it, and its files are tagged again") from error
 

@@ -20,7 +20,7 @@ from mcc_zoo.catalogue.job import Job
 from mcc_zoo.catalogue.rows import Row
 from mcc_zoo.catalogue.run import Remaining, noting_signals, tag_into_shards
 from mcc_zoo.catalogue.shards import ShardError, ShardWriter, read_done
-from mcc_zoo.cli.common import INTERRUPTED, TERMINATED, Tally, fail, load_tagger, say, summarise
+from mcc_zoo.cli.common import INTERRUPTED, REFUSED, TERMINATED, Tally, fail, load_tagger, say, summarise
 from mcc_zoo.cli.options import EngineName
 from mcc_zoo.export.metadata import ExportError
 from mcc_zoo.locks import InUseError, hold
@@ -52,7 +52,8 @@ def write_shards(job: Job, inputs: Inputs, output: str, engine: EngineName, addr
     folder, tally = Path(os.path.abspath(output)), Tally()
     try:
         with _held(folder, output):
-            paths = Remaining(inputs, read_done(folder, job.identify()))
+            done, without_tags = read_done(folder, job.identify())
+            paths = Remaining(inputs, done)
             shards = ShardWriter(folder, job.make_schema(), job.identify())
             total = inputs.count(COUNT_SECONDS)
             tag = _choose_engine(job, engine, address)
@@ -63,10 +64,14 @@ def write_shards(job: Job, inputs: Inputs, output: str, engine: EngineName, addr
         fail(str(error))
     skipped = f", {counted(paths.skipped, 'input')} had theirs already" if paths.skipped else ""
     say(f"wrote {counted(shards.rows, 'row')} into {output}{skipped}")
+    if without_tags:
+        say(f"{counted(without_tags, 'row')} from before refused or silent, see their reasons")
     if stop.signal:
         say("ended early: the same command goes on from here")
         _end(STATUSES[signal.Signals(stop.signal)], has_ended)
     summarise(tally, job.metadata)
+    if without_tags:
+        raise typer.Exit(REFUSED)
 
 
 @contextmanager

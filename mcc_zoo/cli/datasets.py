@@ -28,7 +28,7 @@ def validate(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER",
+            metavar="FOLDER|CSV",
             help="The dataset's folder; for manifest a CSV file with columns path, label (or labels, separated by |).",
         ),
     ],

@@ -37,7 +37,7 @@ from mcc_zoo.cli.options import (
     SequenceOption,
 )
 from mcc_zoo.extras import require
-from mcc_zoo.text import escape_unprintable
+from mcc_zoo.text import counted, escape_unprintable
 
 app = typer.Typer()
 
@@ -85,8 +85,8 @@ def tag(
     After a kill the same command goes on: a path that has a row there is not read again. SIGTERM ends it within ten
     seconds, and all finished rows are kept.
 
-    Exit status: 0 all files tagged, 1 some refused or silent, 2 the command cannot be carried out, 130 after Ctrl-C,
-    143 after SIGTERM.
+    Exit status: 0 all files tagged, 1 some refused or silent (rows from before count), 2 the command cannot be carried
+    out, 130 after Ctrl-C, 143 after SIGTERM.
     """
     given = _gather(inputs, files_from, column)
     check_engine(engine, address, output)
@@ -135,14 +135,14 @@ def describe(
     """Write the high-level descriptor of each track, for similarity search or a classifier of your own.
 
     Parquet: one row per file with the columns path, status, reason, tag, chunks, seconds and windows as in mcc-zoo
-    tag; descriptor (D float32 values, empty for a refused file); with --chunks also chunk_descriptors (one list per
-    chunk).
+    tag; descriptor (D float32 values, empty where nothing was read); with --chunks also chunk_descriptors (one
+    list per chunk).
 
-    npz: arrays of the same names. descriptor is (files, D), NaN for refused files; chunk_descriptors is (chunks, F),
-    the chunks of the first file first.
+    npz: arrays of the same names. descriptor is (files, D), NaN where nothing was read; chunk_descriptors is (chunks,
+    F), the chunks of the first file first.
 
-    Exit status: 0 all files described, 1 some refused, 2 the command cannot be carried out, 130 after Ctrl-C, 143 after
-    SIGTERM.
+    Exit status: 0 all files described, 1 some refused or silent, 2 the command cannot be carried out, 130 after Ctrl-C,
+    143 after SIGTERM.
     """
     given = _gather(inputs, files_from, column)
     check_engine(engine, address, output)
@@ -186,7 +186,7 @@ def draw_taggrams(
     in windows, a white line marks where a window starts anew. Figures in a folder are named after their files:
     song.mp3.png. A name that is too long for a figure is cut.
 
-    Exit status: 0 all files drawn, 1 some refused, 2 the command cannot be carried out, 130 after Ctrl-C.
+    Exit status: 0 all files drawn, 1 some refused or silent, 2 the command cannot be carried out, 130 after Ctrl-C.
     """
     require("matplotlib", "plot")
     from mcc_zoo.cli.taggram_figure import draw, name_figures, write_figure
@@ -201,5 +201,5 @@ def draw_taggrams(
         else:
             say(result.reason)
     if drawn := tally.rows - tally.silent - tally.refused:
-        say(f"wrote {output}" if os.path.isfile(output) else f"wrote {drawn} figures into {output}")
+        say(f"wrote {output}" if os.path.isfile(output) else f"wrote {counted(drawn, 'figure')} into {output}")
     summarise(tally, tagger.metadata)

@@ -101,7 +101,7 @@ class CheckResult:
         if not self.expected_counts:
             lines += self._format_counts()
         lines += _format_names("missing", self.missing, max_names)
-        lines += _format_names("unreadable", [reason for _, reason in self.unreadable], max_names)
+        lines += _format_names("unreadable or silent", [reason for _, reason in self.unreadable], max_names)
         lines += [
             f"  {name} does not decode in most copies: leave it out, and report that with the score"
             for name in self.known_faults

@@ -124,7 +124,8 @@ def _split_header(rows: list[list[str]]) -> tuple[list[str], list[list[str]], in
 def read_text(path: Path) -> str:
     """Read a UTF-8 text file, with or without byte-order mark; raises `DatasetError` where it is none."""
     if not os.path.isfile(path):  # a FIFO would block
-        raise DatasetError(f"{path}: no such file")
+        is_folder = os.path.isdir(path)
+        raise DatasetError(f"{path}: {'is a folder: give a CSV file in it' if is_folder else 'no such file'}")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,18 +1,36 @@
-"""Whether mcc_zoo.json says of an export what its model says of itself.
+"""Whether an export's model is what was exported, and mcc_zoo.json says of it what it says of itself.
 
-The file is the one part of an export that no hash in it can cover. Labels, rate and sizes are in the model too; a hash
-of the rest shows any other edit.
+mcc_zoo.json is the one part of an export that no hash in it can cover. Labels, rate and sizes are in the model too; a
+hash of the rest shows any other edit.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from mcc_zoo.export.metadata import ExportMetadata
 from mcc_zoo.models.classifier import Classifier
+
+KERAS_FILES = ("config.json", "metadata.json", "model.weights.h5")  # what Keras loads
+
+
+def list_changed_files(folder: Path, metadata: ExportMetadata) -> list[str]:
+    """Compare the files that Keras loads with the hashes in mcc_zoo.json: a sentence for each that differs."""
+    found = []
+    for name in KERAS_FILES:
+        try:
+            with open(folder / name, "rb") as file:
+                is_same = hashlib.file_digest(file, "sha256").hexdigest() == metadata.files.get(name)
+        except OSError as error:
+            found.append(f"{name}: cannot be read ({error.strerror})")
+        else:
+            found += [] if is_same else [f"{name}: not what was exported"]
+    return found
 
 
 def list_contradictions(metadata: ExportMetadata, model: keras.Model) -> list[str]:

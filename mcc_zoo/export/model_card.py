@@ -144,8 +144,9 @@ def _describe_level(metadata: ExportMetadata) -> str:
     if metadata.front_end.level == "none":
         return "- Its tags follow the volume: give it music as loud as that which it was trained on."
     return (
-        "- It hears music alike at any volume: music that is 40 dB softer or 12 dB louder, but not clipped, has the "
-        "same probabilities within 0.001. A clipped or very noisy recording is another sound."
+        "- It hears music alike at any volume: music that is 40 dB softer or 12 dB louder, but neither clipped nor "
+        "rounded, has the same probabilities within 0.001. A clipped or noisy recording is another sound, and so is "
+        "quiet music in 16 bits, a little."
     )
 
 
@@ -169,8 +170,9 @@ def _describe_contract(metadata: ExportMetadata) -> list[str]:
         f"its 1 + (samples - {front_end.window_length}) // {front_end.hop_length} frames, at least 1. "
         "Bad input is refused with a sentence.",
         "",
-        f"`is_silent` is true for a clip in which nothing reaches {SILENT_DBFS:g} dBFS: its other outputs are zeros. "
-        "`error` is the sentence for which a clip is refused, and empty where it is not. A refused clip has zeros too.",
+        f"`is_silent` is true for a clip whose level (RMS) reaches {SILENT_DBFS:g} dBFS for less than a tenth of a "
+        "second: its other outputs are zeros. `error` is the sentence for which a clip is refused, and "
+        "empty where it is not. A refused clip has zeros too.",
         "",
     ]
 

@@ -12,12 +12,13 @@ import pytest
 from mcc_zoo.catalogue import shards
 from mcc_zoo.catalogue.shards import PathSet, ShardError, ShardWriter, list_shards, read_done
 
-SCHEMA = pa.schema([("path", pa.string()), ("value", pa.float64())])
+SCHEMA = pa.schema([("path", pa.string()), ("status", pa.string()), ("value", pa.float64())])
 JOB = {"command": "tag", "export": "a version 1, mcc_zoo.json 0123", "sequence": "windows"}
 
 
 def rows(*numbers: int) -> list[dict[str, Any]]:
-    return [{"path": f"{number}.wav", "value": float(number)} for number in numbers]
+    statuses = ("ok", "refused", "silent")
+    return [{"path": f"{n}.wav", "status": statuses[n % 3], "value": float(n)} for n in numbers]
 
 
 def counts(folder: Path) -> list[int]:
@@ -62,7 +63,8 @@ def test_a_folder_is_gone_on_with_behind_its_last_shard(tmp_path: Path) -> None:
             writer.add(row)
         writer.write()
     list_shards(tmp_path)[0].rename(tmp_path / "mine.parquet")
-    done = read_done(tmp_path, JOB)
+    done, without_tags = read_done(tmp_path, JOB)
+    assert without_tags == 2
     assert len(done) == 3 and not done.add("2.wav") and done.add("3.wav")
     (tmp_path / f".part-000007.parquet.1-2{shards.PART}").touch()  # of a writer that was killed
     writer = ShardWriter(tmp_path, SCHEMA, JOB)
@@ -76,7 +78,7 @@ def test_a_folder_is_gone_on_with_behind_its_last_shard(tmp_path: Path) -> None:
 
 
 def test_shards_of_another_job_are_refused(tmp_path: Path) -> None:
-    assert len(read_done(tmp_path / "new", JOB)) == 0
+    assert [len(read_done(tmp_path / "new", JOB)[0]), read_done(tmp_path / "new", JOB)[1]] == [0, 0]
     writer = ShardWriter(tmp_path, SCHEMA, JOB)
     writer.add(rows(0)[0])
     writer.write()

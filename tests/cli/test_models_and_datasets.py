@@ -184,7 +184,7 @@ def test_validate_datasets_of_auto_tagging(run: Run, tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     assert lines[0].startswith("MagnaTagATune: 7 of 25863 tracks, 0 of them ")  # the files are empty
     assert "  guitar: 4 tracks, 3 groups" in lines
-    assert "unreadable (7):" in lines
+    assert "unreadable or silent (7):" in lines
     result = run("validate", "mtg_jamendo", jamendo_folder(tmp_path / "jamendo"), "--headers-only")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0].startswith("MTG-Jamendo: 5 of 55609 tracks, 0 of them ")

@@ -145,6 +145,7 @@ MISTAKES = {  # arguments, with {tones} for the folder of the tracks, and what i
             "{tones}/tones.csv",
             "--folds=1",
         ): "k-fold cross-validation requires at least one train/test split",
+        ("{export}", "{tones}/tones.csv", "--folds=99"): "--folds=99: no label has more than ",
     },
     "keras_downstream": {
         ("{here}/nowhere", "{tones}/low 3.wav", "path"): "{here}/nowhere is no export, and no name of one in ",

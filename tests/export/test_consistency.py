@@ -1,4 +1,4 @@
-"""An edited mcc_zoo.json: neither loaded nor called whole, whatever was edited."""
+"""An edited or half-copied export: neither loaded nor called whole, whatever was edited."""
 
 from __future__ import annotations
 
@@ -70,14 +70,18 @@ def test_an_edit_is_refused(export: Path, what: str, tally: Tally) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", ["model.weights.h5", "config.json"])
-@pytest.mark.parametrize("damage", ["cut", "empty", "missing", "text"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "missing", "text", "one byte"])
 def test_a_half_copied_model_is_a_sentence(export: Path, tmp_path: Path, name: str, damage: str, tally: Tally) -> None:
     path = export / name
     content = path.read_bytes()
     path.unlink()
     if damage != "missing":
-        path.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"{}"}[damage])
-    with pytest.raises(mcc_zoo.ExportError, match=r"tagger/1 cannot be loaded \(.*\): is the folder whole\?"):
+        middle = len(content) // 2
+        other_byte = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        damaged = {"cut": content[:middle], "empty": b"", "text": b"{}", "one byte": other_byte}
+        path.write_bytes(damaged[damage])
+    reason = r"cannot be read \(No such file or directory\)" if damage == "missing" else "not what was exported"
+    with pytest.raises(mcc_zoo.ExportError, match=rf"tagger/1: {name}: {reason}: copy it again, or export it again"):
         mcc_zoo.load(export)
     done = CliRunner().invoke(app, ["tag", str(export), str(tmp_path / "no.wav")])
     assert done.exit_code == 2 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
