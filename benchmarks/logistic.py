@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit, softmax
+from sklearn.preprocessing import StandardScaler
 
 from mcc_zoo.datasets import Track
 from mcc_zoo.datasets.base import find_task
@@ -35,6 +36,7 @@ def evaluate_fold(features: np.ndarray, tracks: Sequence[Track], split: Split) -
     task = find_task(tracks)
     labels = sorted({label for track in tracks for label in track.all_labels})
     targets = np.array([[label in track.all_labels for label in labels] for track in tracks], float)
+    features = StandardScaler().fit(features[split.train]).transform(features)
     inputs = LayerInputs(features, targets, np.ones(len(tracks)), np.arange(len(tracks)))
     training, validation = inputs.select(split.train), inputs.select(split.validation)
     layers = {c: fit_output_layer(training, c, task) for c in INVERSE_PENALTIES}

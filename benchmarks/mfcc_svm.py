@@ -59,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     A wrong argument or file ends it with one sentence and exit status 1; what cannot be written, with status 2.
     """
-    asked = _make_parser().parse_args(arguments)
+    parser = _make_parser()
+    asked = parser.parse_args(arguments)
+    if asked.layers and not asked.features:
+        parser.error("--layers names columns of --features: give that too")
     try:
         if asked.against:
             check_run(asked.against, asked)  # before minutes of training
@@ -105,7 +108,7 @@ def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
     splits.draw_splits(tracks, asked.split, asked.folds, asked.seed)  # raises before the decoding
     tracks, features = read_table(tracks, asked.features, asked.layers) if asked.features else read_features(tracks)
     classifier = "logistic" if find_task(tracks) == "multi-label" else asked.classifier
-    name = f"{asked.features.stem if asked.features else 'mfcc'}_{classifier}"
+    name = "_".join([asked.features.stem if asked.features else "mfcc", *(asked.layers or ()), classifier])
     jobs = [
         (seed, fold, split)
         for seed in seeds
@@ -178,6 +181,7 @@ def read_table(
     try:
         table = pd.read_parquet(path).set_index("path")
         columns = [np.stack(table[layer].to_list()) for layer in layers or table.columns]
+        features = np.concatenate(columns, axis=1).astype(np.float64)
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"--features={path}: no table of features by path ({error})") from error
     rows = {name: row for row, name in enumerate(table.index)}
@@ -187,7 +191,6 @@ def read_table(
     kept = [track for track in tracks if track.name in rows]
     if not kept:
         raise ValueError(f"--features={path}: has none of {len(tracks)} tracks; give the table of this manifest")
-    features = np.concatenate(columns, axis=1).astype(np.float64)
     return kept, features[[rows[track.name] for track in kept]]
 
 

@@ -3,9 +3,9 @@
     python -m benchmarks.teacher_agreement EXPORT --manifest=EMOTIFY/genre.csv --teacher=musicnn.parquet
 
 The table of the teacher is what experiments/teachers wrote of the manifest's tracks. Of each track the three tags that
-the teacher finds strongest are right. A row for each tag goes to standard output: how many tracks have it, and the
-student's average precision and ROC-AUC; last their means over tags that some track has and some has not, and what
-guessing gives. 400 tracks of a minute take a minute.
+the teacher finds strongest are right. Standard output gets a row for each tag that some tracks have and some have not:
+how many have it, the student's average precision, that of guessing, and ROC-AUC. The last row has their means. 400
+tracks of a minute take a minute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sklearn import metrics
 
 import mcc_zoo
 from benchmarks.__main__ import format_table
-from experiments.teachers.answers import list_strongest, read_teacher
+from experiments.teachers.answers import TAGS, list_strongest, read_teacher
 from mcc_zoo import datasets
 
 
@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="Parquet file of experiments/teachers")
     asked = parser.parse_args()
     teacher, tagger = read_teacher(asked.teacher), mcc_zoo.load(asked.export)
+    if unknown := sorted(set(tagger.labels) - set(TAGS)):
+        parser.error(f"{asked.export}: {unknown[0]!r} is no tag of the teacher: give a student of it")
     tracks = [track for track in datasets.read_manifest(asked.manifest) if track.name in teacher.index]
     rows = {}
     for track, tagging in zip(tracks, tagger.tag_files([track.path for track in tracks]), strict=True):
@@ -40,7 +42,7 @@ def main() -> None:
         else:
             print(f"{tagging.reason}: left out", file=sys.stderr)
     if not rows:
-        parser.error(f"--teacher={asked.teacher}: has none of the tracks of {asked.manifest}")
+        parser.error(f"--teacher={asked.teacher}: has none of the tracks of {asked.manifest} that have tags")
     print(format_table(measure_agreement(pd.DataFrame.from_dict(rows, "index"), teacher)))
 
 

@@ -44,7 +44,7 @@ def main(
     labels = np.array([track.label for track, _ in read])
     most = max(Counter(labels.tolist()).values())
     if most < folds:
-        raise ValueError(f"--folds={folds}: no label has more than {most} tracks; give --folds={most} or fewer")
+        raise ValueError(f"--folds={folds}: no label has more than {most} tracks; give fewer folds, two at least")
     groups = np.array([track.group or track.name for track, _ in read])  # a track without a group is its own group
     parts = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
     for name, classifier in {

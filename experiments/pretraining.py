@@ -10,6 +10,7 @@ the three that the teacher finds strongest. Experiments start from the export wi
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,8 +52,20 @@ def divide(clips: pd.DataFrame, hours: float | None, seed: int) -> dict[str, lis
     return {name: clips.loc[clips["group"].isin(part), "path"].tolist() for name, part in parts.items()}
 
 
-def list_tracks(clips: pd.DataFrame, teacher: pd.DataFrame, data_dir: Path) -> list[Track]:
-    """List the clips; the tags that the teacher finds strongest are their labels."""
+def list_tracks(
+    clips: pd.DataFrame, teacher: pd.DataFrame, data_dir: Path, training: Sequence[str] | None = None
+) -> list[Track]:
+    """List the clips; the tags that the teacher finds strongest are their labels.
+
+    Args:
+        clips: A row for each, with path and group.
+        teacher: What it says of them.
+        data_dir: What their paths are relative to.
+        training: Paths of the clips that train: only tags that are strongest in one of them are labels of any clip.
+    """
+    if training is not None:
+        trained = {tag for tags in list_strongest(teacher.loc[list(training)]) for tag in tags}
+        teacher = teacher[sorted(trained)]
     labels = list_strongest(teacher.loc[clips["path"]])
     return [
         Track(data_dir / path, path, "", group, labels=tags)
@@ -75,10 +88,14 @@ def pretrain() -> Path:
     clips = pd.read_csv(data_dir / "clips.csv")
     clips = clips[clips["path"].isin(teacher.index)]
     parts = divide(clips, HOURS.value, seed)
+    if not parts["train"]:
+        raise ValueError(f"--hours={HOURS.value:g}: the first recording that would train is longer; give more")
     clips = clips[clips["path"].isin(itertools.chain(*parts.values()))]
     dataset = "free-music" if HOURS.value is None else f"free-music-{HOURS.value:g}h"
     common.split_by_lists(dataset, "recordings", parts)
-    return common.run(dataset, list_tracks(clips, teacher, data_dir), lambda corpus: teach(corpus, teacher))
+    return common.run(
+        dataset, list_tracks(clips, teacher, data_dir, parts["train"]), lambda corpus: teach(corpus, teacher)
+    )
 
 
 if __name__ == "__main__":

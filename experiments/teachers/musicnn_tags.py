@@ -31,10 +31,10 @@ import pyarrow
 import pyarrow.parquet
 
 MODEL = "MSD_musicnn"
-SAMPLE_RATE, HOP, FFT_SIZE, MEL_BANDS, TAGS = 16_000, 256, 512, 96, 50  # of musicnn, Hz and samples
+SAMPLE_RATE, HOP, FFT_SIZE, MEL_BANDS, TAG_COUNT = 16_000, 256, 512, 96, 50  # of musicnn, Hz and samples
 FRAMES = 187  # three seconds, as musicnn was trained
 PART_CLIPS = 200  # clips between two writes
-LAYERS = {"tags": TAGS, "penultimate": 200, "mean_pool": 753, "max_pool": 753}  # and how many values they have
+LAYERS = {"tags": TAG_COUNT, "penultimate": 200, "mean_pool": 753, "max_pool": 753}  # and how many values they have
 SCHEMA = pyarrow.schema(
     [("path", pyarrow.string()), *[(name, pyarrow.list_(pyarrow.float32(), size)) for name, size in LAYERS.items()]]
 )
@@ -70,7 +70,7 @@ def load_teacher() -> Teacher:
     with tf.name_scope("model"):
         windows = tf.compat.v1.placeholder(tf.float32, [None, FRAMES, MEL_BANDS])
         is_training = tf.compat.v1.placeholder(tf.bool)
-        logits, *_, mean_pool, max_pool, penultimate = models.define_model(windows, is_training, MODEL, TAGS)
+        logits, *_, mean_pool, max_pool, penultimate = models.define_model(windows, is_training, MODEL, TAG_COUNT)
         read = [tf.sigmoid(logits), penultimate, mean_pool, max_pool]
     session = tf.compat.v1.Session()
     session.run(tf.compat.v1.global_variables_initializer())

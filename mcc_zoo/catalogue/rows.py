@@ -53,12 +53,12 @@ def make_row(result: Result, tagger: Tagger) -> Row:
 
 
 def make_tag_row(result: Result, tagger: Tagger) -> Row:
-    """Add the probability of each label, to the seven digits of float32; None for a refused file."""
+    """Add the probability of each label, to the seven digits of float32; None for a refused or silent file."""
     probabilities = {label: float(f"{value:.7g}") for label, value in result.tags.items()}
     return make_row(result, tagger) | {PROBABILITY + label: probabilities.get(label) for label in tagger.labels}
 
 
 def make_descriptor_row(result: Result, tagger: Tagger, with_chunks: bool) -> Row:
-    """Add the track's descriptor (D,), and if asked a list of its chunks' descriptors; empty for a refused file."""
+    """Add the track's descriptor (D,), and if asked those of its chunks; empty for a refused or silent file."""
     chunks = {"chunk_descriptors": list(result.chunk_descriptors)} if with_chunks else {}
     return make_row(result, tagger) | {"descriptor": result.descriptor} | chunks

@@ -65,7 +65,7 @@ def write_shards(job: Job, inputs: Inputs, output: str, engine: EngineName, addr
     skipped = f", {counted(paths.skipped, 'input')} had theirs already" if paths.skipped else ""
     say(f"wrote {counted(shards.rows, 'row')} into {output}{skipped}")
     if without_tags:
-        say(f"{counted(without_tags, 'row')} from before refused or silent, see their reasons")
+        say(f"refused or silent before: {counted(without_tags, 'row')}, see their reasons")
     if stop.signal:
         say("ended early: the same command goes on from here")
         _end(STATUSES[signal.Signals(stop.signal)], has_ended)

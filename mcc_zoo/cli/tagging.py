@@ -135,14 +135,14 @@ def describe(
     """Write the high-level descriptor of each track, for similarity search or a classifier of your own.
 
     Parquet: one row per file with the columns path, status, reason, tag, chunks, seconds and windows as in mcc-zoo
-    tag; descriptor (D float32 values, empty where nothing was read); with --chunks also chunk_descriptors (one
+    tag; descriptor (D float32 values, empty for a refused or silent file); with --chunks also chunk_descriptors (one
     list per chunk).
 
-    npz: arrays of the same names. descriptor is (files, D), NaN where nothing was read; chunk_descriptors is (chunks,
-    F), the chunks of the first file first.
+    npz: arrays of the same names. descriptor is (files, D), NaN for a refused or silent file; chunk_descriptors is
+    (chunks, F), the chunks of the first file first.
 
-    Exit status: 0 all files described, 1 some refused or silent, 2 the command cannot be carried out, 130 after Ctrl-C,
-    143 after SIGTERM.
+    Exit status: 0 all files described, 1 some refused or silent (rows from before count), 2 the command cannot be
+    carried out, 130 after Ctrl-C, 143 after SIGTERM.
     """
     given = _gather(inputs, files_from, column)
     check_engine(engine, address, output)

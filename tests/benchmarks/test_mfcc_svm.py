@@ -177,7 +177,7 @@ def test_features_of_another_tagger_take_the_place_of_mfccs(mfcc_svm, manifest, 
     flags = [f"--manifest={manifest}", "--split=grouped", "--folds=3", f"--output={output}"]
     mfcc_svm.main([*flags, f"--features={features}", f"--classifier={classifier}", "--layers=telling"])
     found = metrics.read_predictions(output / "predictions.csv")
-    assert set(found["architecture"]) == {f"teacher_{classifier}"}
+    assert set(found["architecture"]) == {f"teacher_telling_{classifier}"}
     assert len(found) == 21 and metrics.score_folds(found)["accuracy"].mean() > 0.9  # chance is 0.5
     assert f"set aside: 00.wav: it is not in --features={features}" in capsys.readouterr().err
 

@@ -87,7 +87,7 @@ def test_a_path_with_a_row_is_not_read_again(
     assert (result.exit_code, result.stderr) == (
         1,  # as the first time
         f"wrote 0 rows into {tmp_path}/out/, 6 inputs had theirs already\n"
-        "2 rows from before refused or silent, see their reasons\n",
+        "refused or silent before: 2 rows, see their reasons\n",
     )
     assert read == []
 

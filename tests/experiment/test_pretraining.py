@@ -178,6 +178,16 @@ def test_the_teachers_probabilities_are_the_targets_and_its_strongest_tags_are_r
         assert {round(float(value), 4) for value in targets.numpy()[:, guitar]} == {0.4}
 
 
+def test_labels_are_strongest_in_some_clip_that_trains(free_music: Path) -> None:
+    teacher = answers.read_teacher(free_music / "musicnn.parquet")
+    clips = pd.read_csv(free_music / "clips.csv")
+    low, high = "clips/0.flac", "clips/3.flac"
+    tracks = {track.name: track for track in pretraining.list_tracks(clips, teacher, free_music, [low])}
+    assert tracks[low].labels == tracks[high].labels == ("guitar", "jazz", "sad")  # nothing that trains is metal
+    tracks = {track.name: track for track in pretraining.list_tracks(clips, teacher, free_music, [low, high])}
+    assert tracks[high].labels == ("guitar", "metal", "punk")
+
+
 def test_recordings_are_drawn_and_divided_whole(free_music: Path) -> None:
     clips = pd.read_csv(free_music / "clips.csv")
     parts = pretraining.divide(clips, None, seed=0)
@@ -200,6 +210,8 @@ def test_a_student_is_trained_and_exported_and_others_start_from_it(free_music: 
         "--export=r2", "--export_name=student", "--quiet",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
+    short = run_script("pretraining", f"--data_dir={free_music}", "--hours=0.001", "--front_end=22k", "--quiet")
+    assert short.returncode != 0 and "--hours=0.001: the first recording that would train is longer" in short.stderr
     folds = pd.read_csv(free_music / "results/free-music/tuned-recordings-22k-2epochs/folds.csv")
     assert folds[["train", "validation", "test"]].values.tolist() == [[54, 3, 3]]
     tagger = mcc_zoo.load(free_music / "exported_models/student")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 from helpers.soak import Tally
 from typer.testing import CliRunner
@@ -69,7 +70,7 @@ def test_an_edit_is_refused(export: Path, what: str, tally: Tally) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["model.weights.h5", "config.json"])
+@pytest.mark.parametrize("name", ["model.weights.h5", "config.json", "metadata.json"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "missing", "text", "one byte"])
 def test_a_half_copied_model_is_a_sentence(export: Path, tmp_path: Path, name: str, damage: str, tally: Tally) -> None:
     path = export / name
@@ -86,3 +87,16 @@ def test_a_half_copied_model_is_a_sentence(export: Path, tmp_path: Path, name: s
     done = CliRunner().invoke(app, ["tag", str(export), str(tmp_path / "no.wav")])
     assert done.exit_code == 2 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
     tally.add("an edited, cut or half-copied export", refused=1)
+
+
+def test_a_whole_export_of_other_versions_is_a_sentence(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise TypeError("Dense has no argument 'quantum'\nand much more")
+
+    monkeypatch.setattr(keras.models, "load_model", fail)
+    with pytest.raises(mcc_zoo.ExportError) as error:
+        mcc_zoo.load(export)
+    assert str(error.value) == (
+        f"{export} cannot be loaded (TypeError: Dense has no argument 'quantum'): install the versions that its "
+        "mcc_zoo.json names, or export it again"
+    )
