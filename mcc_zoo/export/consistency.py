@@ -13,10 +13,38 @@ from typing import Any
 
 import keras
 
-from mcc_zoo.export.metadata import ExportMetadata
+from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.models.classifier import Classifier
 
+LONGEST_REASON = 300  # characters of what Keras says
+MEND = "copy it again, or export it again"
 KERAS_FILES = ("config.json", "metadata.json", "model.weights.h5")  # what Keras loads
+
+
+def load_whole_model(folder: Path, metadata: ExportMetadata) -> keras.Model:
+    """Load the model of an export.
+
+    Args:
+        folder: Of one version.
+        metadata: What its mcc_zoo.json says.
+
+    Raises:
+        ExportError: It is not as it was written, or Keras cannot load it; the message says what differs.
+    """
+    if changed := list_changed_files(folder, metadata):
+        raise ExportError(f"{folder}: {'; '.join(changed)}: {MEND}")
+    try:
+        model = keras.models.load_model(folder, compile=False)
+        contradictions = list_contradictions(metadata, model)
+    except Exception as error:  # Keras raises errors of any kind
+        reason = str(error).partition("\n")[0][:LONGEST_REASON]
+        raise ExportError(
+            f"{folder} cannot be loaded ({type(error).__name__}: {reason}): install the versions that its "
+            "mcc_zoo.json names, or export it again"
+        ) from error
+    if contradictions:
+        raise ExportError(f"{folder}: {'; '.join(contradictions)}: {MEND}")
+    return model
 
 
 def list_changed_files(folder: Path, metadata: ExportMetadata) -> list[str]:

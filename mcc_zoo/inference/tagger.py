@@ -21,8 +21,8 @@ from mcc_zoo.audio.decoders import Decoder, DecoderName, find_decoder
 from mcc_zoo.audio.sound import NO_SOUND, SoundMeter
 from mcc_zoo.audio.subprocess_decoder import IsolatedDecoder
 from mcc_zoo.evaluation.pooling import pool_windows
-from mcc_zoo.export.consistency import list_changed_files, list_contradictions
-from mcc_zoo.export.metadata import ExportError, ExportMetadata
+from mcc_zoo.export.consistency import load_whole_model
+from mcc_zoo.export.metadata import ExportMetadata
 from mcc_zoo.features.chunking import cut_windows, samples_of
 from mcc_zoo.features.log_mel import split_into_chunks
 from mcc_zoo.features.sound import segment_samples
@@ -36,8 +36,6 @@ from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.text import counted, without_path
 
 Mode = Literal["windows", "whole"]
-LONGEST_REASON = 300  # characters of what Keras says
-MEND_EXPORT = "copy it again, or export it again"
 
 
 @dataclass(frozen=True)
@@ -338,17 +336,5 @@ def load(name_or_folder: str | os.PathLike[str], decoder: DecoderName | Decoder 
     found_decoder = find_decoder(decoder)
     folder = latest(name_or_folder)
     metadata = ExportMetadata.read(folder)
-    if changed := list_changed_files(folder, metadata):
-        raise ExportError(f"{folder}: {'; '.join(changed)}: {MEND_EXPORT}")
-    try:
-        model = keras.models.load_model(folder, compile=False)
-        contradictions = list_contradictions(metadata, model)
-    except Exception as error:  # Keras raises errors of any kind
-        reason = str(error).partition("\n")[0][:LONGEST_REASON]
-        raise ExportError(
-            f"{folder} cannot be loaded ({type(error).__name__}: {reason}): install the versions that its "
-            "mcc_zoo.json names, or export it again"
-        ) from error
-    if contradictions:
-        raise ExportError(f"{folder}: {'; '.join(contradictions)}: {MEND_EXPORT}")
+    model = load_whole_model(folder, metadata)
     return Tagger(folder, metadata, model, found_decoder)
