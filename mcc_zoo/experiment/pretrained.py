@@ -7,6 +7,8 @@ from dataclasses import replace
 import keras
 
 from mcc_zoo.experiment.settings import Settings
+from mcc_zoo.export.consistency import load_whole_model
+from mcc_zoo.export.metadata import ExportMetadata
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.recipes import Recipe
@@ -14,10 +16,15 @@ from mcc_zoo.training.warm_start import WarmStart
 
 
 def read_start(settings: Settings) -> WarmStart | None:
-    """Read the weights that the settings start from; None where they start from nothing."""
+    """Read the weights that the settings start from; None where they start from nothing.
+
+    Raises:
+        mcc_zoo.ExportError: The export is not there, or not as it was written.
+    """
     if settings.start_from is None:
         return None
-    return WarmStart.from_model(keras.models.load_model(latest(settings.start_from), compile=False))
+    folder = latest(settings.start_from)
+    return WarmStart.from_model(load_whole_model(folder, ExportMetadata.read(folder)))
 
 
 def adapt_recipe(settings: Settings) -> Recipe:

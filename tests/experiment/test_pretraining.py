@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -22,6 +23,7 @@ from mcc_zoo.experiment import refit
 from mcc_zoo.experiment.corpus import Corpus, prepare, shuffle_labels
 from mcc_zoo.experiment.fold import FoldRun
 from mcc_zoo.experiment.identity import identify_run
+from mcc_zoo.experiment.pretrained import read_start
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.experiment.subset import Subset
 from mcc_zoo.experiment.unfinished import UnfinishedFold
@@ -125,6 +127,14 @@ def test_a_run_is_told_by_the_content_of_the_export_it_starts_from(corpus: Corpu
     ]
     assert set(found[1]) - set(found[0]) == {"start_from", "start_from_sha256", "frozen"}
     assert found[1]["start_from_sha256"] == hashlib.sha256((export / METADATA_FILE).read_bytes()).hexdigest()
+
+
+def test_nothing_starts_from_an_edited_export(export: Path, tmp_path: Path) -> None:
+    shutil.copytree(export, edited := tmp_path / "1")
+    with open(edited / "model.weights.h5", "ab") as weights:
+        weights.write(b" ")
+    with pytest.raises(mcc_zoo.ExportError, match=r"model\.weights\.h5: not what was exported"):
+        read_start(Settings("tones", ("r4",), start_from=str(edited)))
 
 
 @pytest.mark.parametrize("architecture", ["r1", "cnns3", "mlp"])
