@@ -51,6 +51,27 @@ class Refusing(ray_data.Worker):
 ray_data.Worker = Refusing
 """
 
+KILLING = """
+import time
+from mcc_zoo.catalogue.engines import ray_data
+
+ray_data.connect(None)
+import ray
+
+@ray.remote(max_restarts=1, max_task_retries=1)
+class Busy:
+    def work(self, seconds):
+        time.sleep(seconds)
+
+busy = Busy.remote()
+ray.get(busy.work.remote(0))
+waiting = busy.work.remote(60)
+time.sleep(1)
+ray.kill(busy, no_restart=False)
+time.sleep(2)
+ray.shutdown()
+"""
+
 
 def start_with(code: str, *arguments: object) -> Any:
     return start(*arguments, "--engine=ray", code=SMALL.replace("\nmain()", f"{code}\nmain()"))
@@ -148,6 +169,12 @@ def test_sigterm_keeps_what_a_cluster_has_finished(ray: Any, exported: Path, cat
     assert finish(start("tag", exported, catalogue, f"--output={out}/"))[0] == 1  # by the local engine
     rows = read_rows(out)
     assert rows["path"].is_unique and len(rows) == FILES
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_task_that_ray_repeats_is_no_news() -> None:
+    status, printed, said = finish(start(code=KILLING))
+    assert (status, printed) == (0, "") and "raylet" not in said
 
 
 def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,7 @@ def connect(address: str | None) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or Ray would tell its makers of each start
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or each run would print a line about Ray Data's actors
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "task will be retried")  # as when actors end early, at SIGTERM
     if not address:  # whoever reaches a Ray cluster can run programs in it: one of its own is for this machine alone
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     ray = require("ray", "cluster")
