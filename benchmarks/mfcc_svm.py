@@ -24,7 +24,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks import logistic
+from benchmarks.compare_runs import check_same_tracks
 from mcc_zoo import datasets
 from mcc_zoo.atomic import make_folder, write_text
 from mcc_zoo.audio import checks, reading
@@ -265,26 +266,13 @@ def compare_with_run(predictions: pd.DataFrame, run: Path) -> str:
         ValueError: Its folds are others.
     """
     systems = metrics.read_predictions(run / "predictions.csv")
-    own, name = _list_tested_tracks(predictions), predictions["architecture"].iloc[0]
-    for (architecture, seed, fold), theirs in _list_tested_tracks(systems).items():
-        if own.get((name, seed, fold), theirs) != theirs:
-            raise ValueError(
-                f"--against={run}: {architecture} was tested on other tracks or labels in fold {fold} of seed {seed}; "
-                "give the --manifest, --split, --folds and --seed of that run"
-            )
+    check_same_tracks(predictions, systems, f"this reference and --against={run}")
+    name = predictions["architecture"].iloc[0]
     claims = [(name, architecture) for architecture in systems["architecture"].unique()]
     table = significance.compare_systems(pd.concat([predictions, systems]), claims)
     if table.empty:
         raise ValueError(f"--against={run}: has no three folds of a seed in common with these")
     return summary.format_differences(table)
-
-
-def _list_tested_tracks(predictions: pd.DataFrame) -> dict[tuple[Hashable, ...], set[tuple[str, str]]]:
-    """List the tracks and their labels of each architecture, seed and fold."""
-    return {
-        (architecture, seed, fold): set(zip(rows["path"], rows["truth"], strict=True))
-        for (architecture, seed, fold), rows in predictions.groupby(metrics.KEYS)
-    }
 
 
 def _list_labels(tracks: Sequence[Track], indices: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ def test_a_run_is_compared_on_the_same_folds(mfcc_svm, output, tmp_path):
 def test_a_run_of_other_folds_or_labels_is_refused(mfcc_svm, output, tmp_path):
     predictions = metrics.read_predictions(output / "predictions.csv")
     moved = run_of(output, tmp_path / "moved", fold=lambda rows: (rows["fold"] + 1) % 3)
-    with pytest.raises(ValueError, match=r"moved: mcclstm was tested on other tracks or labels in fold 0 of seed 0"):
+    with pytest.raises(ValueError, match=r"moved tested other tracks or labels in fold 0 of seed 0"):
         mfcc_svm.compare_with_run(predictions, moved)
     relabelled = run_of(output, tmp_path / "relabelled", truth="low")
     with pytest.raises(ValueError, match="other tracks or labels"):
