@@ -9,33 +9,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import pandas as pd
 import tensorflow as tf
 from absl import app, flags, logging
 
-from experiments import devices
+from experiments import devices, exporting
 from mcc_zoo.audio import decoders
 from mcc_zoo.cli.standard_output import OutputError, checked_output
 from mcc_zoo.datasets import Track, splits
 from mcc_zoo.datasets.cautions import list_spellings
 from mcc_zoo.datasets.fixed_splits import write_lists
 from mcc_zoo.disk import explain
-from mcc_zoo.experiment import run_folder
 from mcc_zoo.experiment.corpus import Corpus, prepare
-from mcc_zoo.experiment.provenance import build_provenance
-from mcc_zoo.experiment.refit import train
 from mcc_zoo.experiment.report import write_report
 from mcc_zoo.experiment.settings import Settings
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
-from mcc_zoo.export.saved_model import check_arguments, export_model
-from mcc_zoo.export.signatures import MAX_SECONDS
 from mcc_zoo.features.cache import FeatureCache
 from mcc_zoo.features.front_end import FRONT_ENDS, Level
 from mcc_zoo.inference.locate import latest
 from mcc_zoo.paper import ARCHITECTURES
 from mcc_zoo.process_limits import explain_limit
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.recipes import RECIPES, WARM_STARTS, Recipe
+from mcc_zoo.recipes import RECIPES, Recipe
 from mcc_zoo.tensorflow_start import INTERRUPTED
 from mcc_zoo.termination import TERMINATED, Terminated, interrupt_on_sigterm
 from mcc_zoo.text import counted
@@ -99,12 +93,7 @@ flags.DEFINE_enum(
     list(decoders.DECODERS),
     "Decoder. auto is soundfile where it reads a file whole, else av; tfio is tensorflow-io (pip install .[tfio]).",
 )
-flags.DEFINE_enum(
-    "export", None, list(ARCHITECTURES), "After the comparison train this system on all tracks and export it."
-)
-flags.DEFINE_string("export_dir", "exported_models", "Folder of all exports.")
-flags.DEFINE_string("export_name", None, "Name of the export; ARCHITECTURE_DATASET by default.")
-flags.DEFINE_string("licence", "not stated", "Licence of the training music, for the model card.")
+flags.adopt_module_key_flags(exporting)
 flags.DEFINE_bool("quiet", False, "No progress bars.")
 
 
@@ -167,13 +156,19 @@ def name_run(settings: Settings) -> str:
     return "-".join(parts)
 
 
-def run(dataset: str, tracks: Sequence[Track], teach: Callable[[Corpus], Corpus] = lambda corpus: corpus) -> Path:
+def run(
+    dataset: str,
+    tracks: Sequence[Track],
+    teach: Callable[[Corpus], Corpus] = lambda corpus: corpus,
+    limits: Sequence[str] = (),
+) -> Path:
     """Cross-validate as the flags say, write and print the table, and export if --export is given.
 
     Args:
         dataset: Its name.
         tracks: Its tracks.
         teach: Adds a teacher's probabilities to the corpus.
+        limits: Sentences for the card of an export.
 
     Returns:
         The folder of the run.
@@ -184,7 +179,7 @@ def run(dataset: str, tracks: Sequence[Track], teach: Callable[[Corpus], Corpus]
     if FLAGS.export and settings.shuffle_labels:
         raise ValueError(f"--export={FLAGS.export}: with --shuffle_labels nothing is learnt: leave one of the two out")
     if FLAGS.export:
-        check_export_name(settings)
+        exporting.check_export_name(settings)
     if settings.split == "grouped" and not any(track.group for track in tracks):
         raise ValueError(
             "--split=grouped: no track has a group: name the artists or albums in the manifest's column group, or give "
@@ -208,7 +203,7 @@ def run(dataset: str, tracks: Sequence[Track], teach: Callable[[Corpus], Corpus]
     print((run_dir / "summary.md").read_text())
     print(f"curves, confusions and scores of the labels: {run_dir / 'report.html'}")
     if FLAGS.export:
-        print(f"exported to {export_system(corpus, settings, run_dir, predictions)}")
+        print(f"exported to {exporting.export_system(corpus, settings, run_dir, predictions, limits)}")
     return run_dir
 
 
@@ -234,48 +229,6 @@ def keep_listed(tracks: Sequence[Track], lists: Path) -> list[Track]:
         print(f"left out, in none of the lists of {lists}: {counted(len(fixed.unlisted), 'track')}", file=sys.stderr)
     left_out = set(fixed.unlisted)
     return [track for track in tracks if track.name not in left_out]
-
-
-def export_system(corpus: Corpus, settings: Settings, run_dir: Path, predictions: pd.DataFrame) -> Path:
-    """Refit the system of --export on all tracks and export it with its cross-validated scores."""
-    epochs, before = run_folder.find_best_epochs(run_dir, FLAGS.export)
-    source = WARM_STARTS.get(FLAGS.export)
-    if source and settings.recipe.warm_start and before and not FLAGS.quiet:
-        print(f"{FLAGS.export} starts from the channels of {source}: {source} is trained first", file=sys.stderr)
-    model = train(
-        corpus,
-        settings,
-        FLAGS.export,
-        epochs,
-        channels_epochs=before,
-        device=FLAGS.device,
-        distribution=devices.make_distribution(),
-        quiet=FLAGS.quiet,
-    )
-    provenance = build_provenance(
-        corpus,
-        settings,
-        FLAGS.export,
-        predictions,
-        licence=FLAGS.licence,
-        epochs=epochs,
-        thresholds=run_folder.find_thresholds(run_dir, FLAGS.export),
-        groups_on_both_sides=run_folder.read_config(run_dir).get("groups_on_both_sides", 0),
-    )
-    return export_model(model, FLAGS.export_dir, name_export(settings), {**provenance, "channels_epochs": before})
-
-
-def name_export(settings: Settings) -> str:
-    """Name the export of --export."""
-    return FLAGS.export_name or f"{FLAGS.export}_{settings.dataset}"
-
-
-def check_export_name(settings: Settings) -> None:
-    """Raise before the training what the export would raise after it."""
-    try:
-        check_arguments(name_export(settings), MAX_SECONDS, settings.front_end)
-    except ValueError as error:
-        raise ValueError(f"--export_name: {error}") from error
 
 
 @contextlib.contextmanager

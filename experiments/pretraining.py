@@ -6,7 +6,8 @@ r"""Pretraining: a student of our architecture learns the tags of another tagger
 FREE_MUSIC is what `python -m experiments.free_music` made, with `musicnn.parquet`, which experiments/teachers wrote.
 The student sees the teacher's probabilities of 50 tags, averaged over a clip, as its targets. It is validated and
 tested on recordings that it did not see: 5 % each, the same for all --hours. There a tag counts as right if it is among
-the three that the teacher finds strongest. Experiments start from the export with --start_from=mcclstm_pretrained.
+the three that the teacher finds strongest. The student that was tested is exported. Experiments start from it with
+--start_from=mcclstm_pretrained.
 """
 
 import itertools
@@ -81,6 +82,21 @@ def teach(corpus: Corpus, teacher: pd.DataFrame) -> Corpus:
     return replace(corpus, labels=tags, targets=right, taught=taught)
 
 
+def describe_teaching(clips: pd.DataFrame, training: Sequence[str]) -> str:
+    """Say for the card what the student learnt from.
+
+    Args:
+        clips: A row for each, with path and seconds.
+        training: Paths of those that train.
+    """
+    hours = clips.loc[clips["path"].isin(training), "seconds"].sum() / 3600
+    return (
+        f"It learnt on {hours:.1f} hours of music from Debian's games, most of it without singing, what the tagger "
+        "musicnn says of them (MSD_musicnn of Pons and Serra 2019, which heard the Million Song Dataset with Last.fm's "
+        "tags). No person labelled that music: right, in the scores, are the three tags that musicnn finds strongest."
+    )
+
+
 def pretrain() -> Path:
     """Read clips and teacher, and train the student."""
     data_dir, seed = Path(DATA_DIR.value), flags.FLAGS.seed
@@ -93,9 +109,8 @@ def pretrain() -> Path:
     clips = clips[clips["path"].isin(itertools.chain(*parts.values()))]
     dataset = "free-music" if HOURS.value is None else f"free-music-{HOURS.value:g}h"
     common.split_by_lists(dataset, "recordings", parts)
-    return common.run(
-        dataset, list_tracks(clips, teacher, data_dir, parts["train"]), lambda corpus: teach(corpus, teacher)
-    )
+    tracks, limit = list_tracks(clips, teacher, data_dir, parts["train"]), describe_teaching(clips, parts["train"])
+    return common.run(dataset, tracks, lambda corpus: teach(corpus, teacher), [limit])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from mcc_zoo.atomic import make_folder, write_text
-from mcc_zoo.datasets.splits import count_groups_on_both_sides, describe_split, draw_splits
+from mcc_zoo.datasets.splits import count_groups_on_both_sides, describe_split, draw_splits, is_fixed_split
 from mcc_zoo.disk import explained
 from mcc_zoo.experiment import process_pool, run_folder
 from mcc_zoo.experiment.corpus import Corpus, call_with_cache, shuffle_labels
@@ -93,7 +93,18 @@ def _run_folds(
     )
     write_text(run_dir / "refused.csv", corpus.refused.to_csv(index=False))
     folds = [
-        FoldRun(corpus, split, settings, seed, fold, architecture, run_dir, device, distribution)
+        FoldRun(
+            corpus,
+            split,
+            settings,
+            seed,
+            fold,
+            architecture,
+            run_dir,
+            device,
+            distribution,
+            keeps_model=is_fixed_split(settings.split),
+        )
         for seed in seeds
         for fold, split in enumerate(splits[seed])
         for architecture in settings.architectures

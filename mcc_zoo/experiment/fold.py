@@ -102,6 +102,7 @@ class FoldRun:
         run_dir: Folder of the whole run.
         device: As for `mcc_zoo.training.devices.make_strategy`.
         distribution: Likewise.
+        keeps_model: Whether the tested model is among the results.
     """
 
     corpus: Corpus
@@ -113,6 +114,7 @@ class FoldRun:
     run_dir: Path
     device: str = "auto"
     distribution: Distribution = ONE_MACHINE
+    keeps_model: bool = False
 
     @property
     def name(self) -> str:
@@ -163,8 +165,9 @@ class FoldRun:
         if not self.folder.exists():
             return False
         damage = run_folder.find_damage(self.folder, len(self.tested))
-        if not damage and self.lends_channels and not zipfile.is_zipfile(self.folder / CHUNK_NETWORK_FILE):
-            damage = f"{self.folder / CHUNK_NETWORK_FILE} cannot be read"
+        archives = [CHUNK_NETWORK_FILE] * self.lends_channels + [run_folder.MODEL_FILE] * self.keeps_model
+        if not damage and (bad := [name for name in archives if not zipfile.is_zipfile(self.folder / name)]):
+            damage = f"{self.folder / bad[0]} cannot be read"
         if damage:
             print(f"{damage}: this fold is trained again", file=sys.stderr)
         return not damage
@@ -187,6 +190,8 @@ class FoldRun:
             WarmStart.from_network(Classifier(model).chunk_network, fitted.best_epoch).save(
                 unfinished.folder / CHUNK_NETWORK_FILE
             )
+        if self.keeps_model:
+            model.save(unfinished.folder / run_folder.MODEL_FILE)
         thresholds = self.validation.choose_thresholds(model) if self.corpus.task == "multi-label" else None
         scores = self.test(model, unfinished.folder, thresholds)
         fitted.history.to_csv(unfinished.folder / "history.csv", index=False)

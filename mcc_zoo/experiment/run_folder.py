@@ -20,6 +20,7 @@ from mcc_zoo.paper import ARCHITECTURES, REPORTED
 from mcc_zoo.version import library_versions
 
 FOLDS_DIR = "units"  # in the folder of a run; it holds one folder per seed, fold and system
+MODEL_FILE = "model.keras"  # in the folder of a fold, where the split is fixed
 
 
 def fold_dir(run_dir: Path, seed: int, fold: int, architecture: str) -> Path:
@@ -149,6 +150,19 @@ def _list_notes(run_dir: Path, predictions: pd.DataFrame, dataset: str) -> list[
     papers = summary.PAPERS_SPLIT if dataset in REPORTED else ""
     notes = (*(f"Warning: {caution}" for caution in cautions), summary.explain_fixed_split(predictions), papers)
     return [f"{note}\n" for note in notes if note]
+
+
+def find_tested_model(run_dir: str | os.PathLike[str], architecture: str) -> tuple[Path, dict[str, Any]]:
+    """Find the model of a run on a fixed split: of several seeds the one with the best validation score.
+
+    Returns:
+        Its file, and the content of its fold.json.
+    """
+    folds = {
+        path.with_name(MODEL_FILE): json.loads(path.read_text(encoding="utf-8"))
+        for path in find_fold_files(Path(run_dir), "fold.json", architecture)
+    }
+    return min(folds.items(), key=lambda item: item[1]["validation_cross_entropy"])
 
 
 def find_best_epochs(run_dir: str | os.PathLike[str], architecture: str) -> tuple[int, int]:

@@ -125,6 +125,8 @@ class ExportMetadata:
         dataset: Name of the training music.
         licence: Licence of the training music.
         tracks: Number of training tracks.
+        trained_on: Whether these are all tracks of the dataset, or those that a fixed split trains on, so that the
+            scores are those of the exported weights. None in exports of earlier versions: all.
         set_aside: Number of tracks that could not be read.
         epochs: Epochs of training; 0 where only an output layer was fitted.
         channels_epochs: Epochs of the system without an LSTM whose channels this one started from; 0 for none.
@@ -160,6 +162,7 @@ class ExportMetadata:
     dataset: str | None = None
     licence: str | None = None
     tracks: int | None = None
+    trained_on: Literal["all tracks", "training tracks"] | None = None
     set_aside: int | None = None
     epochs: int | None = None
     channels_epochs: int | None = None

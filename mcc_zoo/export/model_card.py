@@ -11,6 +11,7 @@ from mcc_zoo.text import counted
 
 NOT_STATED = "not stated"
 REFIT = "These are figures of models trained on the folds; the exported weights are a refit on all tracks."
+TESTED = "These are figures of the exported weights, which have not seen the test tracks."
 ANSWERS: dict[Task, str] = {
     "single-label": "one label a track, by softmax",
     "multi-label": "any number of labels a track, each by a sigmoid of its own",
@@ -183,6 +184,10 @@ def _describe_scores(metadata: ExportMetadata) -> list[str]:
     return [chance, "", *_list_scores(metadata)]
 
 
+def _describe_weights(metadata: ExportMetadata) -> str:
+    return TESTED if metadata.trained_on == "training tracks" else REFIT
+
+
 def _list_scores(metadata: ExportMetadata) -> list[str]:
     if not (scores := metadata.scores):
         return ["Not measured: no cross-validation was given."]
@@ -193,7 +198,7 @@ def _list_scores(metadata: ExportMetadata) -> list[str]:
     return [
         f"Cross-validated accuracy **{scores.accuracy:.1f} {spread}split: {scores.split}), "
         f"balanced accuracy {scores.balanced_accuracy:.1f} %, macro F1 {scores.macro_f1:.1f} %. "
-        f"{REFIT}",
+        f"{_describe_weights(metadata)}",
         "",
         f"Made with `{metadata.command or NOT_STATED}`.",
     ]
@@ -207,8 +212,9 @@ def _describe_tagging_scores(metadata: ExportMetadata) -> list[str]:
         return ["Not measured: no cross-validation was given.", *shown]
     chance = {name: f"{100 * value:.1f}" for name, value in scores.chance.items()}
     spread = "" if scores.std is None else f" ± {scores.std:.1f}"
+    tested = f"Cross-validated on {scores.folds} folds" if scores.folds > 1 else "Tested once"
     return [
-        f"Cross-validated on {counted(scores.folds, 'fold')}, split: {scores.split}. {REFIT}",
+        f"{tested}, split: {scores.split}. {_describe_weights(metadata)}",
         "",
         "| | % | guessing gives |",
         "| --- | --- | --- |",

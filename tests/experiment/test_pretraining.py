@@ -226,6 +226,12 @@ def test_a_student_is_trained_and_exported_and_others_start_from_it(free_music: 
     assert folds[["train", "validation", "test"]].values.tolist() == [[54, 3, 3]]
     tagger = mcc_zoo.load(free_music / "exported_models/student")
     assert tagger.labels == sorted(answers.TAGS)
+    tested = pd.read_csv(free_music / "results/free-music/tuned-recordings-22k-2epochs/predictions.csv").iloc[0]
+    found = tagger.tag(free_music / tested["path"]).tags  # by the weights that were tested
+    np.testing.assert_allclose([found[tag] for tag in tagger.labels], tested[tagger.labels].astype(float), atol=1e-4)
+    assert (tagger.metadata.trained_on, tagger.metadata.tracks) == ("training tracks", 54)
+    card = (tagger.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "learnt on 0.1 hours of music from Debian's games" in card
     table = pd.DataFrame({"path": [f"clips/{i}.flac" for i in range(12)], "label": [*["low"] * 3, *["high"] * 3] * 2})
     table.to_csv(free_music / "tones.csv", index=False)
     run = run_script(

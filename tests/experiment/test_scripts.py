@@ -21,7 +21,7 @@ from helpers.av_files import encode
 from helpers.dataset_folders import soundtracks_folder, write_table
 
 import mcc_zoo
-from experiments import common
+from experiments import common, exporting
 from mcc_zoo.datasets import splits
 from mcc_zoo.export.metadata import Majority
 from mcc_zoo.paper import REPORTED
@@ -219,16 +219,16 @@ def test_an_export_says_which_system_it_starts_from(monkeypatch, capsys, tmp_pat
     def train(*_: object, **__: object) -> None:
         raise Trained
 
-    monkeypatch.setattr(common, "train", train)
+    monkeypatch.setattr(exporting, "train", train)
     FLAGS.mark_as_parsed()
     for export, before, said in (
         ("mcclstm", 3, "mcclstm starts from the channels of r3: r3 is trained first\n"),
         ("mcclstm", 0, ""),  # the folds' channels had learnt nothing
         ("r3", 0, ""),
     ):
-        monkeypatch.setattr(common.run_folder, "find_best_epochs", lambda *_, before=before: (2, before))
+        monkeypatch.setattr(exporting.run_folder, "find_best_epochs", lambda *_, before=before: (2, before))
         with flagsaver.flagsaver(export=export, quiet=False), pytest.raises(Trained):
-            common.export_system(None, common.make_settings("music"), tmp_path, pd.DataFrame())
+            exporting.export_system(None, common.make_settings("music"), tmp_path, pd.DataFrame())
         assert capsys.readouterr().err == said
 
 

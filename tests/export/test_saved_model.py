@@ -71,6 +71,15 @@ def test_card_gives_the_score_and_the_limits(trained, folds, std, words):
     assert "- the split is leaky." in card
 
 
+@pytest.mark.parametrize(
+    ("trained_on", "words"), [(None, "a refit on all tracks"), ("training tracks", "figures of the exported weights,")]
+)
+def test_card_says_whose_score_it_is(trained, trained_on, words):
+    metadata = ExportMetadata.read(trained.folders["r0"])
+    scores = Scores(accuracy=71.24, std=None, balanced_accuracy=70, macro_f1=69, folds=1, split="lists")
+    assert words in write_card(replace(metadata, scores=scores, trained_on=trained_on))
+
+
 def test_card_says_how_long_channels_were_trained_before(trained):
     metadata = ExportMetadata.read(trained.folders["r0"])
     card = write_card(replace(metadata, architecture="mcclstm", epochs=1, channels_epochs=14))
