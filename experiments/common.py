@@ -51,7 +51,13 @@ flags.DEFINE_string(
     "test*.txt there (FOLDER/train_filtered.txt if there are several). auto: the manifest's column fold where it has "
     "one, else grouped.",
 )
-flags.DEFINE_enum("recipe", "tuned", list(RECIPES), "How to train; paper follows the paper to the letter.")
+flags.DEFINE_enum(
+    "recipe",
+    "tuned",
+    list(RECIPES),
+    "How to train. paper follows the paper to the letter; pretraining is tuned, with the tags learnt at every "
+    "step of an LSTM.",
+)
 flags.DEFINE_enum(
     "front_end",
     "44k",

@@ -32,6 +32,7 @@ HOURS = flags.DEFINE_float(
 )
 
 flags.adopt_module_key_flags(common)
+flags.FLAGS.set_default("recipe", "pretraining")
 
 PARTS = {"test": 0.05, "valid": 0.05}  # shares of the recordings; the rest trains
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Pooling = Literal["last", "mean"]
@@ -107,3 +107,6 @@ RECIPES = {
         warm_rate=0.3,
     ),
 }
+RECIPES["pretraining"] = replace(  # ours: what is said of a few seconds has to be right too, whatever comes after
+    RECIPES["tuned"], name="pretraining", steps_loss="every"
+)

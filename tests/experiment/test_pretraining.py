@@ -222,11 +222,11 @@ def test_a_student_is_trained_and_exported_and_others_start_from_it(free_music: 
     assert run.returncode == 0, run.stderr
     short = run_script("pretraining", f"--data_dir={free_music}", "--hours=0.001", "--front_end=22k", "--quiet")
     assert short.returncode != 0 and "--hours=0.001: the first recording that would train is longer" in short.stderr
-    folds = pd.read_csv(free_music / "results/free-music/tuned-recordings-22k-2epochs/folds.csv")
+    folds = pd.read_csv(free_music / "results/free-music/pretraining-recordings-22k-2epochs/folds.csv")
     assert folds[["train", "validation", "test"]].values.tolist() == [[54, 3, 3]]
     tagger = mcc_zoo.load(free_music / "exported_models/student")
     assert tagger.labels == sorted(answers.TAGS)
-    tested = pd.read_csv(free_music / "results/free-music/tuned-recordings-22k-2epochs/predictions.csv").iloc[0]
+    tested = pd.read_csv(free_music / "results/free-music/pretraining-recordings-22k-2epochs/predictions.csv").iloc[0]
     found = tagger.tag(free_music / tested["path"]).tags  # by the weights that were tested
     np.testing.assert_allclose([found[tag] for tag in tagger.labels], tested[tagger.labels].astype(float), atol=1e-4)
     assert (tagger.metadata.trained_on, tagger.metadata.tracks) == ("training tracks", 54)
