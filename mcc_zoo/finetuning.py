@@ -36,6 +36,7 @@ from mcc_zoo.export.metadata import ExportMetadata, hash_metadata
 from mcc_zoo.export.saved_model import check_arguments, export_model
 from mcc_zoo.extras import require
 from mcc_zoo.features.cache import FeatureCache
+from mcc_zoo.inference.locate import PRETRAINED
 from mcc_zoo.inference.tagger import Tagger, load
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.progress import progress_bar
@@ -48,8 +49,8 @@ UNFROZEN_RATE = 0.1  # factor of the recipe's learning rate
 
 
 def finetune(
-    folder: str | os.PathLike[str],
     manifest: str | os.PathLike[str],
+    start_from: str | os.PathLike[str] = PRETRAINED,
     exports_dir: str | os.PathLike[str] = "exported_models",
     name: str | None = None,
     *,
@@ -69,8 +70,8 @@ def finetune(
     Front end, mean and std stay those of the export. Unreadable tracks are left out with a message.
 
     Args:
-        folder: The export: a version's folder, or that of all versions, of which the newest is taken.
         manifest: CSV file of tracks with a label each or many, as for `mcc_zoo.datasets.read_manifest`.
+        start_from: The export, by name or folder as for `mcc_zoo.load`: by default the pretrained one of the package.
         exports_dir: Folder of the new export.
         name: Of the new export; by default the old name and the manifest's, joined by "_".
         unfreeze: Train all weights after the last layer, at a tenth of the recipe's learning rate.
@@ -95,7 +96,7 @@ def finetune(
     require("sklearn", "train")
     tracks = datasets.read_manifest(Path(manifest), label_columns)
     _check_folds(tracks, split, folds, seed)
-    tagger = load(folder, decoder)
+    tagger = load(start_from, decoder)
     dataset = Path(manifest).stem
     name = name or f"{tagger.metadata.name}_{dataset}"
     check_arguments(name, tagger.metadata.max_seconds, tagger.front_end)

@@ -49,7 +49,7 @@ def weights(folder: Path) -> dict[str, list[np.ndarray]]:
 @pytest.fixture(scope="module")
 def fine_tuned(exported, tones, tmp_path_factory) -> mcc_zoo.Tagger:
     folder = tmp_path_factory.mktemp("frozen")
-    return mcc_zoo.finetune(exported, tones, folder, "pitch", folds=3, licence="CC0", quiet=True)
+    return mcc_zoo.finetune(tones, exported, folder, "pitch", folds=3, licence="CC0", quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_card_says_what_it_comes_from_and_how_well_it_does(frozen, exported):
 @pytest.mark.slow
 def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tmp_path):
     options = ["--unfreeze", "--epochs=2", "--folds=3", f"--export-dir={tmp_path}", f"--cache-dir={tmp_path / 'cache'}"]
-    result = CliRunner().invoke(app, ["finetune", str(small.parent), str(tones), *options])
+    result = CliRunner().invoke(app, ["finetune", str(tones), f"--start-from={small.parent}", *options])
     folder = tmp_path / "small_tones" / "1"
     assert (result.exit_code, result.stdout) == (1, f"{folder}\n")
     lines = result.stderr.splitlines()
@@ -139,7 +139,7 @@ def test_command_trains_all_weights_and_prints_folder_and_score(small, tones, tm
 
 @pytest.mark.slow
 def test_all_weights_of_a_system_with_an_lstm_are_trained(exported, tones, tmp_path):
-    tagger = mcc_zoo.finetune(exported, tones, tmp_path, "all", unfreeze=True, epochs=1, folds=3, quiet=True)
+    tagger = mcc_zoo.finetune(tones, exported, tmp_path, "all", unfreeze=True, epochs=1, folds=3, quiet=True)
     before, after = weights(exported), weights(tagger.folder)
     assert list(before) == list(after) == ["chunk_network", "lstm", "steps"]
     for name in ("chunk_network", "lstm"):
@@ -161,7 +161,7 @@ def test_a_person_is_told_where_the_export_is(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "find_export", lambda export: export)
     terminal = SimpleNamespace(isatty=lambda: True)
     monkeypatch.setattr(training, "sys", SimpleNamespace(stdout=terminal, stderr=terminal))
-    result = CliRunner().invoke(app, ["finetune", "export", "music.csv"])
+    result = CliRunner().invoke(app, ["finetune", "music.csv", "--start-from=export"])
     assert (result.exit_code, result.stdout) == (0, f"exported to {tmp_path}\n")
     assert result.stderr.startswith("accuracy 76.7 %, cross-validated on 15 tracks; always saying high would give 40.0")
 
@@ -248,7 +248,7 @@ def test_what_cannot_be_done_is_said_before_any_decoding(
 ):
     monkeypatch.setattr(cache.FeatureCache, "prepare", lambda *_: pytest.fail("a track was decoded"))
     with pytest.raises(ValueError, match=message):
-        mcc_zoo.finetune(exported, rewritten(tones, rows, tmp_path), tmp_path / "exports", **options)
+        mcc_zoo.finetune(rewritten(tones, rows, tmp_path), exported, tmp_path / "exports", **options)
     assert not (tmp_path / "exports").exists()
 
 
@@ -262,15 +262,15 @@ def test_a_label_that_no_readable_track_has_is_refused(exported, tones, tmp_path
         table.loc[100 + i] = [str(folder / f"{i}.wav"), "silence", ""]
     table.to_csv(folder / "some.csv", index=False)
     with pytest.raises(ValueError, match=r"some.csv: no track labelled 'silence' could be read \(.*0\.wav.*\): repl"):
-        mcc_zoo.finetune(exported, folder / "some.csv", tmp_path / "exports", folds=3, quiet=True)
+        mcc_zoo.finetune(folder / "some.csv", exported, tmp_path / "exports", folds=3, quiet=True)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere", "{tones}"], "error: nowhere is no export, and no name of one"),
-        (["{small}", "nowhere.csv"], "error: nowhere.csv"),
-        (["{small}", "{tones}", "--epochs=4"], "error: epochs=4: give 1 or more, with unfreeze"),
+        (["{tones}", "--start-from=nowhere"], "error: nowhere is no export, and no name of one"),
+        (["nowhere.csv"], "error: nowhere.csv"),
+        (["{tones}", "--start-from={small}", "--epochs=4"], "error: epochs=4: give 1 or more, with unfreeze"),
     ],
 )
 def test_command_says_what_cannot_be_done(arguments, message, exported, tones):

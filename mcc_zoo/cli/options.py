@@ -12,14 +12,11 @@ from mcc_zoo.audio.decoders import DecoderName
 Mode = Literal["windows", "whole"]  # as of `mcc_zoo.Tagger`, whose module imports TensorFlow
 EngineName = Literal["local", "ray"]
 
-ExportArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="EXPORT",
-        help="A model's name (see mcc-zoo models), or a folder: exported_models/NAME, or one version of it, "
-        "exported_models/NAME/2.",
-    ),
-]
+EXPORT_HELP = (
+    "A model's name (see mcc-zoo models), or a folder: exported_models/NAME, or one version of it, "
+    "exported_models/NAME/2."
+)
+ExportArgument = Annotated[Path, typer.Argument(metavar="EXPORT", help=EXPORT_HELP)]
 _WHAT_IS_READ = (
     "Audio files; folders, which are searched for audio files; globs in quotes, such as 'music/*.mp3'; addresses that "
     "fsspec reads, such as s3://music/song.mp3 (pip install 'mcc_zoo[remote]')."

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from mcc_zoo.cli.common import REFUSED, fail, find_decoder, find_export, say
-from mcc_zoo.cli.options import DecoderOption, ExportArgument, LabelColumnsOption
+from mcc_zoo.cli.options import EXPORT_HELP, DecoderOption, LabelColumnsOption
 from mcc_zoo.export.metadata import ExportError, ExportMetadata
 from mcc_zoo.export.model_card import format_score
+from mcc_zoo.inference.locate import PRETRAINED
 from mcc_zoo.tensorflow_start import import_tensorflow
 from mcc_zoo.text import escape_unprintable
 
@@ -25,6 +26,7 @@ ManifestArgument = Annotated[
         "fold.",
     ),
 ]
+StartFromOption = Annotated[Path, typer.Option(metavar="EXPORT", help=f"What to start from. {EXPORT_HELP}")]
 NameOption = Annotated[
     str | None, typer.Option(help="Name of the new model; by default EXPORT_MANIFEST, of the two names.")
 ]
@@ -58,12 +60,12 @@ CacheDirOption = Annotated[
 
 
 @app.command(
-    epilog="Example: mcc-zoo finetune mcclstm_emotify_genre my_music/labels.csv\n\n"
-    'Example: mcc-zoo finetune mcclstm_emotify_genre moods.csv --unfreeze --name moods --licence "CC BY 4.0"'
+    epilog="Example: mcc-zoo finetune my_music/labels.csv\n\n"
+    'Example: mcc-zoo finetune moods.csv --start-from my_tagger --unfreeze --name moods --licence "CC BY 4.0"'
 )
 def finetune(
-    export: ExportArgument,
     manifest: ManifestArgument,
+    start_from: StartFromOption = Path(PRETRAINED),
     name: NameOption = None,
     export_dir: ExportDirOption = Path("exported_models"),
     unfreeze: UnfreezeOption = False,
@@ -76,7 +78,7 @@ def finetune(
     decoder: DecoderOption = "auto",
     label_columns: LabelColumnsOption = "",
 ) -> None:
-    """Train a model on labels of your own, and export it.
+    """Train the pretrained model, or another, on labels of your own, and export it.
 
     By default only a new output layer is trained, on the model's descriptors: this takes little longer than decoding,
     and works with about ten tracks per label. --unfreeze then trains all weights.
@@ -87,7 +89,7 @@ def finetune(
     Exit status: 0 exported, 1 exported but some tracks were set aside, 2 not exported, 130 after Ctrl-C.
     """
     found_decoder = find_decoder(decoder)
-    folder = find_export(export)
+    folder = find_export(start_from)
     import_tensorflow()
     import tensorflow as tf
 
@@ -96,8 +98,8 @@ def finetune(
     tf.get_logger().setLevel("ERROR")  # it warns about retracing once per fold, because each fold has a new model
     try:
         exported = finetuning.finetune(
-            folder,
             manifest,
+            folder,
             export_dir,
             name,
             unfreeze=unfreeze,

@@ -11,6 +11,7 @@ from mcc_zoo.export.metadata import METADATA_FILE, ExportError
 from mcc_zoo.export.versions import read_version
 
 VARIABLE = "MCC_ZOO_MODELS"
+PRETRAINED = "mcclstm_pretrained"  # the model that comes with the package to be fine-tuned
 EXPORTS = Path("exported_models")  # where exports go, if nobody says otherwise
 _PACKAGE = Path(__file__).parents[1]
 SHIPPED = (_PACKAGE / EXPORTS, _PACKAGE.parent / EXPORTS)  # of an installed wheel; of a checkout

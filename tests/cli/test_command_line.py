@@ -78,7 +78,7 @@ def test_what_is_no_export_is_refused(
         ["verify", "{}"],
         ["demo-page", "{}"],
         ["convert", "{}", "a.onnx"],
-        ["finetune", "{}", "music.csv"],
+        ["finetune", "music.csv", "--start-from", "{}"],
     ],
     ids=lambda arguments: arguments[0],
 )

@@ -99,7 +99,7 @@ def test_no_command_ends_otherwise(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In this process, which has the model already."""
-    arguments = {"models": [], "finetune": [exported, "music.csv"], "verify": [exported]}
+    arguments = {"models": [], "finetune": ["music.csv", "--start-from", exported], "verify": [exported]}
     if command == "tag on a terminal":
         monkeypatch.setattr(tagging, "sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
     monkeypatch.setattr("mcc_zoo.inference.tagger.load", lambda folder, decoder: tagger)

@@ -169,7 +169,7 @@ def manifest(tmp_path: Path) -> Callable[[], Path]:
 def test_new_labels_are_learnt_by_one_regression_each(
     export: Path, manifest: Callable[[], Path], tmp_path: Path
 ) -> None:
-    tagger = mcc_zoo.finetune(export, manifest(), tmp_path / "exports", "moods", folds=3, licence="CC0", quiet=True)
+    tagger = mcc_zoo.finetune(manifest(), export, tmp_path / "exports", "moods", folds=3, licence="CC0", quiet=True)
     assert (tagger.metadata.task, tagger.labels) == ("multi-label", ["bright", "dark"])
     assert tagger.metadata.tagging_scores is not None and tagger.metadata.tagging_scores.roc_auc > 90
     assert [label for label, _ in tagger.tag(tmp_path / "01.wav").above()] == ["dark"]
@@ -180,7 +180,7 @@ def test_the_command_takes_columns_of_0_and_1(export: Path, manifest: Callable[[
     for label in ("dark", "bright"):
         table[label] = [int(label in labels.split("|")) for labels in table["labels"]]
     table.drop(columns="labels").to_csv(tmp_path / "columns.csv", index=False)
-    arguments = [str(export), str(tmp_path / "columns.csv"), f"--export-dir={tmp_path / 'exports'}", "--folds=3"]
-    done = CliRunner().invoke(app, ["finetune", *arguments, "--label-columns=dark,bright"])
+    options = [f"--start-from={export}", f"--export-dir={tmp_path / 'exports'}", "--folds=3"]
+    done = CliRunner().invoke(app, ["finetune", str(tmp_path / "columns.csv"), *options, "--label-columns=dark,bright"])
     assert done.exit_code == 0, done.stderr
     assert mcc_zoo.load(done.stdout.strip()).labels == ["bright", "dark"]

@@ -107,7 +107,7 @@ def export(bench: Bench, folder: Path) -> Run:
 def finetune(bench: Bench, folder: Path) -> Run:
     options = ["--folds=3", f"--export-dir={folder / 'exports'}", f"--cache-dir={folder / 'cache'}"]
     manifest = bench.get("tones")
-    return lambda: bench.command("finetune", bench.get("exported"), manifest, *options)
+    return lambda: bench.command("finetune", manifest, f"--start-from={bench.get('exported')}", *options)
 
 
 def run_experiment(bench: Bench, folder: Path) -> Run:
