@@ -28,7 +28,7 @@ demo: .venv/installed
 		--export=mcclstm --export_dir=demo/exported_models --licence="none: synthesised"
 	@echo "The export tags a folder. These tracks are among those that it was trained on: the table above is the score."
 	$(BIN)/mcc-zoo tag demo/exported_models/mcclstm_demo demo/corpus/audio/Waltz
-	@echo "Now open" demo/results/demo/*/report.html "or tag music of yours: $(BIN)/mcc-zoo tag mcclstm_emotify_genre FILES"
+	@echo "Now open" demo/results/demo/*/report.html "or tag music of yours: $(BIN)/mcc-zoo tag mcclstm_pretrained FILES"
 
 # Everything that a developer needs, in a few minutes.
 test: .venv/installed-test

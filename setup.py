@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-SHIPPED = "mcclstm_emotify_genre"
+SHIPPED = "mcclstm_pretrained"
 VERSIONS = Path(__file__).parent / "exported_models" / SHIPPED
 NEWEST = max(int(version.name) for version in VERSIONS.iterdir() if version.name.isdecimal())
 

@@ -1,6 +1,6 @@
 """Train a classifier of scikit-learn on descriptors of labelled music, and print its cross-validated accuracy.
 
-    python examples/descriptors_with_scikit_learn.py mcclstm_emotify_genre music.csv
+    python examples/descriptors_with_scikit_learn.py mcclstm_pretrained music.csv
 
 The CSV file has the columns path, label and, optionally, group, such as the artist: tracks of one group are never split
 between training and test. Use music that the tagger was not trained on, or the accuracy is far too high.
@@ -23,7 +23,7 @@ import mcc_zoo
 
 
 def main(
-    export: Annotated[str, typer.Argument(help="model: exported_models/my_tagger, or a name: mcclstm_emotify_genre")],
+    export: Annotated[str, typer.Argument(help="model: exported_models/my_tagger, or a name: mcclstm_pretrained")],
     manifest: Annotated[str, typer.Argument(help="CSV file with the columns path, label[, group]: music.csv")],
     folds: Annotated[int, typer.Option(help="folds of the cross-validation: --folds 10")] = 5,
 ) -> None:

@@ -1,6 +1,6 @@
 """Find the tracks of a folder that are most similar to a song, by the cosine of their descriptors.
 
-python examples/similar_tracks.py mcclstm_emotify_genre song.mp3 albums/ --count=5
+python examples/similar_tracks.py mcclstm_pretrained song.mp3 albums/ --count=5
 """
 
 import sys
@@ -15,7 +15,7 @@ from mcc_zoo.audio import folders
 
 
 def main(
-    export: Annotated[str, typer.Argument(help="model: exported_models/my_tagger, or a name: mcclstm_emotify_genre")],
+    export: Annotated[str, typer.Argument(help="model: exported_models/my_tagger, or a name: mcclstm_pretrained")],
     query: Annotated[str, typer.Argument(help="audio file: song.mp3")],
     folder: Annotated[str, typer.Argument(help="folder of audio files, subfolders included: albums/")],
     count: Annotated[int, typer.Option(help="tracks to print: --count 5")] = 10,

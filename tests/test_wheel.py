@@ -23,7 +23,7 @@ import mcc_zoo
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = ("mcc_zoo", "exported_models", "setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE")
-MODEL = "mcclstm_emotify_genre"
+MODEL = "mcclstm_pretrained"
 MOST_BYTES = 20_000_000
 IS_EMPTY = os.environ.get("MCC_ZOO_EMPTY_ENVIRONMENT") == "1"
 

@@ -55,7 +55,7 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Example: mcc-zoo tag mcclstm_emotify_genre my_music --output tags.csv")
+@app.callback(epilog="Example: mcc-zoo tag mcclstm_pretrained my_music --output tags.csv")
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")

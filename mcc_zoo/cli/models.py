@@ -49,7 +49,7 @@ def list_models() -> None:
         raise typer.Exit(REFUSED)
 
 
-@app.command(epilog="Example: mcc-zoo show mcclstm_emotify_genre")
+@app.command(epilog="Example: mcc-zoo show mcclstm_pretrained")
 def show(export: ExportArgument) -> None:
     """Show a model's card: labels, signatures, training data, scores, versions and limits.
 
@@ -65,7 +65,7 @@ def show(export: ExportArgument) -> None:
     typer.echo(card, nl=False)
 
 
-@app.command(epilog="Example: mcc-zoo verify mcclstm_emotify_genre")
+@app.command(epilog="Example: mcc-zoo verify mcclstm_pretrained")
 def verify(export: ExportArgument) -> None:
     """Check that a model is as it was exported: file hashes, then stored predictions.
 
@@ -89,8 +89,8 @@ def verify(export: ExportArgument) -> None:
 
 
 @app.command(
-    epilog="Example: mcc-zoo convert mcclstm_emotify_genre genre.onnx\n\n"
-    "Example: mcc-zoo convert mcclstm_emotify_genre genre.tflite --seconds 10"
+    epilog="Example: mcc-zoo convert mcclstm_pretrained tags.onnx\n\n"
+    "Example: mcc-zoo convert mcclstm_pretrained tags.tflite --seconds 10"
 )
 def convert(
     export: ExportArgument,

@@ -20,8 +20,8 @@ app = typer.Typer()
 
 @app.command(
     "demo-page",
-    epilog="Example: mcc-zoo demo-page mcclstm_emotify_genre --folder my_music\n\n"
-    "Example: mcc-zoo demo-page mcclstm_emotify_genre --server http://tagging.example:8501",
+    epilog="Example: mcc-zoo demo-page mcclstm_pretrained --folder my_music\n\n"
+    "Example: mcc-zoo demo-page mcclstm_pretrained --server http://tagging.example:8501",
 )
 def open_page(
     export: ExportArgument,

@@ -43,9 +43,9 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Example: mcc-zoo tag mcclstm_emotify_genre song.mp3 more_songs --output tags.csv\n\n"
-    "Example: mcc-zoo tag mcclstm_emotify_genre more_songs | sort\n\n"
-    "Example: mcc-zoo tag mcclstm_emotify_genre --files-from paths.txt --output catalogue/"
+    epilog="Example: mcc-zoo tag mcclstm_pretrained song.mp3 more_songs --output tags.csv\n\n"
+    "Example: mcc-zoo tag mcclstm_pretrained more_songs | sort\n\n"
+    "Example: mcc-zoo tag mcclstm_pretrained --files-from paths.txt --output catalogue/"
 )
 def tag(
     export: ExportArgument,
@@ -110,7 +110,7 @@ def tag(
 
 
 @app.command(
-    epilog="Example: mcc-zoo describe mcclstm_emotify_genre my_music --output descriptors.parquet\n\n"
+    epilog="Example: mcc-zoo describe mcclstm_pretrained my_music --output descriptors.parquet\n\n"
     'Example in Python: pandas.read_parquet("descriptors.parquet")'
 )
 def describe(
@@ -168,8 +168,8 @@ def _gather(inputs: list[str] | None, files_from: str | None, column: str) -> In
 
 @app.command(
     "taggram",
-    epilog="Example: mcc-zoo taggram mcclstm_emotify_genre song.mp3 --output song.png\n\n"
-    "Example: mcc-zoo taggram mcclstm_emotify_genre my_music --output figures",
+    epilog="Example: mcc-zoo taggram mcclstm_pretrained song.mp3 --output song.png\n\n"
+    "Example: mcc-zoo taggram mcclstm_pretrained my_music --output figures",
 )
 def draw_taggrams(
     export: ExportArgument,

@@ -48,8 +48,8 @@ def latest(name_or_folder: str | os.PathLike[str]) -> Path:
     Raises:
         ExportError: There is none; the message names the nearest exports.
 
-    >>> latest("mcclstm_emotify_genre").parent.name
-    'mcclstm_emotify_genre'
+    >>> latest("mcclstm_pretrained").parent.name
+    'mcclstm_pretrained'
     """
     asked = Path(name_or_folder)
     places = [] if asked.is_absolute() or ".." in asked.parts else _model_folders()
