@@ -125,7 +125,7 @@ def test_the_notebook_runs_and_shows_its_results(monkeypatch):
     assert not [output for shown in outputs.values() for output in shown if output.output_type == "error"]
     assert "Tagger" in outputs["load"][-1]["data"]["text/plain"]
     rows = "".join(output.get("text", "") for output in outputs["tag"] if output.get("name") == "stdout")
-    assert len(re.findall(r"^(?:chords|beat).*: (?:\w+ [01]\.\d\d(?:, )?){3}$", rows, re.MULTILINE)) == 3
+    assert len(re.findall(r"^(?:chords|beat).*: (?:[\w' -]+ [01]\.\d\d(?:, )?){3}$", rows, re.MULTILINE)) == 3
     assert any("image/png" in output.get("data", {}) for output in outputs["taggram"])
     cosines = "".join(output.get("text", "") for output in outputs["descriptors"] if output.get("name") == "stdout")
     table = np.array([[float(value) for value in re.findall(r"-?\d\.\d\d", row)] for row in cosines.splitlines()])
