@@ -182,9 +182,9 @@ def draw_taggrams(
 ) -> None:
     """Draw the tags of a track over time: seconds from left to right, one row per label, probability as colour.
 
-    If the model has an LSTM, each column shows the tags so far, not the tags of that chunk alone. If a track is read
-    in windows, a white line marks where a window starts anew. Figures in a folder are named after their files:
-    song.mp3.png. A name that is too long for a figure is cut.
+    Of more than 15 labels it shows the strongest. If the model has an LSTM, each column shows the tags so far, not the
+    tags of that chunk alone. If a track is read in windows, a white line marks where a window starts anew. Figures in a
+    folder are named after their files: song.mp3.png. A name that is too long for a figure is cut.
 
     Exit status: 0 all files drawn, 1 some refused or silent, 2 the command cannot be carried out, 130 after Ctrl-C.
     """

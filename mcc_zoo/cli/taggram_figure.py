@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mcc_zoo.inference.tagger import Tagger
 
 MOST_NAME_BYTES = 255  # of a name in a folder
+MOST_LABELS = 15  # that a figure shows
 
 
 def name_figures(files: Collection[str], output: Path) -> list[Path]:
@@ -64,13 +65,16 @@ def draw(result: Result, tagger: Tagger, title: str) -> Figure:
 
     Returns:
         A figure: seconds from left to right, the first label on top, probability from 0 to 1 as colour. Beside each
-        label stands its probability for the whole track.
+        label stands its probability for the whole track. Of more than `MOST_LABELS` labels it shows those that the
+        track has most of, the strongest on top.
     """
-    labels = [f"{label}  {100 * probability:.0f} %" for label, probability in result.tags.items()]
+    shown = list(result.tags.items()) if len(result.tags) <= MOST_LABELS else result.top(MOST_LABELS)
+    labels = [f"{label}  {100 * probability:.0f} %" for label, probability in shown]
+    taggram = result.taggram[:, [tagger.labels.index(label) for label, _ in shown]]
     seconds = tagger.front_end.chunk_seconds
-    figure = Figure(figsize=(10.0, 2.0 + 0.35 * len(tagger.labels)), layout="constrained")  # inches
+    figure = Figure(figsize=(10.0, 2.0 + 0.35 * len(shown)), layout="constrained")  # inches
     starts = np.arange(1, result.windows) * tagger.metadata.training_chunks
-    axes = draw_taggram(figure, result.taggram, labels, seconds, starts, tagger.has_lstm)
+    axes = draw_taggram(figure, taggram, labels, seconds, starts, tagger.has_lstm)
     axes.set_title(f"{title}: {result.tag}", parse_math=False)
     return figure
 

@@ -9,6 +9,7 @@ let started = false  // whether it was played or moved: from then on the taggram
 let running = null  // controls the request that has not been answered yet
 
 const percent = share => `${(100 * share).toFixed(0)}\u00a0%`
+const mostLabels = 15  // that are shown
 const clock = seconds => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`
 const span = () => track.taggram.length * track.chunk_seconds
 const chunkAt = seconds => Math.min(Math.floor(seconds / track.chunk_seconds), track.taggram.length - 1)
@@ -70,8 +71,16 @@ async function send(file) {
   }
 }
 
+/** Keep the labels that a track has most of, in the order of the model. */
+function keepStrongest(said) {
+  const order = said.tags.map((_, label) => label).sort((a, b) => said.tags[b] - said.tags[a])
+  const kept = order.slice(0, mostLabels).sort((a, b) => a - b), keep = values => kept.map(label => values[label])
+  const thresholds = said.thresholds.length ? keep(said.thresholds) : []
+  return {...said, labels: keep(said.labels), tags: keep(said.tags), thresholds, taggram: said.taggram.map(keep)}
+}
+
 function show(said, file) {
-  track = said
+  track = keepStrongest(said)
   started = false
   picture = drawPixels(track.taggram)
   audio.pause()

@@ -91,6 +91,18 @@ def test_a_picture_shows_the_taggram(tagger: Tagger, music: Path) -> None:
     assert len(whole.axes[0].get_lines()) == 0
 
 
+def test_a_picture_of_many_labels_shows_the_strongest(
+    tagger: Tagger, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taggram_figure, "MOST_LABELS", 2)
+    result = tagger.tag(music / "long.wav")
+    axes = taggram_figure.draw(result, tagger, "song").axes[0]
+    shown = [label.get_text().split("  ")[0] for label in axes.get_yticklabels()]
+    assert shown == [label for label, _ in result.top(2)]
+    columns = [tagger.labels.index(label) for label in shown]
+    np.testing.assert_array_equal(axes.get_images()[0].get_array(), result.taggram[:, columns].T)
+
+
 def test_taggram_of_one_file(run: Run, exported: Path, music: Path, tmp_path: Path) -> None:
     track = shutil.copy(music / "short.wav", tmp_path / "第一 $ong.wav")  # no font of ours has the first two
     result = run("taggram", exported, track, "--output", tmp_path / "new/picture.png")
