@@ -66,7 +66,7 @@ def draw(result: Result, tagger: Tagger, title: str) -> Figure:
     Returns:
         A figure: seconds from left to right, the first label on top, probability from 0 to 1 as colour. Beside each
         label stands its probability for the whole track. Of more than `MOST_LABELS` labels it shows those that the
-        track has most of, the strongest on top.
+        track has most of, the strongest on top, and the colours end at the highest tenth.
     """
     shown = list(result.tags.items()) if len(result.tags) <= MOST_LABELS else result.top(MOST_LABELS)
     labels = [f"{label}  {100 * probability:.0f} %" for label, probability in shown]
@@ -75,6 +75,8 @@ def draw(result: Result, tagger: Tagger, title: str) -> Figure:
     figure = Figure(figsize=(10.0, 2.0 + 0.35 * len(shown)), layout="constrained")  # inches
     starts = np.arange(1, result.windows) * tagger.metadata.training_chunks
     axes = draw_taggram(figure, taggram, labels, seconds, starts, tagger.has_lstm)
+    if len(shown) < len(result.tags):  # none of many tags is likely: the colours end where its probabilities do
+        axes.get_images()[0].set_clim(0, np.ceil(10 * taggram.max()) / 10)
     axes.set_title(f"{title}: {result.tag}", parse_math=False)
     return figure
 

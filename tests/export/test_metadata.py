@@ -17,7 +17,7 @@ from mcc_zoo.export.model_card import describe_score
 from mcc_zoo.features.front_end import FRONT_ENDS
 
 EXPORTS = Path(__file__).parents[2] / "exported_models"
-SHIPPED = [EXPORTS / "mcclstm_emotify_genre" / "4", EXPORTS / "mcclstm_emotify_moods" / "1"]
+SHIPPED = [EXPORTS / name for name in ("mcclstm_emotify_genre/4", "mcclstm_emotify_moods/1", "mcclstm_pretrained/1")]
 GENRE = SHIPPED[0]
 
 

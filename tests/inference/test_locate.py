@@ -79,7 +79,7 @@ def test_the_shipped_models_are_found_from_anywhere_without_tensorflow(tmp_path:
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     names, name, heavy = run.stdout.split("\n")[:3]
-    assert {"mcclstm_emotify_genre", "mcclstm_emotify_moods"} <= set(names.split())
+    assert {"mcclstm_emotify_genre", "mcclstm_emotify_moods", "mcclstm_pretrained"} <= set(names.split())
     assert (name, heavy) == ("mcclstm_emotify_genre", "")
 
 
