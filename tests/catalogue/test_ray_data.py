@@ -171,6 +171,7 @@ def test_sigterm_keeps_what_a_cluster_has_finished(ray: Any, exported: Path, cat
     assert rows["path"].is_unique and len(rows) == FILES
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray")
 def test_a_task_that_ray_repeats_is_no_news() -> None:
     status, printed, said = finish(start(code=KILLING))
