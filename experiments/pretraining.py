@@ -33,6 +33,7 @@ HOURS = flags.DEFINE_float(
 
 flags.adopt_module_key_flags(common)
 flags.FLAGS.set_default("recipe", "pretraining")
+flags.FLAGS.set_default("jobs", 1)  # there is one fold: each system in its turn gets all cores
 
 PARTS = {"test": 0.05, "valid": 0.05}  # shares of the recordings; the rest trains
 
