@@ -80,6 +80,8 @@ function keepStrongest(said) {
 }
 
 function show(said, file) {
+  track = said
+  const given = listGiven().map(label => `${track.labels[label]}, ${percent(track.tags[label])}`)
   track = keepStrongest(said)
   started = false
   picture = drawPixels(track.taggram)
@@ -90,7 +92,6 @@ function show(said, file) {
   slider.value = 0
   part("play").disabled = false
   part("title").textContent = file.name
-  const given = listGiven().map(label => `${track.labels[label]}, ${percent(track.tags[label])}`)
   part("verdict").textContent = given.join("; ") || "none of its labels"
   part("how").textContent = explain()
   part("names").replaceChildren(...track.labels.map(label => makeElement("li", label)))
