@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,11 @@ def export_system(
     corpus: Corpus, settings: Settings, run_dir: Path, predictions: pd.DataFrame, limits: Sequence[str] = ()
 ) -> Path:
     """Export the system of --export with its scores: refitted on all tracks, or with a fixed split as it was tested."""
-    model, facts = (take_tested if splits.is_fixed_split(settings.split) else refit)(corpus, settings, run_dir)
+    if splits.is_fixed_split(settings.split):
+        model, seed, facts = take_tested(run_dir)
+        predictions, settings = predictions[predictions["seed"] == seed], replace(settings, seed=seed, seeds=1)
+    else:
+        model, facts = refit(corpus, settings, run_dir)
     thresholds = facts.pop("thresholds")
     provenance = build_provenance(
         corpus,
@@ -56,16 +61,21 @@ def export_system(
     return export_model(model, FLAGS.export_dir, name_export(settings), {**provenance, **facts})
 
 
-def take_tested(corpus: Corpus, settings: Settings, run_dir: Path) -> tuple[keras.Model, dict[str, Any]]:
-    """Take the system of --export from a run on a fixed split: the model, and what its card says of the training."""
+def take_tested(run_dir: Path) -> tuple[keras.Model, int, dict[str, Any]]:
+    """Take the system of --export from a run on a fixed split.
+
+    Returns:
+        The model, its seed, and what its card says of the training.
+    """
     path, fold = run_folder.find_tested_model(run_dir, FLAGS.export)
-    return keras.models.load_model(path, compile=False), {
+    facts = {
         "trained_on": "training tracks",
         "tracks": fold["train"],
         "epochs": fold["best_epoch"],
         "channels_epochs": fold["channels_best_epoch"],
         "thresholds": fold.get("thresholds"),
     }
+    return keras.models.load_model(path, compile=False), fold["seed"], facts
 
 
 def refit(corpus: Corpus, settings: Settings, run_dir: Path) -> tuple[keras.Model, dict[str, Any]]:

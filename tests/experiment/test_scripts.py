@@ -232,6 +232,29 @@ def test_an_export_says_which_system_it_starts_from(monkeypatch, capsys, tmp_pat
         assert capsys.readouterr().err == said
 
 
+def test_the_score_of_a_tested_model_is_its_own(monkeypatch, tmp_path):
+    """Two seeds on a fixed split; doubles of the export and of what is said of it."""
+    for seed, loss in ((0, 0.5), (1, 0.4)):
+        folder = exporting.run_folder.fold_dir(tmp_path, seed, 0, "r2")
+        folder.mkdir(parents=True)
+        facts = {"seed": seed, "train": 7, "best_epoch": 3, "channels_best_epoch": 0, "validation_cross_entropy": loss}
+        (folder / "fold.json").write_text(json.dumps(facts))
+    (tmp_path / "config.json").write_text("{}")
+    said, loaded = {}, []
+    monkeypatch.setattr(exporting.keras.models, "load_model", lambda path, **_: loaded.append(path))
+    monkeypatch.setattr(exporting, "build_provenance", lambda *given, **named: said.update(given=given, **named) or {})
+    monkeypatch.setattr(exporting, "export_model", lambda model, folder, name, facts: facts)
+    FLAGS.mark_as_parsed()
+    with flagsaver.flagsaver(export="r2", split=str(tmp_path), seeds=2):
+        facts = exporting.export_system(
+            None, common.make_settings("music"), tmp_path, pd.DataFrame({"seed": [0, 1, 1], "path": ["a", "b", "c"]})
+        )
+    _, settings, _, predictions = said["given"]
+    assert loaded == [exporting.run_folder.fold_dir(tmp_path, 1, 0, "r2") / "model.keras"]
+    assert (settings.seed, settings.seeds, predictions["path"].tolist()) == (1, 1, ["b", "c"])
+    assert facts == {"trained_on": "training tracks", "tracks": 7, "epochs": 3, "channels_epochs": 0}
+
+
 def test_a_label_with_fewer_groups_than_folds_is_said_before_decoding(tmp_path, monkeypatch, capsys):
     class Decoded(Exception):
         """Far enough."""
