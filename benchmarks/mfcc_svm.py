@@ -14,7 +14,9 @@ the systems of a run. --classifier=logistic takes a logistic regression in place
 as tracks with many labels always do. On Emotify one seed takes just over a minute of processor time.
 
 --features=musicnn.parquet takes what another tagger makes of each track in place of MFCCs: a table of a row for each
-path of the manifest, as experiments/teachers writes it. --layers names columns of it; all are taken by default.
+path of the manifest, as experiments/teachers writes it. --features=EXPORT takes what an export of ours makes of it: the
+track's descriptor, the mean of its chunks' descriptors, and its tags. --layers names columns of the table, or some of
+descriptor, chunks and tags; all are taken by default.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+import mcc_zoo
 from benchmarks import logistic
 from benchmarks.compare_runs import check_same_tracks
 from mcc_zoo import datasets
@@ -48,11 +51,13 @@ from mcc_zoo.datasets.base import find_task
 from mcc_zoo.disk import WriteError, explained
 from mcc_zoo.evaluation import metrics, scoring, significance
 from mcc_zoo.experiment import corpus, summary
+from mcc_zoo.export.metadata import ExportError
 
 SAMPLE_RATE = 22_050  # Hz
 COEFFICIENTS = 19
 GRID = {"svc__C": 2.0 ** np.arange(-2, 7), "svc__gamma": 2.0 ** np.arange(-10, -1)}
 INNER_FOLDS = 5
+LAYERS = ("descriptor", "chunks", "tags")  # of an export
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except WriteError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except ValueError as error:
+    except (ValueError, ExportError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -91,8 +96,10 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=1, help="how many times the folds are drawn anew; 1 by default")
     parser.add_argument("--seed", type=int, default=0, help="the first of these seeds; 0 by default")
     parser.add_argument("--classifier", choices=("svm", "logistic"), default="svm", help="svm by default")
-    parser.add_argument("--features", type=Path, metavar="PARQUET", help="table of features to take instead of MFCCs")
-    parser.add_argument("--layers", type=lambda text: text.split(","), help="columns of that table; all by default")
+    parser.add_argument(
+        "--features", type=Path, metavar="PARQUET|EXPORT", help="table of features, or an export, instead of MFCCs"
+    )
+    parser.add_argument("--layers", type=lambda text: text.split(","), help="which of these features; all by default")
     parser.add_argument("--against", type=Path, metavar="RUN", help="folder of a run to test differences from")
     parser.add_argument("--output", type=Path, help="folder to write into; one below results/MANIFEST by default")
     return parser
@@ -107,7 +114,7 @@ def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
     if taken := corpus.RESERVED & {label for track in tracks for label in track.all_labels}:
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
     splits.draw_splits(tracks, asked.split, asked.folds, asked.seed)  # raises before the decoding
-    tracks, features = read_table(tracks, asked.features, asked.layers) if asked.features else read_features(tracks)
+    tracks, features = _choose_features(asked.features)(tracks, asked.layers)
     classifier = "logistic" if find_task(tracks) == "multi-label" else asked.classifier
     name = "_".join([asked.features.stem if asked.features else "mfcc", *(asked.layers or ()), classifier])
     jobs = [
@@ -133,6 +140,16 @@ def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
         write_text(folder / "predictions.csv", found.to_csv(index=False))
     print(f"{len(tracks)} tracks; predictions in {folder}")
     return found
+
+
+def _choose_features(
+    source: Path | None,
+) -> Callable[[Sequence[Track], Sequence[str] | None], tuple[list[Track], np.ndarray]]:
+    if source is None:
+        return lambda tracks, _: read_features(tracks)
+    if source.suffix == ".parquet":
+        return lambda tracks, layers: read_table(tracks, source, layers)
+    return lambda tracks, layers: read_export(tracks, source, layers)
 
 
 def read_features(tracks: Sequence[Track]) -> tuple[list[Track], np.ndarray]:
@@ -193,6 +210,43 @@ def read_table(
     if not kept:
         raise ValueError(f"--features={path}: has none of {len(tracks)} tracks; give the table of this manifest")
     return kept, features[[rows[track.name] for track in kept]]
+
+
+def read_export(
+    tracks: Sequence[Track], export: Path, layers: Sequence[str] | None = None
+) -> tuple[list[Track], np.ndarray]:
+    """Let an export describe every track; print the tracks that it refuses, and leave them out.
+
+    Args:
+        tracks: Of a manifest.
+        export: Its name or folder.
+        layers: Some of LAYERS, side by side; None takes all.
+
+    Returns:
+        The tracks that were read, and their features (tracks, D) float64.
+
+    Raises:
+        ValueError: There is no such layer, or no track is readable.
+    """
+    if unknown := set(layers or ()) - set(LAYERS):
+        raise ValueError(f"--layers={min(unknown)}: an export has {', '.join(LAYERS)}")
+    tagger, kept, rows = mcc_zoo.load(export), [], []
+    answers = tagger.tag_files([track.path for track in tracks])
+    shown = progress(answers, "describing tracks", len(tracks), disable=not sys.stderr.isatty())
+    for track, one in zip(tracks, shown, strict=True):
+        if not one.tags:
+            print(f"set aside: {one.reason}", file=sys.stderr)
+            continue
+        own = {
+            "descriptor": one.descriptor,
+            "chunks": one.chunk_descriptors.mean(axis=0),
+            "tags": np.array([one.tags[label] for label in tagger.labels]),
+        }
+        kept.append(track)
+        rows.append(np.concatenate([own[layer] for layer in layers or LAYERS]).astype(np.float64))
+    if not kept:
+        raise ValueError(f"none of {len(tracks)} tracks could be read")
+    return kept, np.stack(rows)
 
 
 def compute_features(waveform: np.ndarray) -> np.ndarray:

@@ -204,6 +204,24 @@ def test_a_table_without_the_tracks_is_refused(mfcc_svm, manifest, tmp_path, rng
         mfcc_svm.read_table(tracks, manifest)
 
 
+def test_an_export_describes_tracks(mfcc_svm, manifest, exported, tagger, capsys):
+    tracks, features = mfcc_svm.read_export(datasets.read_manifest(manifest), exported, ["tags", "descriptor"])
+    assert len(tracks) == 22 and "broken.wav" in capsys.readouterr().err
+    for track, own in zip(tracks, features, strict=True):
+        alone = tagger.tag(track.path)
+        np.testing.assert_allclose(own[: len(alone.tags)], [*alone.tags.values()], atol=1e-5)
+        np.testing.assert_allclose(own[len(alone.tags) :], alone.descriptor, atol=1e-5)
+    _, chunks = mfcc_svm.read_export(tracks[:1], exported, ["chunks"])
+    np.testing.assert_allclose(chunks[0], tagger.tag(tracks[0].path).chunk_descriptors.mean(axis=0), atol=1e-5)
+
+
+def test_what_an_export_has_not_is_refused(mfcc_svm, manifest, exported, tmp_path):
+    with pytest.raises(SystemExit, match="--layers=penultimate: an export has descriptor, chunks, tags"):
+        mfcc_svm.main([f"--manifest={manifest}", "--folds=3", f"--features={exported}", "--layers=penultimate"])
+    with pytest.raises(SystemExit, match="nowhere"):
+        mfcc_svm.main([f"--manifest={manifest}", "--folds=3", f"--features={tmp_path / 'nowhere'}"])
+
+
 def test_test_tracks_take_no_part_in_a_logistic_regression(mfcc_svm, manifest, rng):
     tracks = datasets.read_manifest(manifest)
     split = splits.draw_splits(tracks, "grouped", 3)[0]
