@@ -3,8 +3,8 @@
     python -m benchmarks.compare_runs nothing=RUN_FOLDER pretrained=RUN_FOLDER ...
 
 A run is the folder that an experiment or `benchmarks.mfcc_svm` wrote, with a name for the tables. The first is what the
-others are compared with: each system with the same system of the first run, or with its only one. Standard output gets
-the scores of all, and the paired tests with Holm's correction over all of them.
+others are compared with: each system with the same system of the first run or, if that is not there, with all of its
+systems. Standard output gets the scores of all, and the paired tests with Holm's correction over all of them.
 """
 
 from __future__ import annotations
@@ -62,8 +62,7 @@ def compare_runs(runs: Sequence[tuple[str, pd.DataFrame]]) -> str:
         tables.append(_name_systems(name, predictions))
         base = first[1]["architecture"].unique().tolist()
         for system in predictions["architecture"].unique():
-            if system in base or len(base) == 1:
-                worse = system if system in base else base[0]
+            for worse in [system] if system in base else base:
                 claims.append((_name_system(worse, first[0]), _name_system(system, name)))
     if len({name for name, _ in runs}) < len(runs):
         raise ValueError(f"{', '.join(name for name, _ in runs)}: two runs have the same name")

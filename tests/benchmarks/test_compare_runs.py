@@ -48,13 +48,17 @@ def test_each_system_is_tested_against_the_same_system_of_the_first_run(
     assert not any("R3, pretrained over MCCLSTM" in line for line in printed)
 
 
-def test_a_run_of_one_system_is_what_all_others_are_compared_with(
+def test_a_system_that_the_first_run_lacks_is_compared_with_all_of_its_systems(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reference = write_run(tmp_path / "reference", {"mfcc_svm": [5, 6, 5, 7, 6]})
-    compare_runs.main([reference, write_run(tmp_path / "own", {"r3": [7, 7, 8, 8, 6], "r4": [5, 6, 5, 7, 6]})])
+    own = write_run(tmp_path / "own", {"r3": [7, 7, 8, 8, 6], "r4": [5, 6, 5, 7, 6]})
+    compare_runs.main([reference, own])
     printed = capsys.readouterr().out
     assert "R3, own over mfcc_svm, reference" in printed and "R4, own over mfcc_svm, reference" in printed
+    compare_runs.main([own, reference])
+    printed = capsys.readouterr().out
+    assert "mfcc_svm, reference over R3, own" in printed and "mfcc_svm, reference over R4, own" in printed
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
