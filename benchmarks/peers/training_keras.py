@@ -26,7 +26,7 @@ def network() -> keras.Model:
     x = layers.Dropout(0.5)(layers.Concatenate()(features))
     x = keras.ops.reshape(layers.Dense(400, activation="relu")(x), (-1, CHUNKS, 400))
     if architecture == "mcclstm":
-        x = layers.GlobalAveragePooling1D()(layers.LSTM(200, return_sequences=True)(x))
+        x = layers.LSTM(200)(x)
     return keras.Model(chunks, layers.Dense(LABELS, activation="softmax")(layers.Dropout(0.5)(x)))
 
 

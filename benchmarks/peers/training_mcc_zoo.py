@@ -43,7 +43,7 @@ def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
     return features, ONE_HOT[make_tracks(count, seed)[1]]
 
 
-recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None, pooling="mean")
+recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None)
 model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)], recipe=recipe)
 objective = Objective(model, recipe)
 trained = objective.compile_training_model(epochs=1, steps=1)

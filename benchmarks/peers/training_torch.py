@@ -31,7 +31,7 @@ class Network(nn.Module):
         image = chunks.reshape(-1, 1, BANDS, FRAMES)
         x = self.fusion(torch.cat([channel(image) for channel in self.channels], dim=1))
         x = x.reshape(-1, CHUNKS, 400)
-        return self.scores(x if self.lstm is None else self.lstm(x)[0].mean(dim=1))
+        return self.scores(x if self.lstm is None else self.lstm(x)[0][:, -1])
 
 
 chunks, labels = map(torch.from_numpy, make_tracks(count))
