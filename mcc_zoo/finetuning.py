@@ -40,7 +40,7 @@ from mcc_zoo.inference.locate import PRETRAINED
 from mcc_zoo.inference.tagger import Tagger, load
 from mcc_zoo.models.classifier import Classifier
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.recipes import RECIPES, Recipe
+from mcc_zoo.recipes import RECIPES, Recipe, drop_former_fields
 from mcc_zoo.training import fit
 from mcc_zoo.training.batches import list_excerpts
 from mcc_zoo.training.output_layer import INVERSE_PENALTIES, LayerInputs, compute_cross_entropy, fit_output_layer
@@ -114,7 +114,7 @@ def _choose_recipe(metadata: ExportMetadata, epochs: int | None, unfreeze: bool)
     """Take the recipe by which the export was trained, or ours where it does not say; windows as in its training."""
     if epochs is not None and (not unfreeze or epochs < 1):
         raise ValueError(f"epochs={epochs!r}: give 1 or more, with unfreeze; a last layer alone takes no epochs")
-    own = metadata.recipe or {}
+    own = drop_former_fields(metadata.recipe or {})
     known, needed = ({f.name for f in fields(Recipe) if f.default is MISSING or every} for every in (True, False))
     recipe = Recipe(**own) if needed <= set(own) <= known else RECIPES["tuned"]
     return replace(

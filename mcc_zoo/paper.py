@@ -43,7 +43,7 @@ class System:
         dense: Units of the fully connected fusion layer; None where the system has none.
         lstm: Units of the LSTM; None for the systems that average their chunks.
         title: The row's name in Tables 3 to 5.
-        attention: Whether the LSTM's steps are weighed by attention, whatever the recipe's pooling.
+        attention: Whether the LSTM's steps are weighed by attention.
     """
 
     title: str

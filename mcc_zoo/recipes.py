@@ -1,11 +1,11 @@
-"""How a system is trained: initial weights, optimiser, schedule, losses and augmentation."""
+"""How a system is trained: initial weights, optimiser, schedule and loss."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-Pooling = Literal["last", "mean"]
 WARM_STARTS = {"r4": "r2", "mcclstm": "r3", "mcclstm_fused": "r3"}  # the same channels without the LSTM
 
 
@@ -17,7 +17,6 @@ class Recipe:
         name: Of the recipe.
         initializer: `normal` draws convolution and LSTM kernels from N(0, 1) (Sec. 3); `glorot` is Keras's
             default: Glorot uniform, orthogonal for recurrent kernels.
-        pooling: What the track's tags read of an LSTM: its `last` valid step, or the `mean` over all valid steps.
         optimizer: A Keras optimizer's name.
         learning_rate: Of that optimizer.
         schedule: `constant`, or `cosine`: one epoch of warm-up, then down to 0 at max_epochs.
@@ -28,30 +27,15 @@ class Recipe:
         max_chunks: Longest training sequence, in chunks. Of a longer track each epoch reads another excerpt, and
             evaluation averages windows of this length.
         steps_loss: Which steps of an LSTM the loss reads: the `last` valid one, or `every` one.
-        chunk_loss: Weight of a further loss of systems with an LSTM: an output layer on each chunk's fused descriptor,
-            which is there in training only.
         warm_start: Whether a system with an LSTM starts from what the chunk network of the same system without one
             (`WARM_STARTS`) learnt on the same training tracks, if that tells validation tracks apart.
         warm_rate: Factor of the learning rate of such a second training.
-        warm_frozen: Whether the channels stay as they are in such a second training, which then reads what they made
-            of each chunk once: it changes nothing of the log-mel.
-        lstm_dropout: Share of an LSTM's inputs that training drops, besides the dropout before the output.
-        weight_decay: Of AdamW; None for optimisers without it.
-        label_smoothing: Share of a target that is spread over all labels.
-        positive_weight: With many labels a track, how many times as much a label that a track has counts as one that
-            it has not; above 1 it helps rare labels.
-        mixup: Parameter of the Beta distribution that mixes pairs of tracks (Zhang and others 2018); 0 mixes none.
-        random_offset: Whether an excerpt of a track starts at any frame, which costs a chunk, or at whole chunks.
-        shortest_excerpt: Share of a track that an excerpt has at least; its length is drawn up to the whole track.
-        gain_db: Loudness is changed by up to so many dB, up or down, track by track.
-        masked_bands: Up to so many mel bands next to each other are masked, track by track (Park and others 2019).
-        masked_frames: Up to so many frames of each chunk likewise.
-        average: Momentum of an average over the steps' weights that replaces them in the end; None keeps the weights.
+        warm_frozen: Whether the channels stay as they are in such a second training, for which they read each
+            chunk once.
     """
 
     name: str
     initializer: Literal["normal", "glorot"]
-    pooling: Pooling
     optimizer: str
     learning_rate: float
     schedule: Literal["constant", "cosine"]
@@ -61,28 +45,15 @@ class Recipe:
     patience: int
     max_chunks: int = 32  # ours: covers the 30 s excerpts of the paper's datasets at either rate
     steps_loss: Literal["last", "every"] = "last"
-    chunk_loss: float = 0.0
     warm_start: bool = False
     warm_rate: float = 1.0
     warm_frozen: bool = False
-    lstm_dropout: float = 0.0
-    weight_decay: float | None = None
-    label_smoothing: float = 0.0
-    mixup: float = 0.0
-    random_offset: bool = False
-    shortest_excerpt: float = 1.0
-    gain_db: float = 0.0
-    masked_bands: int = 0
-    masked_frames: int = 0
-    average: float | None = None
-    positive_weight: float = 1.0
 
 
 RECIPES = {
     "paper": Recipe(
         name="paper",
         initializer="normal",  # Sec. 3
-        pooling="last",  # Sec. 2.3
         optimizer="sgd",  # Sec. 3; asynchronous there, and here with --strategy=parameter_server
         learning_rate=0.01,  # not stated; P16's code
         schedule="constant",  # not stated; P16's code
@@ -94,7 +65,6 @@ RECIPES = {
     "tuned": Recipe(  # ours; docs/results.md has the trials
         name="tuned",
         initializer="glorot",
-        pooling="last",
         optimizer="adam",
         learning_rate=1e-3,
         schedule="cosine",
@@ -110,3 +80,29 @@ RECIPES = {
 RECIPES["pretraining"] = replace(  # ours: what is said of a few seconds has to be right too, whatever comes after
     RECIPES["tuned"], name="pretraining", steps_loss="every"
 )
+
+# What recipes had besides, with the values that changed nothing. Exports, runs and checkpoints of then name them.
+FORMER_FIELDS: dict[str, Any] = {
+    "pooling": "last",
+    "chunk_loss": 0.0,
+    "lstm_dropout": 0.0,
+    "weight_decay": None,
+    "label_smoothing": 0.0,
+    "mixup": 0.0,
+    "random_offset": False,
+    "shortest_excerpt": 1.0,
+    "gain_db": 0.0,
+    "masked_bands": 0,
+    "masked_frames": 0,
+    "average": None,
+    "positive_weight": 1.0,
+}
+
+
+def drop_former_fields(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop from a recipe's values by name the former fields that changed nothing; one that did something stays.
+
+    >>> drop_former_fields({"name": "mine", "mixup": 0.4, "gain_db": 0.0})
+    {'name': 'mine', 'mixup': 0.4}
+    """
+    return {name: it for name, it in recipe.items() if name not in FORMER_FIELDS or it != FORMER_FIELDS[name]}

@@ -30,7 +30,7 @@ from mcc_zoo.features import cache
 from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.progress import progress_bar
-from mcc_zoo.recipes import RECIPES
+from mcc_zoo.recipes import FORMER_FIELDS, RECIPES
 from mcc_zoo.text import counted
 from mcc_zoo.training import output_layer
 
@@ -211,6 +211,24 @@ def test_softmax_is_that_of_a_logistic_regression_on_descriptors(architecture, r
     tags = new(audio[0][None])["tags"].numpy()[0]
     np.testing.assert_allclose(tags, first, atol=1e-3)
     assert mcc_zoo.labels_of(new) == corpus.labels and mcc_zoo.labels_of(model) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "mine"),
+        (FORMER_FIELDS, "mine"),  # which did nothing
+        ({**FORMER_FIELDS, "mixup": 0.4}, "tuned"),
+        ({"yet_to_come": 1}, "tuned"),
+    ],
+)
+def test_an_export_of_before_is_fine_tuned_by_its_own_recipe_if_that_is_known(fields, name):
+    own = {**dataclasses.asdict(RECIPE), "name": "mine", **fields}
+    metadata = SimpleNamespace(recipe=own, training_chunks=7)
+    recipe = finetuning._choose_recipe(metadata, None, unfreeze=False)
+    expected = RECIPE if name == "mine" else RECIPES[name]
+    changes = {"name": name, "max_chunks": 7, "warm_rate": finetuning.UNFROZEN_RATE, "warm_frozen": False}
+    assert recipe == dataclasses.replace(expected, **changes)
 
 
 def test_descriptors_that_do_not_differ_give_the_shares_of_the_labels():

@@ -267,14 +267,9 @@ class FoldRun:
         keras.utils.set_random_seed(TRAINING_ORDER_SEED * (self.seed + 1) + self.fold)
         model = self.training.build_model(self.architecture, self.strategy, start)
         freeze(model, self.settings)
-        own = adapt_recipe(self.settings)
-        with open_training_features(model, self.corpus.features, own, start, checkpoint.path.parent) as opened:
-            features, recipe = opened
-            behind_channels = replace(
-                self,
-                corpus=replace(self.corpus, features=features),
-                settings=replace(self.settings, recipe=recipe),
-            )
+        recipe = adapt_recipe(self.settings)
+        with open_training_features(model, self.corpus.features, recipe, start, checkpoint.path.parent) as features:
+            behind_channels = replace(self, corpus=replace(self.corpus, features=features))
             fitted = fit(
                 model,
                 behind_channels.training.make_training_batches(self.seed, self.strategy),

@@ -80,11 +80,11 @@ def _train(
     model = Subset(corpus, everything, settings).build_model(architecture, strategy, start)
     freeze(model, settings)
     with (
-        open_training_features(model, corpus.features, recipe, start, None) as (features, recipe),
+        open_training_features(model, corpus.features, recipe, start, None) as features,
         progress_bar(quiet) as bar,
     ):
         task = bar.add_task(name, total=epochs)
-        training = Subset(replace(corpus, features=features), everything, replace(settings, recipe=recipe))
+        training = Subset(replace(corpus, features=features), everything, settings)
         fit(
             model,
             training.make_training_batches(settings.seed, strategy),

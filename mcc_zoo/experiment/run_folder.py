@@ -17,6 +17,7 @@ from mcc_zoo.evaluation import metrics, scoring, significance
 from mcc_zoo.experiment import summary
 from mcc_zoo.experiment.provenance import command_line
 from mcc_zoo.paper import ARCHITECTURES, REPORTED
+from mcc_zoo.recipes import drop_former_fields
 from mcc_zoo.version import library_versions
 
 FOLDS_DIR = "units"  # in the folder of a run; it holds one folder per seed, fold and system
@@ -76,6 +77,11 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], extra: Mapping[str,
         changed = [
             f"{name} was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]
         ]
+        changed += [
+            f"{name} was {value!r}, which recipes no longer have"
+            for name, value in drop_former_fields(old["recipe"]).items()
+            if name not in identity["recipe"]
+        ]
         if changed:
             raise ValueError(
                 f"{run_dir} holds a run with other settings ({changed[0]}): give another --run, or remove that folder"
@@ -91,7 +97,7 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], extra: Mapping[str,
 def _read_old_config(path: Path) -> dict[str, Any]:
     try:
         old: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return old | {"started": old["started"]}
+        return old | {"started": old["started"], "recipe": dict(old["recipe"])}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is damaged ({error}), so nobody knows what the folds in {path.parent} were trained with: remove "

@@ -65,7 +65,6 @@ class Subset:
             max_chunks=recipe.max_chunks,
             seed=seed,
             static_shapes=needs_static_shapes(strategy),
-            random_offset=recipe.random_offset,
             names=[str(self.corpus.tracks[index].path) for index in self.indices],
         )
 

@@ -120,23 +120,6 @@ def mel_frames(audio: tf.Tensor, front_end: FrontEnd, operations: Operations = T
     return compute_mel(frames, front_end, operations)
 
 
-def change_loudness(mel_values: tf.Tensor, gain_db: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-    """Change mel values as if the audio had been amplified.
-
-    Args:
-        mel_values: Any shape.
-        gain_db: Gain in dB, a tensor that broadcasts to that shape.
-        front_end: What the values were computed with.
-    """
-    gain = gain_db * np.float32(np.log(10.0) / 10.0)  # the logarithm of the change of energy
-    if front_end.level != "none":
-        return mel_values * tf.exp(gain)
-    if front_end.compression == "log":
-        return tf.math.log((tf.exp(mel_values) - LOG_OFFSET) * tf.exp(gain) + LOG_OFFSET)
-    ten = np.log(10.0).astype(np.float32)
-    return tf.math.log1p(tf.math.expm1(mel_values * ten) * tf.exp(gain)) / ten
-
-
 def split_into_chunks(frames: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     """Cut (batch, frames, n_mels) into (batch, chunks, n_mels, chunk_frames); drop frames past the last whole chunk."""
     batch, count = tf.shape(frames)[0], tf.shape(frames)[1] // front_end.chunk_frames

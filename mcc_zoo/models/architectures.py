@@ -164,8 +164,6 @@ def build_sequence_network(
     if system.attention:
         attention = keras.layers.Dense(1, activation="tanh", name="attention")(x)
         x = layers.AttentionSoFar(name="attention_so_far")([x, attention])
-    elif system.lstm and recipe.pooling == "mean":
-        x = layers.MeanSoFar(name="mean_so_far")(x)
     steps = keras.layers.Dense(len(labels), name="steps")(keras.layers.Dropout(DROPOUT, name="output_dropout")(x))
     scores = Tags(labels, architecture, task, dtype="float32", name="scores")(steps)
     of_track = layers.LastChunk if system.lstm else layers.MeanOfChunks
@@ -186,7 +184,6 @@ def make_lstm(units: int, recipe: Recipe) -> layers.LSTM:
         kernel_initializer=make_kernel_initializer(recipe),
         recurrent_initializer=make_kernel_initializer(recipe) if literal else layers.Orthogonal(),
         unit_forget_bias=not literal,
-        dropout=recipe.lstm_dropout,
         name="lstm",
     )
 
@@ -209,7 +206,7 @@ def build(
         task: `single-label`: each track has one of the labels, as in the paper, and the probabilities sum to 1.
             `multi-label` (auto-tagging): a track has any number of them, and each has a probability of its own.
         front_end: A name in `mcc_zoo.FRONT_ENDS` or parameters of your own.
-        recipe: A name in `mcc_zoo.RECIPES` or a recipe of your own, for its initial weights and pooling.
+        recipe: A name in `mcc_zoo.RECIPES` or a recipe of your own, for its initial weights.
         mean: Mean of the training tracks' log-mel values, which the model subtracts. It is a weight, as `std` is;
             `mcc_zoo.adapt` sets both from audio.
         std: Their standard deviation, by which the model divides.

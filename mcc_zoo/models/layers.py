@@ -147,7 +147,10 @@ class LastChunk(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="mcc_zoo")
 class MeanSoFar(keras.layers.Layer):
-    """(batch, chunks, F) to the mean over steps 0 to t at every step t; the last real step has the track's mean."""
+    """(batch, chunks, F) to the mean over steps 0 to t at every step t; the last real step has the track's mean.
+
+    `mcc_zoo.build` makes none. Models have it that were saved when recipes still had a pooling.
+    """
 
     def call(self, inputs: Any) -> Any:
         """Divide the running sum by the number of steps."""

@@ -114,13 +114,12 @@ class AsynchronousTraining:
             # Keras counts by reading and writing, between which another worker counts.
             self._optimizer.iterations.assign(tf.cast(self._updates.assign_add(1), self._optimizer.iterations.dtype))
 
-        def run_step(rows: tf.Tensor, seed: tf.Tensor, step: tf.Tensor, seeds: tf.Tensor) -> None:
+        def run_step(rows: tf.Tensor, step: tf.Tensor, seeds: tf.Tensor) -> None:
             before = self._updates.read_value()
             with tf.control_dependencies([before]):
                 values = [v.read_value() for v in self._weights]
                 others = self._join_others(seeds)
-            batches = self._training.read(rows)
-            batch = self._objective.add_targets(batches, tf.data.Dataset.from_tensors(seed)).get_single_element()
+            batch = self._objective.add_targets(self._training.read(rows)).get_single_element()
             gradients, _, metrics = compute_gradients(self.model, values, others, batch)
             with tf.control_dependencies(gradients):
                 staleness = self._updates.read_value() - before
@@ -131,7 +130,6 @@ class AsynchronousTraining:
 
         signature = [
             tf.TensorSpec((None, 4), tf.int64),
-            tf.TensorSpec((2,), tf.int64),
             tf.TensorSpec((), tf.int32),
             tf.TensorSpec((None, 2), tf.int64),
         ]
@@ -186,11 +184,10 @@ class AsynchronousTraining:
         with _explain_loss(self._cluster):
             self._send()
             seeds = [v.numpy() for v in self._seeds]
-            steps = tf.data.Dataset.zip(self._training.plan, self._training.seeds.dataset).with_options(UNTUNED)
-            for step, (rows, seed) in enumerate(steps):
+            for step, rows in enumerate(self._training.plan.with_options(UNTUNED)):
                 # As in `fit`, where every step adds 1 to what it draws dropout from.
                 drawn = np.reshape([value + [0, step] for value in seeds], (-1, 2)).astype(np.int64)
-                self._coordinator.schedule(self._step, args=(rows, seed, tf.constant(step), tf.constant(drawn)))
+                self._coordinator.schedule(self._step, args=(rows, tf.constant(step), tf.constant(drawn)))
             self._coordinator.join()
             notes = self._notes.numpy()
             self._fetch()

@@ -27,7 +27,6 @@ class TrainingBatches:
             features are those of `mcc_zoo.training.warm_start.cache_channel_features`.
         names: The tracks' names, by number.
         windows: Order and excerpts of the epoch.
-        seeds: For each batch of the epoch a seed of its augmentation, (2,) int64.
         plan: For each batch the windows that `read` reads, (batch, 4) int64.
         read: Reads such windows into a dataset of one batch, in a graph that may run on another machine.
     """
@@ -35,7 +34,6 @@ class TrainingBatches:
     dataset: tf.data.Dataset
     names: Sequence[str]
     windows: EpochDraws
-    seeds: EpochDraws
     plan: tf.data.Dataset
     read: Callable[[tf.Tensor], tf.data.Dataset]
 
@@ -47,7 +45,6 @@ class TrainingBatches:
     def begin_epoch(self, epoch: int) -> None:
         """Go on to an epoch, counted from 0."""
         self.windows.begin_epoch(epoch)
-        self.seeds.begin_epoch(epoch)
 
     def list_names(self, step: int) -> str:
         """List the names of the tracks in a step of the epoch, counted from 0."""
@@ -78,7 +75,6 @@ def make_training_batches(
     max_chunks: int,
     seed: int,
     static_shapes: bool = False,
-    random_offset: bool = False,
     names: Sequence[str] | None = None,
 ) -> TrainingBatches:
     """Stream shuffled batches of chunk sequences; the seed fixes the order of each epoch.
@@ -88,24 +84,21 @@ def make_training_batches(
         targets: (tracks, labels) 1 for each label that a track has, else 0.
         batch_tracks: Tracks in a batch.
         max_chunks: A longer track gives an excerpt of this length, drawn anew each epoch.
-        seed: Fixes order, excerpts and augmentation, together with TensorFlow's global seed.
+        seed: Fixes order and excerpts, together with TensorFlow's global seed.
         static_shapes: Make every batch (batch_tracks, max_chunks, ...), as a TPU needs; the last, smaller batch of an
             epoch is dropped.
-        random_offset: Let excerpts start at any frame, not only at a chunk's start. A track of several chunks then
-            gives one chunk less.
         names: Of the tracks, for messages; by default their files of features.
 
     Raises:
         ValueError: With static shapes, there are fewer tracks than a batch has.
     """
     whole = np.array([f.chunks for f in features])
-    lengths = np.minimum(np.maximum(1, whole - 1) if random_offset else whole, max_chunks)
-    frames = features[0].rows
+    lengths = np.minimum(whole, max_chunks)
+    chunk_rows = features[0].rows
 
     def to_windows(rows: tuple[tf.Tensor, ...], draws: tf.Tensor) -> tf.Tensor:
         tracks, lengths, rooms = rows
-        first = draws % (rooms * frames + 1) if random_offset else draws % (rooms + 1) * frames
-        return tf.stack([tracks, first, lengths, tracks], axis=1)
+        return tf.stack([tracks, draws % (rooms + 1) * chunk_rows, lengths, tracks], axis=1)
 
     def draw_windows() -> tf.data.Dataset:
         rows = tf.data.Dataset.from_tensor_slices((np.arange(len(features)), lengths, whole - lengths))
@@ -115,19 +108,17 @@ def make_training_batches(
     windows = EpochDraws(draw_windows)
     loaded = _load_windows(windows.dataset, features, targets)
     batched = _batch_by_length(loaded, lengths, batch_tracks, max_chunks, static_shapes)
-    steps = int(batched.cardinality())
-    if steps == 0:
+    if batched.cardinality() == 0:
         raise ValueError(
             f"static shapes need whole batches of {batch_tracks} tracks, and there are {len(features)}: "
             "lower the recipe's batch_tracks, or train on a CPU or GPU"
         )
-    seeds = EpochDraws(lambda: draw_numbers(seed).batch(2).take(steps).batch(steps))
     names = names or [str(f.path) for f in features]
     plan = _bucket(
         windows.dataset, lambda row: tf.cast(row[2], tf.int32), lengths, batch_tracks, max_chunks, static_shapes
     )
     read = functools.partial(_read_batch, features=features, targets=targets)
-    return TrainingBatches(batched.prefetch(2).with_options(UNTUNED), names, windows, seeds, plan, read)
+    return TrainingBatches(batched.prefetch(2).with_options(UNTUNED), names, windows, plan, read)
 
 
 def _read_batch(rows: tf.Tensor, features: Sequence[Features], targets: np.ndarray) -> tf.data.Dataset:

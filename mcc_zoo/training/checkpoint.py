@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcc_zoo.atomic import open_atomically
+from mcc_zoo.recipes import drop_former_fields
 
 
 class Stopwatch:
@@ -39,7 +40,7 @@ class TrainingState:
     Attributes:
         epochs: Number of epochs done.
         is_finished: Whether no epoch follows.
-        variables: Weights, seeds of dropout, and the optimiser's slots, averages and steps.
+        variables: Weights, seeds of dropout, and the optimiser's slots and steps.
         best_weights: Those that early stopping keeps; empty without.
         stopping: What early stopping counts, by the names of its attributes; empty without.
         history: For each of Keras's logs its values after each epoch.
@@ -113,6 +114,7 @@ class Checkpoint:
 
     def _find_difference(self, state: TrainingState, identity: dict[str, Any], shapes: Sequence[tuple]) -> str:
         own = json.loads(json.dumps(self.identity))
+        identity = {name: drop_former_fields(it) if name == "recipe" else it for name, it in identity.items()}
         if others := [name for name in {**own, **identity} if own.get(name) != identity.get(name)]:
             return f"is of another training (its {others[0]} was {identity.get(others[0])!r})"
         same_shapes = [values.shape for values in state.variables] == list(shapes)

@@ -105,15 +105,12 @@ def _run_epochs(
     cluster: Cluster | None,
 ) -> None:
     """Train a compiled model for these epochs, counted from 0."""
-    recipe = objective.recipe
     first = [
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: training.begin_epoch(epoch)),
         StopAtNonFiniteLoss(),
     ]
-    if recipe.average is not None:
-        first.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     precision = objective.model.dtype_policy.name
-    advice = f"lower the recipe's learning rate ({recipe.learning_rate:g})"
+    advice = f"lower the recipe's learning rate ({objective.recipe.learning_rate:g})"
     advice += "" if precision == "float32" else f", train in float32 instead of {precision}"
     with explain_bad_loss(objective.model.name, training, advice):
         evaluated = None if validation is None else objective.add_targets(validation)
@@ -122,7 +119,7 @@ def _run_epochs(
             trained.fit(evaluated, epochs, [*first, *callbacks])
             return
         training_model.fit(
-            objective.add_targets(training.dataset, training.seeds.dataset),
+            objective.add_targets(training.dataset),
             validation_data=evaluated,
             initial_epoch=epochs.start,
             epochs=epochs.stop,

@@ -12,9 +12,7 @@ import tensorflow as tf
 
 from mcc_zoo.models.architectures import compose
 from mcc_zoo.models.classifier import Classifier
-from mcc_zoo.paper import DROPOUT
 from mcc_zoo.recipes import Recipe
-from mcc_zoo.training.augmentation import augment
 from mcc_zoo.training.devices import is_on_accelerator
 from mcc_zoo.training.draws import UNTUNED
 from mcc_zoo.training.finite import WatchedModel
@@ -29,7 +27,7 @@ class Objective:
 
     Attributes:
         model: As `mcc_zoo.build` gives it.
-        recipe: Losses, optimiser and augmentation.
+        recipe: Loss and optimiser.
         behind_channels: Whether training reads the outputs of `make_channel_function`, not log-mel chunks.
     """
 
@@ -37,28 +35,18 @@ class Objective:
     recipe: Recipe
     behind_channels: bool = False
 
-    @property
-    def chunk_loss(self) -> float:
-        """Weight of the loss of each chunk's fused descriptor, 0 without an LSTM."""
-        return self.recipe.chunk_loss if Classifier(self.model).has_lstm else 0.0
-
     def make_training_model(self) -> WatchedModel:
         """Share the model's layers behind the log-mel: {chunks, chunk_count} to {steps, tags}.
 
         Returns:
             A model of log-mel chunks (batch, chunks, n_mels, chunk_frames), not standardised, or of channel features
             (batch, chunks, size), and of chunk_count (batch,). Outputs: `steps` (batch, chunks, labels), the logits of
-            each step; `tags`; and with a chunk loss `chunk_tags` (batch, chunks, labels), the logits of each chunk's
-            fused descriptor by a layer that is no part of the model and helps to train what comes before it.
+            each step; and `tags`.
         """
         classifier = Classifier(self.model)
         wanted = {"steps": classifier.output_layer.output, "tags": classifier.sequence_network.output["tags"]}
         inputs, joined = join_after_log_mel(self.model, wanted, self.behind_channels)
-        outputs = {name: joined[name] for name in ("steps", "tags")}
-        if self.chunk_loss:
-            x = keras.layers.Dropout(DROPOUT, name="chunk_dropout")(joined["chunk_descriptors"])
-            outputs["chunk_tags"] = keras.layers.Dense(len(classifier.labels), name="chunk_tags")(x)
-        return WatchedModel(inputs, outputs, name=self.model.name)
+        return WatchedModel(inputs, {name: joined[name] for name in wanted}, name=self.model.name)
 
     def compile_training_model(self, epochs: int, steps: int, factor: float = 1.0) -> WatchedModel:
         """Compile `make_training_model` for so many epochs of so many steps.
@@ -68,9 +56,6 @@ class Objective:
             steps: In an epoch.
             factor: Of the learning rate.
         """
-        losses, weights = {"steps": self.make_loss()}, {"steps": 1.0}
-        if self.chunk_loss:
-            losses["chunk_tags"], weights["chunk_tags"] = self.make_loss(), self.chunk_loss
         strategy = self.model.distribute_strategy
         with strategy.scope():  # Keras binds a model to the strategy under which it is built
             training_model = self.make_training_model()
@@ -79,8 +64,7 @@ class Objective:
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             training_model.compile(
                 optimizer=optimizer,
-                loss=losses,
-                loss_weights=weights if self.chunk_loss else None,
+                loss={"steps": self.make_loss()},
                 # An accelerator waits for Python after each execution; a CPU gains nothing.
                 steps_per_execution=min(steps, STEPS_PER_EXECUTION) if is_on_accelerator(strategy) else 1,
                 weighted_metrics={"tags": self.make_metrics()},
@@ -91,15 +75,14 @@ class Objective:
 
     def make_loss(self) -> keras.losses.Loss | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         """Make the loss of logits (batch, steps, labels): one of each step."""
-        smoothing, weight = self.recipe.label_smoothing, self.recipe.positive_weight
         if Classifier(self.model).task == "single-label":
-            return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+            return keras.losses.CategoricalCrossentropy(from_logits=True)
 
-        def weighted_binary_cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-            targets = targets * (1 - smoothing) + smoothing / 2
-            return tf.reduce_mean(tf.nn.weighted_cross_entropy_with_logits(targets, logits, weight), axis=-1)
+        def binary_cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+            # The same as `sigmoid_cross_entropy_with_logits`, but rounded as in the training of the published models.
+            return tf.reduce_mean(tf.nn.weighted_cross_entropy_with_logits(targets, logits, 1.0), axis=-1)
 
-        return weighted_binary_cross_entropy
+        return binary_cross_entropy
 
     def make_metrics(self) -> list[keras.metrics.Metric]:
         """Make what is measured of a track's tags: the share of right decisions, and the cross-entropy."""
@@ -110,41 +93,26 @@ class Objective:
             ]
         return [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.BinaryCrossentropy(name="cross_entropy")]
 
-    def add_targets(self, batches: tf.data.Dataset, seeds: tf.data.Dataset | None = None) -> tf.data.Dataset:
+    def add_targets(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """Turn (inputs, targets, ...) batches into what `fit` takes: inputs, targets and weights of each output.
 
         Args:
             batches: As `mcc_zoo.training.batches` makes them.
-            seeds: For each batch the seed of its augmentation, (2,) integers; None switches it off, as validation
-                needs.
         """
         classifier = Classifier(self.model)
         reads_last = classifier.has_lstm and self.recipe.steps_loss == "last"
-        front_end, replicas = classifier.front_end, self.model.distribute_strategy.num_replicas_in_sync
+        replicas = self.model.distribute_strategy.num_replicas_in_sync
 
-        def add(batch: tuple[Any, ...], seed: tf.Tensor | None = None) -> tuple[dict[str, tf.Tensor], ...]:
-            inputs, of_track = batch[:2]
-            if seed is not None:
-                inputs, of_track = augment(inputs, of_track, seed, self.recipe, front_end)
+        def add(inputs: dict[str, tf.Tensor], of_track: tf.Tensor, *_: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
             steps = tf.shape(inputs["chunks"])[1]
-            of_steps = tf.tile(tf.expand_dims(of_track, 1), (1, steps, 1))
-            targets = {"steps": of_steps, "tags": of_track}
+            targets = {"steps": tf.tile(tf.expand_dims(of_track, 1), (1, steps, 1)), "tags": of_track}
             weights = {
                 "steps": weigh_steps(inputs["chunk_count"], steps, reads_last),
                 "tags": tf.ones_like(of_track[:, 0]),
             }
-            if self.chunk_loss:
-                targets["chunk_tags"] = of_steps
-                weights["chunk_tags"] = weigh_steps(inputs["chunk_count"], steps, last=False)
             return divide_evenly(inputs, targets, weights, replicas)
 
-        zipped = tf.data.Dataset.zip((batches,) if seeds is None else (batches, seeds))
-        return zipped.map(add).prefetch(2).with_options(UNTUNED)
-
-
-def without_log_mel_changes(recipe: Recipe) -> Recipe:
-    """Switch off the augmentation of log-mel values, which training behind the channels does not see."""
-    return dataclasses.replace(recipe, random_offset=False, gain_db=0.0, masked_bands=0, masked_frames=0)
+        return batches.map(add).prefetch(2).with_options(UNTUNED)
 
 
 def make_channel_function(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -206,9 +174,5 @@ def make_optimizer(recipe: Recipe, epochs: int, steps: int, factor: float = 1.0)
         rate = keras.optimizers.schedules.CosineDecay(
             0.1 * rate, max(1, (epochs - 1) * steps), warmup_target=rate, warmup_steps=steps
         )
-    config: dict[str, Any] = {"learning_rate": rate, "global_clipnorm": recipe.clip_norm}
-    if recipe.weight_decay is not None:
-        config["weight_decay"] = recipe.weight_decay
-    if recipe.average is not None:
-        config |= {"use_ema": True, "ema_momentum": recipe.average}
+    config = {"learning_rate": rate, "global_clipnorm": recipe.clip_norm}
     return keras.optimizers.get({"class_name": recipe.optimizer, "config": config})

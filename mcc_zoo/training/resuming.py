@@ -24,7 +24,7 @@ class CheckpointKeeper(keras.callbacks.Callback):
     """Goes on from the state in a checkpoint, records the history, and keeps the states that follow.
 
     A state is written between two epochs, not before `LEAST_SECONDS` after the last one and not so often that it takes
-    more than `LARGEST_SHARE` of the time. This callback comes after those that change weights between epochs.
+    more than `LARGEST_SHARE` of the time. This callback comes after early stopping, which changes weights at the end.
 
     Args:
         model: The compiled model that is trained.
@@ -68,7 +68,7 @@ class CheckpointKeeper(keras.callbacks.Callback):
         self._state = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Keep the state, now that the weights are those that training changes, not their averages."""
+        """Keep the state that the last epoch has left."""
         if epoch > self.epochs:
             self._keep(epoch, is_finished=False)
 

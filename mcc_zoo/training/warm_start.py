@@ -111,8 +111,8 @@ class WarmStart:
 @contextlib.contextmanager
 def open_training_features(
     model: keras.Model, features: list[Features], recipe: Recipe, start: WarmStart | None, folder: Path | None
-) -> Iterator[tuple[list[Features], Recipe]]:
-    """Yield the features and the recipe of a training: channel features where the channels are frozen, else log-mel.
+) -> Iterator[list[Features]]:
+    """Yield the features of a training: channel features where the channels are frozen, else log-mel.
 
     Args:
         model: The model to train.
@@ -122,10 +122,10 @@ def open_training_features(
         folder: Parent of a temporary folder, which may take twice the space of the log-mel; the system's by default.
     """
     if start is None or not recipe.warm_frozen:
-        yield features, recipe
+        yield features
         return
     with temporary_folder("channels-", folder) as temporary:
         transform = objective.make_channel_function(model)
         cached = cache_channel_features(features, transform, temporary, recipe.max_chunks)
         with check_after_failure(cached):
-            yield cached, objective.without_log_mel_changes(recipe)
+            yield cached

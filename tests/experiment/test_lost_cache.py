@@ -161,7 +161,7 @@ def test_lost_channel_features_are_named(corpus: Corpus, tmp_path: Path) -> None
     start = WarmStart({}, 1)
     with (
         pytest.raises(CacheError, match=r"channels-\w+/3\.f32 were lost while in use"),
-        open_training_features(model, corpus.features, recipe, start, tmp_path) as (features, _),
+        open_training_features(model, corpus.features, recipe, start, tmp_path) as features,
     ):
         features[3].path.unlink()
         behind = Subset(dataclasses.replace(corpus, features=features), np.arange(9), settings)

@@ -1,14 +1,19 @@
-"""Folders of runs that are not finished or are damaged are refused with a sentence, before a report is written."""
+"""Folders of runs that are not finished, damaged or of another recipe are refused with a sentence."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.run_folders import small
 
-from mcc_zoo.experiment import report
+from mcc_zoo.experiment import report, run_folder
 from mcc_zoo.experiment.report import figures
+from mcc_zoo.recipes import FORMER_FIELDS, RECIPES
+
+IDENTITY = {"seed": 0, "recipe": dataclasses.asdict(RECIPES["tuned"])}
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +52,28 @@ def test_damaged_files_are_refused_with_a_sentence(tmp_path: Path, name: str, co
     with pytest.raises(ValueError, match=message + ".*: remove it and start the experiment again with the same --run"):
         report.write_report(folder, "demo")
     assert not (folder / "report.html").exists()
+
+
+def write_config_of_before(folder: Path, **values: Any) -> None:
+    """As it was when recipes still had more fields."""
+    recipe = {**IDENTITY["recipe"], **FORMER_FIELDS, **values}
+    run_folder.write_config(folder, {**IDENTITY, "recipe": recipe}, {})
+
+
+def test_a_run_goes_on_whose_recipe_had_more_fields_that_did_nothing(tmp_path: Path) -> None:
+    write_config_of_before(tmp_path)
+    run_folder.write_config(tmp_path, IDENTITY, {})
+    config = run_folder.read_config(tmp_path)
+    assert config["recipe"] == IDENTITY["recipe"] and len(config["started"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("mixup", 0.4), ("pooling", "mean"), ("average", 0.99), ("random_offset", True)]
+)
+def test_a_run_is_refused_whose_recipe_had_a_field_that_did_something(tmp_path: Path, name: str, value: Any) -> None:
+    write_config_of_before(tmp_path, **{name: value})
+    before = (tmp_path / "config.json").read_bytes()
+    said = rf"run with other settings \({name} was {value!r}, which recipes no longer have\): give another --run"
+    with pytest.raises(ValueError, match=said):
+        run_folder.write_config(tmp_path, IDENTITY, {})
+    assert (tmp_path / "config.json").read_bytes() == before

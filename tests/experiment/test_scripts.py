@@ -192,24 +192,25 @@ def test_script_runs_and_writes_the_results_of_the_contract(name, tmp_path, run_
 @pytest.mark.slow
 def test_screening_compares_recipes_by_validation_tracks(tmp_path, run_script):
     flags = manifest(tmp_path / "data")[:2]
-    trials = ["warm start", "mixup", "last step"]
+    trials = ["warm start", "twice the rate", "every step's loss"]
     quick = ["--architectures=r2", "--jobs=1", *QUICK[1:]]
     run = run_script("screening", *flags, *quick, f"--trials={','.join(trials)}")
     assert run.returncode == 0, run.stderr
     table = pd.read_csv(tmp_path / "results" / "music-screening" / "screening.csv")
     assert table[["trial", "architecture", "folds"]].values.tolist() == [[trial, "r2", 3] for trial in trials]
     folder = tmp_path / "results" / "music-screening"
-    # R2 knows nothing of the LSTM's last step: its folds are those of before, to the second that they took
-    own, before, other = ((folder / trial / "folds.csv").read_text() for trial in ("last-step", "warm-start", "mixup"))
+    # R2 knows nothing of the LSTM's steps: its folds are those of before, to the second that they took
+    folders = [folder / name for name in ("warm-start", "twice-the-rate", "every-steps-loss")]
+    before, other, own = ((trial / "folds.csv").read_text() for trial in folders)
     assert own == before != other
-    shutil.rmtree(folder / "last-step")
-    run = run_script("screening", *flags, *quick, "--trials=last step", "--seed=1")
-    again = pd.read_csv(folder / "last-step" / "folds.csv")
+    shutil.rmtree(folder / "every-steps-loss")
+    run = run_script("screening", *flags, *quick, "--trials=every step's loss", "--seed=1")
+    again = pd.read_csv(folder / "every-steps-loss" / "folds.csv")
     assert run.returncode == 0 and set(again["seed"]) == {1}  # those of seed 0 are not taken
-    run = run_script("screening", *flags, *quick, "--trials=mixpu")
-    assert run.returncode == 1 and run.stderr.startswith("error: --trials='mixpu' is not known: choose one of warm")
-    config = json.loads((tmp_path / "results" / "music-screening" / "mixup" / "config.json").read_text())
-    assert config["recipe"]["mixup"] > 0 and config["on_validation"]
+    run = run_script("screening", *flags, *quick, "--trials=mixup")
+    assert run.returncode == 1 and run.stderr.startswith("error: --trials='mixup' is not known: choose one of warm")
+    config = json.loads((folder / "twice-the-rate" / "config.json").read_text())
+    assert config["recipe"]["learning_rate"] == 2e-3 and config["on_validation"]
 
 
 def test_an_export_says_which_system_it_starts_from(monkeypatch, capsys, tmp_path):

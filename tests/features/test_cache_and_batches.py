@@ -326,22 +326,6 @@ def test_static_shapes_for_accelerators(features):
     assert batches.cardinality() == 1
 
 
-def test_excerpts_can_start_at_any_frame(tracks, features):
-    settings = {"batch_tracks": 1, "max_chunks": 3, "seed": 1, "random_offset": True}
-    batches = make_training_batches(features, np.arange(6), **settings)
-    starts = set()
-    for inputs, labels, _ in (batch for epoch in range(8) for batch in begun(batches, epoch)):
-        track, count = int(labels[0]), int(inputs["chunk_count"][0])
-        assert count == {1: 1, 2: 1, 3: 2, 5: 3}[features[track].chunks]
-        frames = np.load(features[track].path)
-        excerpt = inputs["chunks"][0].numpy().transpose(0, 2, 1).reshape(-1, 40)
-        found = [i for i in range(len(frames) - 80 * count + 1) if np.array_equal(frames[i : i + 80 * count], excerpt)]
-        assert len(found) == 1
-        starts.add((track, found[0]))
-    assert len({start for track, start in starts if track == 4}) > 4
-    assert {start for track, start in starts if track == 0} == {0}
-
-
 def test_what_a_network_makes_of_chunks_streams_as_the_chunks_do(tracks, features, tmp_path):
     made = warm_start.cache_channel_features(features, lambda chunks: chunks.max(axis=2)[:, :7], tmp_path, 2)
     expected = [chunks_of(track).max(axis=2)[:, :7] for track in tracks]

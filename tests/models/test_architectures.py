@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -16,8 +14,8 @@ import mcc_zoo
 from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.features.log_mel import mel_frames, split_into_chunks
-from mcc_zoo.models import channels
-from mcc_zoo.models.layers import LSTM
+from mcc_zoo.models import architectures, channels
+from mcc_zoo.models.layers import LSTM, MeanSoFar
 from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.recipes import RECIPES
 from mcc_zoo.training.objective import Objective
@@ -182,18 +180,30 @@ def test_the_last_chunk_moves_the_descriptor(audio, architecture, recipe):
 
 
 @every_lstm
-@pytest.mark.parametrize("pooling", ["last", "mean"])
-def test_descriptor_is_the_last_step_the_mean_over_steps_or_what_they_attend_to(audio, architecture, pooling):
-    recipe = dataclasses.replace(RECIPES["tuned"], pooling=pooling)
-    model = mcc_zoo.build(architecture, LABELS, recipe=recipe)
+def test_descriptor_is_the_last_step_or_what_all_attend_to(audio, architecture):
+    model = mcc_zoo.build(architecture, LABELS)
     outputs = model(audio)
     network = model.get_layer("sequence_network")
     steps = network.get_layer("lstm")(outputs["chunk_descriptors"]).numpy()
-    expected = steps.mean(axis=1) if pooling == "mean" else steps[:, -1]
-    if SYSTEMS[architecture].attention:  # under every recipe
+    expected = steps[:, -1]
+    if SYSTEMS[architecture].attention:
         weights = np.exp(4 * network.get_layer("attention")(steps).numpy())
         expected = (steps * weights).sum(axis=1) / weights.sum(axis=1)
     np.testing.assert_allclose(outputs["descriptor"], expected, atol=1e-5)
+
+
+def test_a_model_of_before_that_takes_the_mean_over_steps_can_be_loaded(audio, tmp_path, monkeypatch):
+    def make_lstm(units, recipe, own=architectures.make_lstm):
+        return lambda x: MeanSoFar(name="mean_so_far")(own(units, recipe)(x))
+
+    monkeypatch.setattr(architectures, "make_lstm", make_lstm)
+    model = mcc_zoo.build("r4", LABELS)
+    model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    outputs = loaded(audio)
+    steps = loaded.get_layer("sequence_network").get_layer("lstm")(outputs["chunk_descriptors"]).numpy()
+    np.testing.assert_allclose(outputs["descriptor"], steps.mean(axis=1), atol=1e-5)
+    np.testing.assert_array_equal(outputs["tags"], model(audio)["tags"])
 
 
 @pytest.mark.parametrize("architecture", MARKED_SYSTEMS)

@@ -76,19 +76,15 @@ def test_a_model_says_its_task_and_keeps_it(models, architecture, tmp_path):
     np.testing.assert_allclose(loaded(audio)["tags"], many(audio)["tags"], atol=1e-6)
 
 
-@pytest.mark.parametrize(("smoothing", "weight"), [(0.0, 1.0), (0.1, 1.0), (0.0, 3.0), (0.2, 2.5)])
-def test_the_loss_is_binary_cross_entropy(models, smoothing, weight):
-    recipe = dataclasses.replace(RECIPES["tuned"], label_smoothing=smoothing, positive_weight=weight)
-    loss = Objective(models["r0"][1], recipe).make_loss()
+def test_the_loss_is_binary_cross_entropy(models):
+    loss = Objective(models["r0"][1], RECIPES["tuned"]).make_loss()
     logits = np.random.default_rng(5).normal(scale=3, size=(2, 3, 4))
     targets = np.random.default_rng(6).integers(0, 2, size=(2, 3, 4)).astype(float)
-    smooth = targets * (1 - smoothing) + smoothing / 2
-    expected = -(weight * smooth * log_expit(logits) + (1 - smooth) * log_expit(-logits)).mean(axis=-1)
+    expected = -(targets * log_expit(logits) + (1 - targets) * log_expit(-logits)).mean(axis=-1)
     found = loss(tf.constant(targets, tf.float32), tf.constant(logits, tf.float32)).numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-    if weight == 1:  # as Keras's own
-        own = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing, reduction=None)
-        np.testing.assert_allclose(found, own(targets, logits), rtol=1e-5, atol=1e-6)
+    own = keras.losses.BinaryCrossentropy(from_logits=True, reduction=None)  # Keras's
+    np.testing.assert_allclose(found, own(targets, logits), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("architecture", MARKED_SYSTEMS)
@@ -104,8 +100,7 @@ def test_every_system_learns_many_labels(architecture):
     counts = np.array([3, 2, 3, 1], np.int32)
     batches = tf.data.Dataset.from_tensors(({"chunks": chunks, "chunk_count": counts}, targets))
     training_model = objective.compile_training_model(60, 1)
-    seeds = tf.data.Dataset.random(seed=0).batch(2)
-    training_model.fit(objective.add_targets(batches.repeat(60), seeds), shuffle=False, verbose=0)
+    training_model.fit(objective.add_targets(batches.repeat(60)), shuffle=False, verbose=0)
     tags = training_model.predict(objective.add_targets(batches), verbose=0)["tags"]
     assert ((tags > 0.5) == (targets > 0.5)).mean() >= 0.75
 

@@ -29,15 +29,15 @@ def corpus(tones) -> Corpus:
 
 @pytest.mark.parametrize("architecture", ["r2", pytest.param("mcclstm", marks=pytest.mark.slow)])
 def test_gradients_and_metrics_of_a_step_are_those_of_keras(corpus, tmp_path, architecture):
-    """Computed from values of the variables, and with the same dropout; the chunk loss is on."""
-    fold = make_fold(corpus, tmp_path, architecture, optimizer="sgd", clip_norm=None, chunk_loss=0.5)
+    """Computed from values of the variables, and with the same dropout."""
+    fold = make_fold(corpus, tmp_path, architecture, optimizer="sgd", clip_norm=None)
     keras.utils.set_random_seed(2)
     objective = Objective(fold.training.build_model(architecture, fold.strategy), fold.settings.recipe)
     training = fold.training.make_training_batches(0, fold.strategy)
     model = objective.compile_training_model(1, training.steps)
     model.optimizer = keras.optimizers.SGD(1.0)  # changes the weights by the gradients
     model.optimizer.build(model.trainable_variables)
-    batch = next(iter(objective.add_targets(training.dataset, training.seeds.dataset)))
+    batch = next(iter(objective.add_targets(training.dataset)))
     build_metrics(model, batch)
     before = [tf.identity(v.value) for v in model.trainable_variables]
     others = [tf.identity(v.value) for v in model.non_trainable_variables]

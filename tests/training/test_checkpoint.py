@@ -93,6 +93,14 @@ def test_a_checkpoint_of_another_training_is_refused(checkpoint, identity, shape
     assert said.startswith(f"{checkpoint.path} is of another ") and fault in said
 
 
+def test_former_fields_of_a_recipe_matter_only_where_they_did_something(checkpoint, capsys) -> None:
+    for former, goes_on in (({"pooling": "last", "mixup": 0.0}, True), ({"pooling": "last", "mixup": 0.4}, False)):
+        before = {**IDENTITY, "recipe": {**IDENTITY["recipe"], **former}}
+        dataclasses.replace(checkpoint, identity=before).write(STATE)
+        assert (checkpoint.read(SHAPES) is not None) == goes_on
+        assert ("is of another training (its recipe was" in capsys.readouterr().err) != goes_on
+
+
 def test_the_seconds_of_all_processes_count(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 50.0
     monkeypatch.setattr("time.perf_counter", lambda: now)

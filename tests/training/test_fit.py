@@ -176,23 +176,6 @@ def test_loss_is_that_of_the_contract(corpus, architecture):
     assert found == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-@pytest.mark.slow
-def test_levers_of_the_recipe_train_and_leave_the_model_as_it_is(corpus):
-    """All at once: each alone is tested where it is made."""
-    levers = {
-        "steps_loss": "every", "chunk_loss": 0.5, "lstm_dropout": 0.2, "label_smoothing": 0.1, "mixup": 0.2,
-        "gain_db": 3.0, "masked_bands": 4, "masked_frames": 8, "shortest_excerpt": 0.7, "random_offset": True,
-        "average": 0.9, "optimizer": "adamw", "weight_decay": 0.01,
-    }  # fmt: skip
-    settings = dataclasses.replace(SETTINGS, recipe=dataclasses.replace(RECIPE, **levers))
-    model = train(corpus, settings, "r4", 12, device="cpu", quiet=True)
-    assert [tuple(w.shape) for w in model.trainable_weights] == [
-        tuple(w.shape) for w in mcc_zoo.build("r4", corpus.labels, front_end=FRONT_END).trainable_weights
-    ]
-    rows = everything(corpus, settings).predict(model)
-    assert np.mean([row["prediction"] == row["truth"] for row in rows]) > 0.8
-
-
 WARM = dataclasses.replace(SETTINGS, recipe=dataclasses.replace(RECIPE, warm_start=True, warm_frozen=True))
 
 
