@@ -21,6 +21,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks.interleaved import ENVIRONMENTS, HERE
+from benchmarks.processor import describe_processor
 
 BENCHMARKS = (
     "tagging", "growth", "catalogue", "start_up", "front_end", "training", "matrix_product", "serving", "signatures",
@@ -98,7 +99,7 @@ def describe_run(command: str) -> str:
     """Describe a run of a command: date, machine and versions."""
     versions = ", ".join(f"{name} {version}" for name, version in list_versions())
     return (
-        f"{datetime.date.today()}, `{command}`; {name_processor()}, {os.cpu_count()} cores; "
+        f"{datetime.date.today()}, `{command}`; {describe_processor()}, {os.cpu_count()} cores; "
         f"Python {platform.python_version()}, {versions}."
     )
 
@@ -111,15 +112,6 @@ def list_versions() -> Iterator[tuple[str, str]]:
         environment = folder.relative_to(ENVIRONMENTS).parts[0]
         for found in metadata.distributions(name=environment, path=[str(folder)]):
             yield environment, found.version
-
-
-def name_processor() -> str:
-    """Name the processor's model."""
-    try:
-        models = re.findall(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:  # no Linux
-        models = []
-    return models[0] if models else platform.processor() or platform.machine()
 
 
 def draw_bars(table: pd.DataFrame) -> Figure:

@@ -7,6 +7,7 @@ import tempfile
 import pandas as pd
 
 from benchmarks.interleaved import Peer, measure, summarise
+from benchmarks.processor import has_bfloat16
 
 OURS = "mcc_zoo"
 ARCHITECTURES = ("r3", "mcclstm")
@@ -21,11 +22,14 @@ def run(quick: bool) -> dict[str, pd.DataFrame]:
 
 
 def measure_steps(architecture: str, quick: bool) -> pd.DataFrame:
-    """Measure twenty steps a round."""
+    """Measure twenty steps a round; ours in bfloat16 too, where the processor has it."""
     tracks = BATCH * (2 if quick else 20)
     arguments = (architecture, str(tracks))
+    bfloat16 = (("PRECISION", "mixed_bfloat16"),)
+    in_bfloat16 = Peer(f"{OURS}, bfloat16", "training_mcc_zoo.py", (*arguments, "0"), variables=bfloat16)
     peers = [
         Peer(OURS, "training_mcc_zoo.py", (*arguments, "0")),
+        *([in_bfloat16] if has_bfloat16() else []),
         Peer("plain Keras", "training_keras.py", (*arguments, "0")),
         Peer("PyTorch", "training_torch.py", (*arguments, "eager"), "torch"),
         Peer("PyTorch, compiled", "training_torch.py", (*arguments, "compile"), "torch"),

@@ -1,6 +1,7 @@
 """Our training: the zoo's model on a `tf.data` stream, compiled as `mcc_zoo.training.fit` does.
 
 Arguments: architecture, tracks, validation tracks, and a folder if the tracks are to come from the feature cache in it.
+The environment variable PRECISION names a Keras dtype policy; float32 by default.
 """
 
 import dataclasses
@@ -8,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import soundfile
 import tensorflow as tf
@@ -43,6 +45,7 @@ def cached(count: int, seed: int) -> tuple[list[Features], np.ndarray]:
     return features, ONE_HOT[make_tracks(count, seed)[1]]
 
 
+keras.config.set_dtype_policy(os.environ.get("PRECISION", "float32"))
 recipe = dataclasses.replace(mcc_zoo.RECIPES["tuned"], schedule="constant", clip_norm=None)
 model = mcc_zoo.build(architecture, [str(label) for label in range(LABELS)], recipe=recipe)
 objective = Objective(model, recipe)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import mcc_zoo
+from benchmarks import processor
 
 ROOT = Path(__file__).parents[2]
 SLEEPER = """
@@ -171,3 +172,26 @@ def test_its_tables_have_their_place_in_the_readme():
     assert "signatures" in BENCHMARKS
     for table in ("signatures", "memory of a request"):
         assert "| a table |" in replace_section(readme, table, "| a table |")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said", "has"),
+    [
+        ("sse2 avx2 fma", "Some CPU with AVX2", False),
+        ("avx2 avx512f avx512bw", "Some CPU with AVX512F", False),
+        ("avx2 avx512f avx512_bf16", "Some CPU with AVX512_BF16", True),
+        ("avx2 avx512f avx512_bf16 amx_bf16", "Some CPU with AMX_BF16", True),
+        ("sse2", "Some CPU", False),
+    ],
+)
+def test_a_processor_is_named_with_its_widest_instructions(monkeypatch, flags, said, has):
+    core = f"model name\t: Some CPU\nflags\t\t: fpu {flags} lm\n\n"
+    text = f"processor\t: 0\n{core}processor\t: 1\n{core}"
+    monkeypatch.setattr(processor, "_read_information", lambda: text)
+    assert processor.describe_processor() == said
+    assert processor.has_bfloat16() is has
+
+
+def test_a_system_without_a_list_of_processors_has_a_name_all_the_same(monkeypatch):
+    monkeypatch.setattr(processor, "_read_information", lambda: "")
+    assert processor.describe_processor() and not processor.has_bfloat16()
