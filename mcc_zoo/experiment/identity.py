@@ -16,6 +16,7 @@ from mcc_zoo.inference.locate import latest
 from mcc_zoo.tasks import SEPARATOR
 
 CAN_BE_ADDED = ("architectures", "seeds")  # to a run that exists
+OPTIONAL = ("start_from", "workers", "taught_sha256")  # of an identity: those that are not there are None
 
 
 def identify_run(corpus: Corpus, settings: Settings, splits: Sequence[Split]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pandas as pd
 from mcc_zoo.atomic import PART, make_folder, write_text
 from mcc_zoo.evaluation import metrics, scoring, significance
 from mcc_zoo.experiment import summary
+from mcc_zoo.experiment.identity import OPTIONAL
 from mcc_zoo.experiment.provenance import command_line
 from mcc_zoo.paper import ARCHITECTURES, REPORTED
 from mcc_zoo.recipes import drop_former_fields
@@ -75,7 +76,9 @@ def write_config(run_dir: Path, identity: Mapping[str, Any], extra: Mapping[str,
         old = _read_old_config(path)
         before, now = _flat(old), _flat(identity)
         changed = [
-            f"{name} was {before.get(name)!r}, is {now[name]!r}" for name in now if before.get(name) != now[name]
+            f"{name} was {before.get(name)!r}, is {now.get(name)!r}"
+            for name in dict.fromkeys([*now, *OPTIONAL])
+            if before.get(name) != now.get(name)
         ]
         changed += [
             f"{name} was {value!r}, which recipes no longer have"

@@ -77,3 +77,15 @@ def test_a_run_is_refused_whose_recipe_had_a_field_that_did_something(tmp_path: 
     with pytest.raises(ValueError, match=said):
         run_folder.write_config(tmp_path, IDENTITY, {})
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "value"), [("start_from", "exports/one/1"), ("workers", 2), ("taught_sha256", "00")])
+def test_a_run_is_refused_with_or_without_a_setting_that_need_not_be_there(
+    tmp_path: Path, name: str, value: Any
+) -> None:
+    run_folder.write_config(tmp_path / "with", {**IDENTITY, name: value}, {})
+    with pytest.raises(ValueError, match=rf"run with other settings \({name} was {value!r}, is None\)"):
+        run_folder.write_config(tmp_path / "with", IDENTITY, {})
+    run_folder.write_config(tmp_path / "without", IDENTITY, {})
+    with pytest.raises(ValueError, match=rf"run with other settings \({name} was None, is {value!r}\)"):
+        run_folder.write_config(tmp_path / "without", {**IDENTITY, name: value}, {})
