@@ -194,6 +194,8 @@ def make_corpus() -> None:
                 packages.append(package)
             else:
                 print(f"left out: {name} is not among this machine's packages", file=sys.stderr)
+        if not packages:
+            raise ValueError(f"none of {len(NAMES.value)} packages is known here: run apt-get update first, on Debian")
         recordings = list_recordings(packages)
         licences = {package.name: Licences(package) for package in packages}
         rows, clips = [], []

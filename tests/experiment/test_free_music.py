@@ -50,6 +50,14 @@ def test_music_becomes_clips_and_a_table_of_licences(tmp_path, run_script):
     assert "| game-data | 1%3a2.0-1 | 2 | 0.03 | GPL-2+ (2) | 2010 A Coder |" in (data_dir / "licences.md").read_text()
 
 
+@pytest.mark.skipif(not shutil.which("apt-cache"), reason="the corpus is of Debian packages: apt-cache is not here")
+@pytest.mark.slow
+def test_a_machine_that_knows_none_of_the_packages_makes_no_empty_corpus(tmp_path, run_script):
+    run = run_script("free_music", f"--data_dir={tmp_path / 'music'}", "--packages=no-such-game", "--quiet")
+    assert run.returncode == 1 and "error: none of 1 packages is known here: run apt-get update" in run.stderr
+    assert not (tmp_path / "music" / "clips.csv").exists()
+
+
 def test_a_file_has_the_licence_of_the_last_paragraph_that_matches(tmp_path):
     package = Package("game", "1", tmp_path)
     (tmp_path / "usr/share/doc/game").mkdir(parents=True)
