@@ -1,13 +1,13 @@
 r"""Pretraining: a student of our architecture learns the tags of another tagger on music without labels.
 
     python -m experiments.pretraining --data_dir=FREE_MUSIC --architectures=r3,mcclstm --export=mcclstm \
-        --export_name=mcclstm_pretrained
+        --export_name=my_student
 
 FREE_MUSIC is what `python -m experiments.free_music` made, with `musicnn.parquet`, which experiments/teachers wrote.
 The student sees the teacher's probabilities of 50 tags, averaged over a clip, as its targets. It is validated and
 tested on recordings that it did not see: 5 % each, the same for all --hours. There a tag counts as right if it is among
 the three that the teacher finds strongest. The student that was tested is exported. Experiments start from it with
---start_from=mcclstm_pretrained.
+--start_from=my_student.
 """
 
 import itertools
