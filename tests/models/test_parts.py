@@ -78,7 +78,7 @@ def test_a_model_of_another_name_trains_and_exports(architecture, tmp_path):
     draws = EpochDraws(lambda: tf.data.Dataset.random(seed=0).batch(2).batch(2).take(1))
     fit(
         model,
-        TrainingBatches(batches, "abcdef", draws, draws, draws.dataset, lambda _: batches),
+        TrainingBatches(batches, "abcdef", draws, draws.dataset, lambda _: batches),
         None,
         RECIPES["tuned"],
         epochs=1,
