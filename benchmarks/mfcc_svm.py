@@ -26,7 +26,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
     if taken := corpus.RESERVED & {label for track in tracks for label in track.all_labels}:
         raise ValueError(f"label {min(taken)!r} is the name of a column of predictions.csv: rename the label")
     splits.draw_splits(tracks, asked.split, asked.folds, asked.seed)  # raises before the decoding
-    tracks, features = _choose_features(asked.features)(tracks, asked.layers)
+    tracks, features = _read_chosen(tracks, asked.features, asked.layers)
     classifier = "logistic" if find_task(tracks) == "multi-label" else asked.classifier
     name = "_".join([asked.features.stem if asked.features else "mfcc", *(asked.layers or ()), classifier])
     jobs = [
@@ -142,14 +142,12 @@ def run_folds(asked: argparse.Namespace) -> pd.DataFrame:
     return found
 
 
-def _choose_features(
-    source: Path | None,
-) -> Callable[[Sequence[Track], Sequence[str] | None], tuple[list[Track], np.ndarray]]:
+def _read_chosen(
+    tracks: Sequence[Track], source: Path | None, layers: Sequence[str] | None
+) -> tuple[list[Track], np.ndarray]:
     if source is None:
-        return lambda tracks, _: read_features(tracks)
-    if source.suffix == ".parquet":
-        return lambda tracks, layers: read_table(tracks, source, layers)
-    return lambda tracks, layers: read_export(tracks, source, layers)
+        return read_features(tracks)
+    return (read_table if source.suffix == ".parquet" else read_export)(tracks, source, layers)
 
 
 def read_features(tracks: Sequence[Track]) -> tuple[list[Track], np.ndarray]:
