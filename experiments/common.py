@@ -173,7 +173,7 @@ def run(
     Args:
         dataset: Its name.
         tracks: Its tracks.
-        teach: Adds a teacher's probabilities to the corpus.
+        teach: Adds to the corpus what a teacher says of it.
         limits: Sentences for the card of an export.
 
     Returns:

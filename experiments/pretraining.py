@@ -4,14 +4,15 @@ r"""Pretraining: a student of our architecture learns the tags of another tagger
         --export_name=my_student
 
 FREE_MUSIC is what `python -m experiments.free_music` made, with `musicnn.parquet`, which experiments/teachers wrote.
-The student sees the teacher's probabilities of 50 tags, averaged over a clip, as its targets. It is validated and
-tested on recordings that it did not see: 5 % each, the same for all --hours. There a tag counts as right if it is among
-the three that the teacher finds strongest. The student that was tested is exported. Experiments start from it with
---start_from=my_student.
+The student sees what the teacher says of every chunk as its targets: probabilities of 50 tags, and the values of the
+layer before them, which its fused descriptor has to foretell. An LSTM's steps learn the mean over the clip. The student
+is validated and tested on recordings that it did not see: 5 % each, the same for all --hours. There a tag counts as
+right if it is among the three that the teacher finds strongest. The student that was tested is exported. Experiments
+start from it with --start_from=my_student.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pandas as pd
 from absl import flags
 
 from experiments import common
-from experiments.teachers.answers import TAGS, list_strongest, read_teacher
+from experiments.teachers.answers import TAGS, cut_to_chunks, list_strongest, read_teacher, read_windows
 from mcc_zoo.datasets import Track
 from mcc_zoo.experiment.corpus import Corpus
 
@@ -76,11 +77,26 @@ def list_tracks(
     ]
 
 
-def teach(corpus: Corpus, teacher: pd.DataFrame) -> Corpus:
-    """Let all of the teacher's tags be labels, and its probabilities the targets of the training."""
+def teach(corpus: Corpus, windows: Mapping[str, np.ndarray], chunk_seconds: float, training: Sequence[str]) -> Corpus:
+    """Let all of the teacher's tags be labels, and what it says of the chunks the targets of the training.
+
+    Args:
+        corpus: The clips.
+        windows: What `read_windows` gives.
+        chunk_seconds: Of the corpus's front end.
+        training: Paths of the clips that train: of their windows the teacher's layer has mean 0 and spread 1.
+    """
     tags = sorted(TAGS)
     right = np.array([[tag in track.all_labels for tag in tags] for track in corpus.tracks], np.float32)
-    taught = teacher.loc[[track.name for track in corpus.tracks], tags].to_numpy(np.float32)
+    order = [TAGS.index(tag) for tag in tags]
+    layer = np.concatenate([windows[path][:, len(tags) :] for path in training])
+    mean, std = layer.mean(axis=0), layer.std(axis=0)
+    std[std == 0] = 1.0  # of a value that is the same everywhere
+    taught = []
+    for track, features in zip(corpus.tracks, corpus.features, strict=True):
+        own = windows[track.name]
+        own = np.hstack([own[:, order], (own[:, len(tags) :] - mean) / std])
+        taught.append(cut_to_chunks(own, features.chunks, chunk_seconds))
     return replace(corpus, labels=tags, targets=right, taught=taught)
 
 
@@ -112,7 +128,9 @@ def pretrain() -> Path:
     dataset = "free-music" if HOURS.value is None else f"free-music-{HOURS.value:g}h"
     common.split_by_lists(dataset, "recordings", parts)
     tracks, limit = list_tracks(clips, teacher, data_dir, parts["train"]), describe_teaching(clips, parts["train"])
-    return common.run(dataset, tracks, lambda corpus: teach(corpus, teacher), [limit])
+    windows = read_windows(data_dir / "musicnn.parquet")
+    chunk_seconds = common.make_settings(dataset).front_end.chunk_seconds
+    return common.run(dataset, tracks, lambda corpus: teach(corpus, windows, chunk_seconds, parts["train"]), [limit])
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
 
 It writes `musicnn.parquet` beside the table: a row for each clip, with its path as the table has it, the probabilities
 of 50 tags, and the values of three layers. Each is the mean over the clip's windows of three seconds, one after the
-other, as musicnn's own extractor cuts them. Clips that are in the file already are left as they are, so the same
-command again goes on where it stopped.
+other, as musicnn's own extractor cuts them. `window_tags` and `window_penultimate` have the values of every window, one
+window after the other. Clips that are in the file already are left as they are, so the same command again goes on where
+it stopped.
 
 musicnn (Pons and Serra, 2019; ISC licence) was trained on the Million Song Dataset with the 50 most frequent tags of
 Last.fm. It needs an environment of its own: `make .venv-bench/musicnn/installed`. Nothing of mcc_zoo is imported here.
@@ -35,8 +36,13 @@ SAMPLE_RATE, HOP, FFT_SIZE, MEL_BANDS, TAG_COUNT = 16_000, 256, 512, 96, 50  # o
 FRAMES = 187  # three seconds, as musicnn was trained
 PART_CLIPS = 200  # clips between two writes
 LAYERS = {"tags": TAG_COUNT, "penultimate": 200, "mean_pool": 753, "max_pool": 753}  # and how many values they have
+OF_WINDOWS = ("tags", "penultimate")  # layers that are kept for every window, too
 SCHEMA = pyarrow.schema(
-    [("path", pyarrow.string()), *[(name, pyarrow.list_(pyarrow.float32(), size)) for name, size in LAYERS.items()]]
+    [
+        ("path", pyarrow.string()),
+        *[(name, pyarrow.list_(pyarrow.float32(), size)) for name, size in LAYERS.items()],
+        *[(f"window_{name}", pyarrow.list_(pyarrow.float32())) for name in OF_WINDOWS],
+    ]
 )
 Teacher = Callable[[np.ndarray], list[np.ndarray]]
 
@@ -57,7 +63,9 @@ def cut_windows(path: Path) -> np.ndarray:
 
 def describe_clip(path: str, windows: np.ndarray, teacher: Teacher) -> dict[str, object]:
     """Ask the teacher about the windows of a clip: a row of the table."""
-    return {"path": path} | {name: values.mean(axis=0) for name, values in zip(LAYERS, teacher(windows), strict=True)}
+    said = dict(zip(LAYERS, teacher(windows), strict=True))
+    means = {name: values.mean(axis=0) for name, values in said.items()}
+    return {"path": path} | means | {f"window_{name}": said[name].ravel() for name in OF_WINDOWS}
 
 
 def load_teacher() -> Teacher:

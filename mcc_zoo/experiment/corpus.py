@@ -33,8 +33,9 @@ class Corpus:
         labels: Class names, sorted.
         targets: (tracks, labels) float32, 1 for each label that a track has, else 0.
         refused: Path and reason of each track that could not be read.
-        taught: (tracks, labels) float32 probabilities of a teacher, which training takes as its targets; None where
-            it takes `targets`.
+        taught: What a teacher says of every chunk, which training takes as its targets: for each track (chunks, values)
+            float32, the probabilities of the labels and behind them, standardised, what a layer of the teacher gives.
+            None where training takes `targets`.
         cache: Where the features lie, and are made anew if they are lost; None if they cannot be.
     """
 
@@ -43,7 +44,7 @@ class Corpus:
     labels: list[str]
     targets: np.ndarray
     refused: pd.DataFrame
-    taught: np.ndarray | None = None
+    taught: Sequence[np.ndarray] | None = None
     cache: FeatureCache | None = None
 
     @property
@@ -132,7 +133,10 @@ def shuffle_labels(corpus: Corpus, seed: int) -> Corpus:
         replace(t, label=corpus.tracks[i].label, labels=corpus.tracks[i].labels)
         for t, i in zip(corpus.tracks, order, strict=True)
     ]
-    taught = None if corpus.taught is None else corpus.taught[order]
+    taught = None
+    if corpus.taught is not None:  # of another track, which may have fewer chunks: then it starts again
+        given = pick(corpus.taught, order)
+        taught = [np.resize(own, (f.chunks, own.shape[1])) for own, f in zip(given, corpus.features, strict=True)]
     return replace(corpus, tracks=tracks, targets=corpus.targets[order], taught=taught)
 
 

@@ -323,8 +323,8 @@ class FoldRun:
     @property
     def prior_cross_entropy(self) -> float:
         """Cross-entropy of the validation tracks if each label gets its share of the training tracks."""
-        shares = self.training.training_targets.mean(axis=0, dtype=float)
-        targets = self.validation.training_targets
+        shares = self.training.expected_tags.mean(axis=0, dtype=float)
+        targets = self.validation.expected_tags
         if self.corpus.task == "single-label":
             return float(-np.log((shares * targets).sum(axis=1)).mean())
         shares = np.clip(shares, 1e-7, 1 - 1e-7)  # as Keras does

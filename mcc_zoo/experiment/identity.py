@@ -41,7 +41,7 @@ def identify_run(corpus: Corpus, settings: Settings, splits: Sequence[Split]) ->
     if not settings.workers:  # likewise
         del fixed["workers"]
     if corpus.taught is not None:
-        fixed["taught_sha256"] = hashlib.sha256(corpus.taught.tobytes()).hexdigest()
+        fixed["taught_sha256"] = hashlib.sha256(b"".join(own.tobytes() for own in corpus.taught)).hexdigest()
     return {
         **fixed,
         "tracks": len(corpus.tracks),

@@ -51,9 +51,16 @@ class Subset:
         return self.corpus.targets[self.indices]
 
     @property
-    def training_targets(self) -> np.ndarray:
-        """(tracks, labels) float32, what training takes as targets."""
-        return self.targets if self.corpus.taught is None else self.corpus.taught[self.indices]
+    def training_targets(self) -> np.ndarray | list[np.ndarray]:
+        """What training takes as targets: (labels,) of each track, or (chunks, values) where a teacher speaks."""
+        return self.targets if self.corpus.taught is None else pick(self.corpus.taught, self.indices)
+
+    @property
+    def expected_tags(self) -> np.ndarray:
+        """(tracks, labels) float32, what training wants the tags of whole tracks to be."""
+        if self.corpus.taught is None:
+            return self.targets
+        return np.array([own.mean(axis=0)[: len(self.corpus.labels)] for own in self.training_targets])
 
     def make_training_batches(self, seed: int, strategy: tf.distribute.Strategy) -> batches.TrainingBatches:
         """Batch the tracks for training; the seed fixes their order, a TPU strategy gets static shapes."""

@@ -24,7 +24,8 @@ class TrainingBatches:
     Attributes:
         dataset: Of ({"chunks": (batch, chunks, n_mels, chunk_frames), "chunk_count": (batch,)}, targets (batch,
             labels)) in float32, and the numbers of the tracks (batch,). The chunks are (batch, chunks, size) where
-            features are those of `mcc_zoo.training.warm_start.cache_channel_features`.
+            features are those of `mcc_zoo.training.warm_start.cache_channel_features`; the targets are (batch,
+            chunks, values) where every chunk has its own.
         names: The tracks' names, by number.
         windows: Order and excerpts of the epoch.
         plan: For each batch the windows that `read` reads, (batch, 4) int64.
@@ -41,6 +42,11 @@ class TrainingBatches:
     def steps(self) -> int:
         """Number of batches in an epoch."""
         return int(self.dataset.cardinality())
+
+    @property
+    def target_size(self) -> int:
+        """Number of values in a target."""
+        return int(self.dataset.element_spec[1].shape[-1])
 
     def begin_epoch(self, epoch: int) -> None:
         """Go on to an epoch, counted from 0."""
@@ -69,7 +75,7 @@ def list_excerpts(features: Sequence[Features], max_chunks: int) -> np.ndarray:
 
 def make_training_batches(
     features: Sequence[Features],
-    targets: np.ndarray,
+    targets: np.ndarray | Sequence[np.ndarray],
     *,
     batch_tracks: int,
     max_chunks: int,
@@ -81,7 +87,8 @@ def make_training_batches(
 
     Args:
         features: The training tracks.
-        targets: (tracks, labels) 1 for each label that a track has, else 0.
+        targets: An array (tracks, labels), 1 for each label that a track has, else 0; or a list with (chunks, values)
+            of each track, a target for each chunk.
         batch_tracks: Tracks in a batch.
         max_chunks: A longer track gives an excerpt of this length, drawn anew each epoch.
         seed: Fixes order and excerpts, together with TensorFlow's global seed.
@@ -121,7 +128,9 @@ def make_training_batches(
     return TrainingBatches(batched.prefetch(2).with_options(UNTUNED), names, windows, plan, read)
 
 
-def _read_batch(rows: tf.Tensor, features: Sequence[Features], targets: np.ndarray) -> tf.data.Dataset:
+def _read_batch(
+    rows: tf.Tensor, features: Sequence[Features], targets: np.ndarray | Sequence[np.ndarray]
+) -> tf.data.Dataset:
     loaded = _load_windows(tf.data.Dataset.from_tensor_slices(rows), features, targets)
     return loaded.padded_batch(tf.shape(rows, tf.int64)[0])
 
@@ -132,7 +141,7 @@ def draw_numbers(seed: int) -> tf.data.Dataset:
 
 
 def make_evaluation_batches(
-    features: Sequence[Features], targets: np.ndarray, *, batch_tracks: int, max_chunks: int
+    features: Sequence[Features], targets: np.ndarray | Sequence[np.ndarray], *, batch_tracks: int, max_chunks: int
 ) -> tf.data.Dataset:
     """Stream all chunks of all tracks in order, longer tracks as consecutive windows (`list_excerpts`).
 
@@ -146,11 +155,13 @@ def make_evaluation_batches(
     return _batch_by_length(loaded, rows[:, 2], batch_tracks, max_chunks, False).prefetch(2).with_options(UNTUNED)
 
 
-def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], targets: np.ndarray) -> tf.data.Dataset:
+def _load_windows(
+    windows: tf.data.Dataset, features: Sequence[Features], targets: np.ndarray | Sequence[np.ndarray]
+) -> tf.data.Dataset:
     """Read windows [track, first row in the file, chunks, number] from the files of features; the number goes along."""
     paths = tf.constant([os.path.abspath(f.path) for f in features])  # workers have other working folders
     offsets = tf.constant([f.offset for f in features], tf.int64)
-    wanted = tf.constant(targets, tf.float32)
+    find_targets = _index_targets(targets)
     shape, rows = features[0].shape, features[0].rows
     row_bytes = 4 * shape[0]
 
@@ -161,9 +172,27 @@ def _load_windows(windows: tf.data.Dataset, features: Sequence[Features], target
         values = tf.io.decode_raw(tf.strings.substr(data, start, count * rows * row_bytes), tf.float32)
         chunks = tf.reshape(values, (count, *reversed(shape)))  # which fails where a file has been cut
         chunks = tf.linalg.matrix_transpose(chunks) if len(shape) == 2 else chunks
-        return {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}, tf.gather(wanted, track), number
+        inputs = {"chunks": chunks, "chunk_count": tf.cast(count, tf.int32)}
+        return inputs, find_targets(track, first // rows, count), number
 
     return windows.map(load, num_parallel_calls=2, deterministic=True)
+
+
+def _index_targets(
+    targets: np.ndarray | Sequence[np.ndarray],
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Make a function from track, first chunk and number of chunks to the targets of this window."""
+    if isinstance(targets, np.ndarray):
+        of_tracks = tf.constant(targets, tf.float32)
+        return lambda track, *_: tf.gather(of_tracks, track)
+    of_chunks = tf.constant(np.concatenate(targets), tf.float32)
+    starts = tf.constant(np.cumsum([0, *map(len, targets)]), tf.int64)
+
+    def take_chunks(track: tf.Tensor, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        start = tf.gather(starts, track) + first
+        return of_chunks[start : start + count]
+
+    return take_chunks
 
 
 def _batch_by_length(

@@ -73,7 +73,8 @@ def fit(
         mcc_zoo.training.asynchronous.LostServerError: A parameter server is gone. The checkpoint has the epochs before.
     """
     epochs = epochs or recipe.max_epochs
-    objective = Objective(model, recipe, behind_channels=warm and recipe.warm_frozen)
+    taught = training.target_size - len(Classifier(model).labels)
+    objective = Objective(model, recipe, behind_channels=warm and recipe.warm_frozen, taught_size=taught)
     training_model = objective.compile_training_model(
         max(epochs, recipe.max_epochs), training.steps, recipe.warm_rate if warm else 1.0
     )

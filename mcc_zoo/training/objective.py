@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from mcc_zoo.models.architectures import compose
 from mcc_zoo.models.classifier import Classifier
+from mcc_zoo.paper import DROPOUT
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training.devices import is_on_accelerator
 from mcc_zoo.training.draws import UNTUNED
@@ -29,11 +30,14 @@ class Objective:
         model: As `mcc_zoo.build` gives it.
         recipe: Loss and optimiser.
         behind_channels: Whether training reads the outputs of `make_channel_function`, not log-mel chunks.
+        taught_size: Values of a layer of a teacher that every chunk's fused descriptor has to foretell, by a layer that
+            is trained beside the model and thrown away; 0 without a teacher.
     """
 
     model: keras.Model
     recipe: Recipe
     behind_channels: bool = False
+    taught_size: int = 0
 
     def make_training_model(self) -> WatchedModel:
         """Share the model's layers behind the log-mel: {chunks, chunk_count} to {steps, tags}.
@@ -41,12 +45,16 @@ class Objective:
         Returns:
             A model of log-mel chunks (batch, chunks, n_mels, chunk_frames), not standardised, or of channel features
             (batch, chunks, size), and of chunk_count (batch,). Outputs: `steps` (batch, chunks, labels), the logits of
-            each step; and `tags`.
+            each step; `tags`; and where something is taught, `taught` (batch, chunks, taught_size).
         """
         classifier = Classifier(self.model)
         wanted = {"steps": classifier.output_layer.output, "tags": classifier.sequence_network.output["tags"]}
         inputs, joined = join_after_log_mel(self.model, wanted, self.behind_channels)
-        return WatchedModel(inputs, {name: joined[name] for name in wanted}, name=self.model.name)
+        outputs = {name: joined[name] for name in wanted}
+        if self.taught_size:
+            seen = keras.layers.Dropout(DROPOUT, name="taught_dropout")(joined["chunk_descriptors"])
+            outputs["taught"] = keras.layers.Dense(self.taught_size, dtype="float32", name="taught")(seen)
+        return WatchedModel(inputs, outputs, name=self.model.name)
 
     def compile_training_model(self, epochs: int, steps: int, factor: float = 1.0) -> WatchedModel:
         """Compile `make_training_model` for so many epochs of so many steps.
@@ -64,7 +72,7 @@ class Objective:
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             training_model.compile(
                 optimizer=optimizer,
-                loss={"steps": self.make_loss()},
+                loss={"steps": self.make_loss()} | ({"taught": "mean_squared_error"} if self.taught_size else {}),
                 # An accelerator waits for Python after each execution; a CPU gains nothing.
                 steps_per_execution=min(steps, STEPS_PER_EXECUTION) if is_on_accelerator(strategy) else 1,
                 weighted_metrics={"tags": self.make_metrics()},
@@ -103,16 +111,34 @@ class Objective:
         reads_last = classifier.has_lstm and self.recipe.steps_loss == "last"
         replicas = self.model.distribute_strategy.num_replicas_in_sync
 
-        def add(inputs: dict[str, tf.Tensor], of_track: tf.Tensor, *_: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
-            steps = tf.shape(inputs["chunks"])[1]
-            targets = {"steps": tf.tile(tf.expand_dims(of_track, 1), (1, steps, 1)), "tags": of_track}
+        def add(inputs: dict[str, tf.Tensor], given: tf.Tensor, *_: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+            count, steps = inputs["chunk_count"], tf.shape(inputs["chunks"])[1]
+            targets = self._name_targets(given, count, steps)
             weights = {
-                "steps": weigh_steps(inputs["chunk_count"], steps, reads_last),
-                "tags": tf.ones_like(of_track[:, 0]),
+                "steps": weigh_steps(count, steps, reads_last),
+                "tags": tf.ones_like(count, tf.float32),
             }
+            if "taught" in targets:
+                weights["taught"] = weigh_steps(count, steps, last=False)
             return divide_evenly(inputs, targets, weights, replicas)
 
         return batches.map(add).prefetch(2).with_options(UNTUNED)
+
+    def _name_targets(self, given: tf.Tensor, count: tf.Tensor, steps: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Name the targets of a batch by the outputs that they are for."""
+        if given.shape.rank == 2:  # of tracks
+            return {"steps": _repeat(given, steps), "tags": given}
+        classifier = Classifier(self.model)
+        of_chunks, taught = tf.split(given, [len(classifier.labels), self.taught_size], axis=-1)
+        of_window = tf.reduce_sum(of_chunks, axis=1) / tf.cast(count, tf.float32)[:, tf.newaxis]  # padding has zeros
+        # An LSTM's step speaks of all that it has heard.
+        of_steps = _repeat(of_window, steps) if classifier.has_lstm else of_chunks
+        return {"steps": of_steps, "tags": of_window, "taught": taught}
+
+
+def _repeat(of_track: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+    """Give every step the targets of its track: (batch, labels) to (batch, steps, labels)."""
+    return tf.tile(tf.expand_dims(of_track, 1), (1, steps, 1))
 
 
 def make_channel_function(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:

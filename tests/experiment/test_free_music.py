@@ -132,6 +132,8 @@ def test_a_clip_has_the_mean_of_its_windows():
     assert row.pop("path") == "a.flac"
     assert {name: values.shape for name, values in row.items()} == {
         "tags": (50,), "penultimate": (200,), "mean_pool": (753,), "max_pool": (753,),
+        "window_tags": (150,), "window_penultimate": (600,),
     }  # fmt: skip
-    for values in row.values():
-        np.testing.assert_allclose(values, 0.3, rtol=1e-6)
+    for name, values in row.items():
+        expected = np.repeat(np.float32([0.1, 0.2, 0.6]), len(values) // 3) if "window" in name else 0.3
+        np.testing.assert_allclose(values, expected, rtol=1e-6)

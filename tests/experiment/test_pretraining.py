@@ -156,7 +156,8 @@ def free_music(tmp_path: Path) -> Path:
         strongest = ("metal", "punk", "guitar") if is_high else ("jazz", "sad", "guitar")
         probabilities[[answers.TAGS.index(tag) for tag in strongest]] = 0.6, 0.6, 0.4
         layers = {layer: np.zeros(size) for layer, size in musicnn_tags.LAYERS.items()}
-        said.append({"path": name} | layers | {"tags": probabilities})
+        of_windows = {"window_tags": np.tile(probabilities, 2), "window_penultimate": np.repeat([i, i + 1.0], 200)}
+        said.append({"path": name} | layers | {"tags": probabilities} | of_windows)
     pd.DataFrame(rows, columns=["path", "group", "package", "seconds"]).to_csv(tmp_path / "clips.csv", index=False)
     table = musicnn_tags.pyarrow.Table.from_pylist(said, musicnn_tags.SCHEMA)
     musicnn_tags.pyarrow.parquet.write_table(table, tmp_path / "musicnn.parquet")
@@ -167,7 +168,9 @@ def test_the_teachers_probabilities_are_the_targets_and_its_strongest_tags_are_r
     teacher = answers.read_teacher(free_music / "musicnn.parquet")
     tracks = pretraining.list_tracks(pd.read_csv(free_music / "clips.csv"), teacher, free_music)
     cache = FeatureCache(free_music / "cache", FRONT_END)
-    corpus = pretraining.teach(prepare(tracks[:6], cache, quiet=True), teacher)
+    windows = answers.read_windows(free_music / "musicnn.parquet")
+    training = [track.name for track in tracks[:4]]
+    corpus = pretraining.teach(prepare(tracks[:6], cache, quiet=True), windows, FRONT_END.chunk_seconds, training)
     assert corpus.task == "multi-label"
     assert corpus.labels == sorted(answers.TAGS)
     right = [[corpus.labels[i] for i in np.flatnonzero(row)] for row in corpus.targets]
@@ -175,17 +178,47 @@ def test_the_teachers_probabilities_are_the_targets_and_its_strongest_tags_are_r
     shuffled = shuffle_labels(corpus, 0)  # a control learns nothing from the teacher either
     order = [[track.name for track in corpus.tracks].index(track.name) for track in shuffled.tracks]
     assert order == list(range(6)) and not np.array_equal(shuffled.taught, corpus.taught)
-    np.testing.assert_array_equal(shuffled.taught > 0.5, shuffled.targets * (shuffled.taught > 0.5))
+    for own, features, right_tags in zip(shuffled.taught, shuffled.features, shuffled.targets, strict=True):
+        assert len(own) == features.chunks
+        assert set(np.flatnonzero(own[0, :50] > 0.5)) < set(np.flatnonzero(right_tags))
     settings = Settings("free-music", ("r2",), 3, front_end=FRONT_END)
-    runs = [identify_run(own, settings, []) for own in (corpus, dataclasses.replace(corpus, taught=corpus.taught / 2))]
+    half = dataclasses.replace(corpus, taught=[own / 2 for own in corpus.taught])
+    runs = [identify_run(own, settings, []) for own in (corpus, half)]
     assert [name for name in runs[0] if runs[0][name] != runs[1][name]] == ["taught_sha256"]
     guitar, jazz = corpus.labels.index("guitar"), corpus.labels.index("jazz")
-    np.testing.assert_allclose(corpus.taught[:, guitar], 0.4, atol=1e-6)
-    np.testing.assert_allclose(corpus.taught[:, jazz], [0.6] * 3 + [0.02] * 3, atol=1e-6)
+    first_chunk = np.array([own[0] for own in corpus.taught])
+    np.testing.assert_allclose(first_chunk[:, guitar], 0.4, atol=1e-6)
+    np.testing.assert_allclose(first_chunk[:, jazz], [0.6] * 3 + [0.02] * 3, atol=1e-6)
+    # Windows of 2.992 s have i and i + 1; those of the four clips that train have mean 2 and variance 1.5.
+    share = 2.992 / FRONT_END.chunk_seconds
+    expected = (np.arange(6) * share + np.arange(1, 7) * (1 - share) - 2) / 1.5**0.5
+    np.testing.assert_allclose(first_chunk[:, 50:], np.tile(expected[:, np.newaxis], 200), atol=1e-5)
     subset = Subset(corpus, np.array([4, 0]), Settings("free-music", ("r0",), front_end=FRONT_END))
-    np.testing.assert_array_equal(subset.training_targets, corpus.taught[[4, 0]])
+    np.testing.assert_allclose(subset.expected_tags[:, [guitar, jazz]], [[0.4, 0.02], [0.4, 0.6]], atol=1e-6)
     for _, targets, _ in subset.make_evaluation_batches():
-        assert {round(float(value), 4) for value in targets.numpy()[:, guitar]} == {0.4}
+        assert {round(float(value), 4) for value in targets.numpy()[:, 0, guitar]} == {0.4}
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_chunk_gets_the_mean_over_the_time_that_windows_share_with_it(count: int) -> None:
+    """An independent way: windows and chunks drawn at every millisecond."""
+    windows = np.random.default_rng(count).normal(size=(count, 4)).astype(np.float32)
+    for seconds in (1.858, 3.715):
+        found = answers.cut_to_chunks(windows, chunks=8, chunk_seconds=seconds)
+        time = np.arange(0, 8 * seconds, 1e-3) + 5e-4
+        of_chunk, of_window = (time / seconds).astype(int), (time / answers.WINDOW_SECONDS).astype(int)
+        for chunk in range(8):
+            own = of_window[of_chunk == chunk]
+            own = own[own < count] if (own < count).any() else [count - 1]
+            np.testing.assert_allclose(found[chunk], windows[own].mean(axis=0), atol=5e-3)
+
+
+def test_a_table_without_windows_is_refused_with_what_to_do(free_music: Path) -> None:
+    path = free_music / "musicnn.parquet"
+    table = musicnn_tags.pyarrow.parquet.read_table(path)
+    musicnn_tags.pyarrow.parquet.write_table(table.drop_columns(["window_penultimate"]), path)
+    with pytest.raises(ValueError, match=r"musicnn\.parquet has no column 'window_penultimate'.*ask the teacher again"):
+        answers.read_windows(path)
 
 
 def test_labels_are_strongest_in_some_clip_that_trains(free_music: Path) -> None:

@@ -141,3 +141,24 @@ def test_losses_weigh_real_steps_alone_and_tracks_alike(case: tuple[np.ndarray, 
     tags = np.random.default_rng(0).uniform(size=(len(counts), steps))
     expected = np.mean([t[count - 1] if last else t[:count].mean() for t, count in zip(tags, counts, strict=True)])
     assert (weights * tags).mean() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_chunks_bring_their_own_targets(tmp_path: Path, static: bool) -> None:
+    """The first value of each chunk and its double, wherever an excerpt begins; zeros on padding."""
+    features, tracks = write_features(tmp_path, [1, 7, 2, 8, 3])
+    targets = [np.stack([own[:, 0, 0], 2 * own[:, 0, 0]], axis=1) for own in tracks]
+    training = make_training_batches(features, targets, batch_tracks=2, max_chunks=3, seed=0, static_shapes=static)
+    assert training.target_size == 2
+    evaluation = make_evaluation_batches(features, targets, batch_tracks=2, max_chunks=3)
+    begun, streams = [training.dataset, evaluation], 0
+    for epoch in range(5):
+        training.begin_epoch(epoch)
+        for inputs, targets_of_batch, *_ in (batch for stream in begun for batch in stream):
+            streams += 1
+            np.testing.assert_array_equal(targets_of_batch[..., 0], inputs["chunks"][:, :, 0, 0])
+            np.testing.assert_array_equal(targets_of_batch[..., 1], 2 * targets_of_batch[..., 0])
+    assert streams == 5 * (int(training.dataset.cardinality()) + int(evaluation.cardinality()))
+    read = training.read(next(iter(training.plan)))
+    inputs, targets_of_batch, _ = read.get_single_element()
+    np.testing.assert_array_equal(targets_of_batch[..., 0], inputs["chunks"][:, :, 0, 0])

@@ -13,6 +13,7 @@ import tensorflow as tf
 from conftest import write_tone
 from helpers.systems import MARKED_SYSTEMS
 from helpers.untuned import in_one_batch
+from scipy.special import log_expit
 
 import mcc_zoo
 from mcc_zoo.audio import reading
@@ -174,6 +175,34 @@ def test_loss_is_that_of_the_contract(corpus, architecture):
     assert inputs["chunk_count"].numpy().tolist() == [2, 2, 3]
     found = trained.evaluate(in_one_batch(inputs, {"steps": targets["steps"]}, {"steps": weights["steps"]}), verbose=0)
     assert found == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["r2", "mcclstm"])
+def test_a_teacher_is_learnt_chunk_by_chunk(corpus, architecture):
+    """By hand: the tags of chunks, or of the track where a step has heard more, and squared errors of a layer."""
+    has_lstm = SYSTEMS[architecture].lstm is not None
+    model = mcc_zoo.build(architecture, corpus.labels, task="multi-label", front_end=FRONT_END)
+    rng = np.random.default_rng(0)
+    said = [rng.uniform(size=(features.chunks, 2 + 3)).astype(np.float32) for features in corpus.features[:3]]
+    batches = make_evaluation_batches(corpus.features[:3], said, batch_tracks=3, max_chunks=8)
+    recipe = RECIPES["pretraining"]
+    taught_by = Objective(model, recipe, taught_size=3)
+    trained = taught_by.compile_training_model(epochs=1, steps=1)
+    inputs, targets, weights = next(iter(taught_by.add_targets(batches)))
+    assert inputs["chunk_count"].numpy().tolist() == [2, 2, 3]
+    losses = []
+    for i, own in enumerate(said):
+        outputs = trained({name: value[i : i + 1] for name, value in inputs.items()})
+        tags = own[:, :2]
+        np.testing.assert_allclose(targets["tags"][i], tags.mean(axis=0), rtol=1e-6)
+        wanted = np.tile(tags.mean(axis=0), (len(own), 1)) if has_lstm else tags
+        logits, taught = (outputs[name][0, : len(own)].numpy() for name in ("steps", "taught"))
+        cross = -(wanted * log_expit(logits) + (1 - wanted) * log_expit(-logits)).mean()
+        losses.append(cross + np.square(taught - own[:, 2:]).mean())
+    found = trained.evaluate(in_one_batch(inputs, targets, weights), verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    own_names = {weight.path for weight in model.weights}
+    assert {weight.path for weight in trained.weights} - own_names == {"taught/kernel", "taught/bias"}
 
 
 WARM = dataclasses.replace(SETTINGS, recipe=dataclasses.replace(RECIPE, warm_start=True, warm_frozen=True))
