@@ -4,11 +4,11 @@ r"""Pretraining: a student of our architecture learns the tags of another tagger
         --export_name=my_student
 
 FREE_MUSIC is what `python -m experiments.free_music` made, with `musicnn.parquet`, which experiments/teachers wrote.
-The student sees what the teacher says of every chunk as its targets: probabilities of 50 tags, and the values of the
-layer before them, which its fused descriptor has to foretell. An LSTM's steps learn the mean over the clip. The student
-is validated and tested on recordings that it did not see: 5 % each, the same for all --hours. There a tag counts as
-right if it is among the three that the teacher finds strongest. The student that was tested is exported. Experiments
-start from it with --start_from=my_student.
+The student's targets are what the teacher says of every chunk: probabilities of 50 tags, and the values of the layer
+before them. Each step of an LSTM learns the mean over the clip. The student is validated and tested on recordings that
+it did not see: 5 % each, the same for all --hours. There a tag counts as right if it is among the three that the
+teacher finds strongest. The student that was tested is exported. Experiments start from it with
+--start_from=my_student.
 """
 
 import itertools

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from mcc_zoo.models.architectures import compose
 from mcc_zoo.models.classifier import Classifier
-from mcc_zoo.paper import DROPOUT
 from mcc_zoo.recipes import Recipe
 from mcc_zoo.training.devices import is_on_accelerator
 from mcc_zoo.training.draws import UNTUNED
@@ -30,8 +29,8 @@ class Objective:
         model: As `mcc_zoo.build` gives it.
         recipe: Loss and optimiser.
         behind_channels: Whether training reads the outputs of `make_channel_function`, not log-mel chunks.
-        taught_size: Values of a layer of a teacher that every chunk's fused descriptor has to foretell, by a layer that
-            is trained beside the model and thrown away; 0 without a teacher.
+        taught_size: Values of a layer of a teacher that are learnt beside the tags, from what the last layer reads, by
+            a layer that is thrown away afterwards; 0 without a teacher.
     """
 
     model: keras.Model
@@ -49,11 +48,11 @@ class Objective:
         """
         classifier = Classifier(self.model)
         wanted = {"steps": classifier.output_layer.output, "tags": classifier.sequence_network.output["tags"]}
-        inputs, joined = join_after_log_mel(self.model, wanted, self.behind_channels)
+        read = {"read": classifier.output_layer.input} if self.taught_size else {}
+        inputs, joined = join_after_log_mel(self.model, wanted | read, self.behind_channels)
         outputs = {name: joined[name] for name in wanted}
         if self.taught_size:
-            seen = keras.layers.Dropout(DROPOUT, name="taught_dropout")(joined["chunk_descriptors"])
-            outputs["taught"] = keras.layers.Dense(self.taught_size, dtype="float32", name="taught")(seen)
+            outputs["taught"] = keras.layers.Dense(self.taught_size, dtype="float32", name="taught")(joined["read"])
         return WatchedModel(inputs, outputs, name=self.model.name)
 
     def compile_training_model(self, epochs: int, steps: int, factor: float = 1.0) -> WatchedModel:
@@ -118,8 +117,8 @@ class Objective:
                 "steps": weigh_steps(count, steps, reads_last),
                 "tags": tf.ones_like(count, tf.float32),
             }
-            if "taught" in targets:
-                weights["taught"] = weigh_steps(count, steps, last=False)
+            if self.taught_size:
+                weights["taught"] = weights["steps"]
             return divide_evenly(inputs, targets, weights, replicas)
 
         return batches.map(add).prefetch(2).with_options(UNTUNED)
@@ -129,11 +128,11 @@ class Objective:
         if given.shape.rank == 2:  # of tracks
             return {"steps": _repeat(given, steps), "tags": given}
         classifier = Classifier(self.model)
-        of_chunks, taught = tf.split(given, [len(classifier.labels), self.taught_size], axis=-1)
-        of_window = tf.reduce_sum(of_chunks, axis=1) / tf.cast(count, tf.float32)[:, tf.newaxis]  # padding has zeros
-        # An LSTM's step speaks of all that it has heard.
-        of_steps = _repeat(of_window, steps) if classifier.has_lstm else of_chunks
-        return {"steps": of_steps, "tags": of_window, "taught": taught}
+        of_window = tf.reduce_sum(given, axis=1) / tf.cast(count, tf.float32)[:, tf.newaxis]  # padding has zeros
+        # An LSTM's step speaks of more than its chunk.
+        of_steps = _repeat(of_window, steps) if classifier.has_lstm else given
+        labels = len(classifier.labels)
+        return {"steps": of_steps[..., :labels], "tags": of_window[:, :labels], "taught": of_steps[..., labels:]}
 
 
 def _repeat(of_track: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
