@@ -167,10 +167,10 @@ def build_sequence_network(
     steps = keras.layers.Dense(len(labels), name="steps")(keras.layers.Dropout(DROPOUT, name="output_dropout")(x))
     scores = Tags(labels, architecture, task, dtype="float32", name="scores")(steps)
     of_track = layers.LastChunk if system.lstm else layers.MeanOfChunks
-    outputs = {
-        "tags": of_track(name="tags")([scores, chunk_count]),
+    outputs = {  # half precision would round a probability of 0.999 to 1, whose cross-entropy may be infinite
+        "tags": of_track(dtype="float32", name="tags")([scores, chunk_count]),
         "descriptor": of_track(name="descriptor")([x, chunk_count]),
-        "taggram": layers.ZeroPadding(name="taggram")([scores, chunk_count]),
+        "taggram": layers.ZeroPadding(dtype="float32", name="taggram")([scores, chunk_count]),
     }
     return keras.Model({"chunk_descriptors": descriptors, "chunk_count": chunk_count}, outputs, name="sequence_network")
 

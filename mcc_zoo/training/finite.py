@@ -91,7 +91,7 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Look at the losses of the validation tracks."""
-        if logs and not np.isfinite(list(logs.values())).all():
+        if not np.isfinite([value for name, value in (logs or {}).items() if name.startswith("val_")]).all():
             raise NonFiniteLossError(epoch, None)
 
 

@@ -98,7 +98,10 @@ class Objective:
                 keras.metrics.CategoricalAccuracy(name="accuracy"),
                 keras.metrics.CategoricalCrossentropy(name="cross_entropy"),
             ]
-        return [keras.metrics.BinaryAccuracy(name="accuracy"), keras.metrics.BinaryCrossentropy(name="cross_entropy")]
+        return [
+            keras.metrics.MeanMetricWrapper(compare_decisions, name="accuracy"),
+            keras.metrics.BinaryCrossentropy(name="cross_entropy"),
+        ]
 
     def add_targets(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """Turn (inputs, targets, ...) batches into what `fit` takes: inputs, targets and weights of each output.
@@ -133,6 +136,14 @@ class Objective:
         of_steps = _repeat(of_window, steps) if classifier.has_lstm else given
         labels = len(classifier.labels)
         return {"steps": of_steps[..., :labels], "tags": of_window[:, :labels], "taught": of_steps[..., labels:]}
+
+
+def compare_decisions(targets: tf.Tensor, tags: tf.Tensor) -> tf.Tensor:
+    """Compute the share of labels that both find likely or both unlikely: (batch, labels) probabilities to (batch,).
+
+    `keras.metrics.BinaryAccuracy` takes targets as they are, and finds nothing right where a teacher has doubts.
+    """
+    return tf.reduce_mean(tf.cast((targets > 0.5) == (tags > 0.5), tf.float32), axis=-1)
 
 
 def _repeat(of_track: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:

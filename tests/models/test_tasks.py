@@ -87,6 +87,30 @@ def test_the_loss_is_binary_cross_entropy(models):
     np.testing.assert_allclose(found, own(targets, logits), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("architecture", ["r3", "mcclstm"])
+def test_probabilities_near_one_have_a_finite_cross_entropy_in_half_precision(architecture, policy):
+    """In bfloat16 0.9991 would be 1, and its cross-entropy with anything below infinite."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = mcc_zoo.build(architecture, ["low", "high"], task="multi-label", front_end=FRONT_ENDS["22k"])
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert {name: model.output[name].dtype for name in ("tags", "taggram")} == {"tags": "float32", "taggram": "float32"}
+    layer = Classifier(model).output_layer
+    layer.set_weights([np.zeros_like(layer.get_weights()[0]), np.float32([7, -7])])
+    objective = Objective(model, RECIPES["tuned"])
+    inputs = {"chunks": np.zeros((2, 3, 40, 80), np.float32), "chunk_count": np.array([3, 2], np.int32)}
+    targets = np.float32([[0.3, 0], [1, 0.2]])
+    batches = tf.data.Dataset.from_tensors((inputs, targets))
+    found = objective.compile_training_model(1, 1).evaluate(objective.add_targets(batches), verbose=0, return_dict=True)
+    logits = np.array([7.0, -7.0])
+    expected = -(targets * log_expit(logits) + (1 - targets) * log_expit(-logits)).mean()
+    assert found["tags_cross_entropy"] == pytest.approx(expected, rel=1e-3)
+    assert found["tags_accuracy"] == 0.75  # in three of four both say likely, or both unlikely
+
+
 @pytest.mark.parametrize("architecture", MARKED_SYSTEMS)
 def test_every_system_learns_many_labels(architecture):
     """Two labels that tracks have alone, together or not at all."""
