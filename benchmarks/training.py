@@ -7,7 +7,7 @@ import tempfile
 import pandas as pd
 
 from benchmarks.interleaved import Peer, measure, summarise
-from benchmarks.processor import has_bfloat16
+from mcc_zoo.training.processor import has_bfloat16
 
 OURS = "mcc_zoo"
 ARCHITECTURES = ("r3", "mcclstm")

@@ -45,7 +45,8 @@ flags.DEFINE_enum(
     "precision",
     "auto",
     ["auto", "float32", "mixed_bfloat16", "mixed_float16"],
-    "Number type of training; auto: mixed_bfloat16 on TPUs, mixed_float16 on GPUs, float32 on CPUs.",
+    "Number type of training; auto: mixed_bfloat16 on TPUs and on processors with AVX512_BF16 or AMX, mixed_float16 on "
+    "GPUs, else float32. Exports are float32.",
 )
 flags.DEFINE_integer(
     "jobs", None, "Folds trained at a time, each by a process with its share of the cores; by default one per core.", 1

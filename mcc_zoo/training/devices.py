@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from mcc_zoo.training.cluster import Cluster
+from mcc_zoo.training.processor import has_bfloat16
 
 DEVICES = ("auto", "cpu", "gpu")
 STRATEGIES = ("default", "mirrored", "tpu", "parameter_server")
@@ -102,8 +103,8 @@ def choose_precision(asked: str, device: str = "auto", strategy: str = "default"
     """Choose the Keras dtype policy to train under. Weights and front end stay in float32 under all of them.
 
     Args:
-        asked: A policy's name, or `auto`: mixed_bfloat16 on TPUs, mixed_float16 on GPUs, float32 on CPUs and with
-            parameter servers.
+        asked: A policy's name, or `auto`: mixed_bfloat16 on TPUs and on processors that multiply it, mixed_float16 on
+            GPUs, float32 on other processors and with parameter servers.
         device: As for `make_strategy`.
         strategy: As for `Distribution`.
     """
@@ -112,4 +113,6 @@ def choose_precision(asked: str, device: str = "auto", strategy: str = "default"
     if strategy in ("tpu", "parameter_server"):
         return "mixed_bfloat16" if strategy == "tpu" else "float32"
     on_gpu = device == "gpu" or (device == "auto" and tf.config.list_physical_devices("GPU"))
-    return "mixed_float16" if on_gpu else "float32"
+    if on_gpu:
+        return "mixed_float16"
+    return "mixed_bfloat16" if has_bfloat16() else "float32"

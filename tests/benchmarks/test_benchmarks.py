@@ -11,6 +11,7 @@ import pytest
 
 import mcc_zoo
 from benchmarks import processor
+from mcc_zoo.training import processor as training_processor
 
 ROOT = Path(__file__).parents[2]
 SLEEPER = """
@@ -187,11 +188,12 @@ def test_its_tables_have_their_place_in_the_readme():
 def test_a_processor_is_named_with_its_widest_instructions(monkeypatch, flags, said, has):
     core = f"model name\t: Some CPU\nflags\t\t: fpu {flags} lm\n\n"
     text = f"processor\t: 0\n{core}processor\t: 1\n{core}"
-    monkeypatch.setattr(processor, "_read_information", lambda: text)
+    monkeypatch.setattr(processor, "read_description", lambda: text)
+    monkeypatch.setattr(training_processor, "read_description", lambda: text)
     assert processor.describe_processor() == said
-    assert processor.has_bfloat16() is has
+    assert training_processor.has_bfloat16() is has
 
 
 def test_a_system_without_a_list_of_processors_has_a_name_all_the_same(monkeypatch):
-    monkeypatch.setattr(processor, "_read_information", lambda: "")
-    assert processor.describe_processor() and not processor.has_bfloat16()
+    monkeypatch.setattr(training_processor, "Path", lambda path: Path("/nowhere"))
+    assert processor.describe_processor() and not training_processor.has_bfloat16()

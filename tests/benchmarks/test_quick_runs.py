@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mcc_zoo.training.processor import has_bfloat16
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 )
 def test_peers_of_our_own_environment_give_a_table(name, peers, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import interleaved, processor
+    from benchmarks import interleaved
 
     benchmark = importlib.import_module(f"benchmarks.{name}")
     monkeypatch.setattr(interleaved, "ENVIRONMENTS", tmp_path)  # the logs go there
@@ -38,7 +40,7 @@ def test_peers_of_our_own_environment_give_a_table(name, peers, tmp_path, monkey
 
     monkeypatch.setattr(benchmark, "measure", measure_own)
     tables = benchmark.run(quick=True)
-    if name == "training" and processor.has_bfloat16():
+    if name == "training" and has_bfloat16():
         peers = peers | {"mcc_zoo, bfloat16"}
     assert {peer for table in tables.values() for peer in table.peer} == peers
     for table in tables.values():

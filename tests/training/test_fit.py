@@ -29,7 +29,7 @@ from mcc_zoo.features.chunking import samples_of
 from mcc_zoo.features.front_end import FRONT_ENDS
 from mcc_zoo.paper import SYSTEMS
 from mcc_zoo.recipes import RECIPES, WARM_STARTS
-from mcc_zoo.training import objective
+from mcc_zoo.training import devices, objective
 from mcc_zoo.training.asynchronous import build_metrics
 from mcc_zoo.training.batches import make_evaluation_batches
 from mcc_zoo.training.devices import Distribution, choose_precision, make_strategy
@@ -270,20 +270,27 @@ def test_mixed_precision_trains_a_model_that_computes_in_float32(corpus, precisi
 
 
 @pytest.mark.parametrize(
-    ("asked", "device", "strategy", "gpus", "expected"),
+    ("asked", "device", "strategy", "gpus", "has_bfloat16", "expected"),
     [
-        ("auto", "auto", "default", 0, "float32"),
-        ("auto", "auto", "mirrored", 1, "mixed_float16"),
-        ("auto", "cpu", "default", 1, "float32"),
-        ("auto", "gpu", "default", 1, "mixed_float16"),
-        ("auto", "auto", "tpu", 0, "mixed_bfloat16"),
-        ("auto", "auto", "parameter_server", 1, "float32"),
-        ("float32", "gpu", "default", 1, "float32"),
-        ("float32", "auto", "tpu", 0, "float32"),
+        ("auto", "auto", "default", 0, False, "float32"),
+        ("auto", "auto", "default", 0, True, "mixed_bfloat16"),
+        ("auto", "auto", "mirrored", 0, True, "mixed_bfloat16"),
+        ("auto", "auto", "mirrored", 1, True, "mixed_float16"),
+        ("auto", "cpu", "default", 1, False, "float32"),
+        ("auto", "cpu", "default", 1, True, "mixed_bfloat16"),
+        ("auto", "gpu", "default", 1, False, "mixed_float16"),
+        ("auto", "auto", "tpu", 0, False, "mixed_bfloat16"),
+        ("auto", "auto", "parameter_server", 1, True, "float32"),
+        ("float32", "auto", "default", 0, True, "float32"),
+        ("float32", "gpu", "default", 1, False, "float32"),
+        ("float32", "auto", "tpu", 0, False, "float32"),
     ],
 )
-def test_precision_follows_the_devices_unless_it_is_asked_for(asked, device, strategy, gpus, expected, monkeypatch):
+def test_precision_follows_the_devices_unless_it_is_asked_for(
+    asked, device, strategy, gpus, has_bfloat16, expected, monkeypatch
+):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] * gpus)
+    monkeypatch.setattr(devices, "has_bfloat16", lambda: has_bfloat16)
     assert choose_precision(asked, device, strategy) == expected
 
 
