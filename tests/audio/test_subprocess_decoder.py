@@ -230,6 +230,8 @@ def test_a_thread_that_waits_is_woken_when_another_closes_the_decoder(
         decoder = IsolatedDecoder()
         reader = threading.Thread(target=read)
         reader.start()
+        while decoder._process is None:  # on a busy machine it takes its time; closed before, there is nothing to wake
+            time.sleep(0.01)
         time.sleep(0.1)
         decoder.close()
         reader.join(timeout=20)
